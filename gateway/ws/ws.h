@@ -1,0 +1,69 @@
+/* ws.h – WebSocket and the bundled files over HTTP, by libwebsockets: the only place that knows <libwebsockets.h>.
+ *
+ * Bytes only: the adapter neither reads nor makes messages. It guards the handshake (RFC 6455, section 4.2.1; the traps are
+ * written down beside the checks), the Origin, and the size of what clients send. Ownership: the adapter owns sockets and
+ * context. It calls the sink, never from within a port. Errors: INTERNAL with a message. */
+#ifndef HG_WS_WS_H
+#define HG_WS_WS_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/slice.h"
+#include "base/time.h"
+#include "core/ports.h"
+
+struct hg_ws;
+
+/* A file served over HTTP from memory. */
+struct hg_ws_file {
+    char *path;         /* "/", "/page.css", "/docs/protocol.html" */
+    const char *type;   /* Content-Type, static */
+    char *bytes;        /* owned by the list */
+    size_t len;
+    char etag[19];      /* quoted, of the bytes */
+};
+struct hg_ws_files {
+    struct hg_ws_file *items;
+    size_t count;
+};
+/* Reads a folder (index.html becomes "/"; sub-folders are walked; only known endings: html js css svg png ico json md txt) under the
+ * URL prefix. A missing folder is an error with a message. */
+HG_RESULT hg_ws_files_read(const char *folder, const char *prefix, struct hg_ws_files *files, struct hg_buf *reterr);
+void hg_ws_files_done(struct hg_ws_files *files);
+
+struct hg_ws_config {
+    const char *host; /* NULL or "*": all addresses; else an address or name; IPv6 without brackets */
+    uint16_t port;    /* 0: any; see hg_ws_port() */
+    size_t message_bytes_max;
+    size_t connections_max;
+    const char *const *origins; /* besides the gateway's own; "*": all */
+    size_t origin_count;
+    const struct hg_ws_files *files; /* borrowed; NULL: none */
+    void *native_loop; /* uv_loop_t */
+};
+
+struct hg_ws_sink {
+    void *context;
+    hg_time (*now)(void *context);
+    bool (*open)(void *context, hg_time now, hg_session_ref *ret_session, int *ret_refusal);
+    void (*message)(void *context, hg_time now, hg_session_ref session, bool text, struct hg_slice message);
+    void (*too_big)(void *context, hg_time now, hg_session_ref session);
+    void (*pong)(void *context, hg_time now, hg_session_ref session);
+    void (*writable)(void *context, hg_time now, hg_session_ref session);
+    void (*closed)(void *context, hg_time now, hg_session_ref session);
+    void (*log)(void *context, enum hg_log_level level, struct hg_slice line);
+};
+
+HG_RESULT hg_ws_new(const struct hg_ws_config *config, struct hg_ws_sink sink, struct hg_ws **ret_ws, struct hg_buf *reterr);
+/* Ends every connection and frees all; the loop must still be able to turn until its handles are closed. Accepts NULL. */
+void hg_ws_free(struct hg_ws *ws);
+uint16_t hg_ws_port(const struct hg_ws *ws);
+/* No new connections; those there stay. */
+void hg_ws_stop_accepting(struct hg_ws *ws);
+
+/* The ports of core/ports.h, with the adapter as their context. */
+enum hg_send hg_ws_send(struct hg_ws *ws, hg_session_ref session, struct hg_slice frames);
+void hg_ws_close(struct hg_ws *ws, hg_session_ref session, uint16_t code, struct hg_slice reason);
+void hg_ws_pause(struct hg_ws *ws, hg_session_ref session, bool paused);
+
+#endif

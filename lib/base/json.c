@@ -1,0 +1,405 @@
+#include "base/json.h"
+
+#include "base/assert.h"
+#include "base/utf8.h"
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_hex(char c)
+{
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+static const char *skip_space(const char *at, const char *end)
+{
+    while (at < end && is_space(*at))
+        at++;
+    return at;
+}
+
+/* Each scan_ function returns the place behind what it read, or NULL with *bad at the first byte that does not fit. */
+
+static const char *scan_string(const char *at, const char *end, const char **bad)
+{
+    HG_ASSERT(at < end && *at == '"');
+    at++;
+    for (;;) {
+        while (at < end && *at != '"' && *at != '\\' && (unsigned char)*at >= 0x20)
+            at++;
+        if (at >= end || (unsigned char)*at < 0x20) {
+            *bad = at;
+            return NULL;
+        }
+        if (*at == '"')
+            return at + 1;
+        at++;
+        if (at < end && *at == 'u') {
+            for (int i = 1; i <= 4; i++)
+                if (end - at <= i || !is_hex(at[i])) {
+                    *bad = end - at <= i ? end : at + i;
+                    return NULL;
+                }
+            at += 5;
+        } else if (at < end && memchr("\"\\/bfnrt", *at, 8)) {
+            at++;
+        } else {
+            *bad = at;
+            return NULL;
+        }
+    }
+}
+
+static const char *scan_digits(const char *at, const char *end, const char **bad)
+{
+    if (at >= end || !is_digit(*at)) {
+        *bad = at;
+        return NULL;
+    }
+    while (at < end && is_digit(*at))
+        at++;
+    return at;
+}
+
+static const char *scan_number(const char *at, const char *end, const char **bad)
+{
+    if (*at == '-')
+        at++;
+    if (at < end && *at == '0')
+        at++;
+    else if (!(at = scan_digits(at, end, bad)))
+        return NULL;
+    if (at < end && *at == '.' && !(at = scan_digits(at + 1, end, bad)))
+        return NULL;
+    if (at < end && (*at == 'e' || *at == 'E')) {
+        at++;
+        if (at < end && (*at == '+' || *at == '-'))
+            at++;
+        at = scan_digits(at, end, bad);
+    }
+    return at;
+}
+
+static const char *scan_word(const char *at, const char *end, const char *word, const char **bad)
+{
+    for (; *word; word++, at++)
+        if (at >= end || *at != *word) {
+            *bad = at;
+            return NULL;
+        }
+    return at;
+}
+
+static const char *scan_scalar(const char *at, const char *end, enum hg_json_type *ret_type, const char **bad)
+{
+    switch (*at) {
+    case '"':
+        *ret_type = HG_JSON_STRING;
+        return scan_string(at, end, bad);
+    case 't':
+        *ret_type = HG_JSON_BOOL;
+        return scan_word(at, end, "true", bad);
+    case 'f':
+        *ret_type = HG_JSON_BOOL;
+        return scan_word(at, end, "false", bad);
+    case 'n':
+        *ret_type = HG_JSON_NULL;
+        return scan_word(at, end, "null", bad);
+    default:
+        if (*at == '-' || is_digit(*at)) {
+            *ret_type = HG_JSON_NUMBER;
+            return scan_number(at, end, bad);
+        }
+        *bad = at;
+        return NULL;
+    }
+}
+
+/* The key and colon of a member; returns the place of its value. */
+static const char *scan_key(const char *at, const char *end, const char **bad)
+{
+    if (at >= end || *at != '"') {
+        *bad = at;
+        return NULL;
+    }
+    if (!(at = scan_string(at, end, bad)))
+        return NULL;
+    at = skip_space(at, end);
+    if (at >= end || *at != ':') {
+        *bad = at;
+        return NULL;
+    }
+    return skip_space(at + 1, end);
+}
+
+static const char *scan_value(const char *at, const char *end, enum hg_json_type *ret_type, const char **bad)
+{
+    unsigned char is_object[HG_JSON_DEPTH_MAX / 8] = {0}; /* one bit for each open container */
+    unsigned depth = 0;
+    enum hg_json_type type;
+    bool first = true;
+
+    for (;;) {
+        /* A value starts here. */
+        *bad = at;
+        if (at >= end)
+            return NULL;
+        if (*at == '{' || *at == '[') {
+            if (depth == HG_JSON_DEPTH_MAX)
+                return NULL;
+            bool object = *at == '{';
+            if (first)
+                *ret_type = object ? HG_JSON_OBJECT : HG_JSON_ARRAY;
+            first = false;
+            unsigned char bit = (unsigned char)(1u << (depth & 7));
+            if (object)
+                is_object[depth >> 3] |= bit;
+            else
+                is_object[depth >> 3] &= (unsigned char)~bit;
+            depth++;
+            at = skip_space(at + 1, end);
+            if (at < end && *at == (object ? '}' : ']')) {
+                at++;
+                depth--;
+            } else {
+                if (object && !(at = scan_key(at, end, bad)))
+                    return NULL;
+                continue;
+            }
+        } else {
+            if (!(at = scan_scalar(at, end, &type, bad)))
+                return NULL;
+            if (first)
+                *ret_type = type;
+            first = false;
+        }
+        /* A value ended here: close what closes, or go on behind a comma. */
+        for (;;) {
+            if (depth == 0)
+                return at;
+            bool object = is_object[(depth - 1) >> 3] >> ((depth - 1) & 7) & 1;
+            at = skip_space(at, end);
+            *bad = at;
+            if (at >= end)
+                return NULL;
+            if (*at == (object ? '}' : ']')) {
+                at++;
+                depth--;
+            } else if (*at == ',') {
+                at = skip_space(at + 1, end);
+                if (object && !(at = scan_key(at, end, bad)))
+                    return NULL;
+                break;
+            } else {
+                return NULL;
+            }
+        }
+    }
+}
+
+hg_result hg_json_parse(struct hg_slice text, struct hg_json *ret_value, size_t *reterr_at)
+{
+    const char *end = text.ptr + text.len, *bad = text.ptr;
+    const char *from = skip_space(text.ptr, end), *to = NULL;
+    enum hg_json_type type = HG_JSON_NULL;
+    if (hg_utf8_valid(text))
+        to = scan_value(from, end, &type, &bad);
+    if (to) {
+        bad = skip_space(to, end);
+        if (bad == end) {
+            if (ret_value)
+                *ret_value = (struct hg_json){type, hg_slice(from, (size_t)(to - from))};
+            return HG_OK;
+        }
+    }
+    if (reterr_at)
+        *reterr_at = (size_t)(bad - text.ptr);
+    return HG_FAIL(SYNTAX);
+}
+
+struct hg_json_iter hg_json_iter(struct hg_json container)
+{
+    HG_ASSERT(container.type == HG_JSON_OBJECT || container.type == HG_JSON_ARRAY);
+    return (struct hg_json_iter){hg_slice(container.raw.ptr + 1, container.raw.len - 2)};
+}
+
+/* The text was accepted by hg_json_parse() before, so a scan that fails is our own mistake. */
+static struct hg_json take_value(struct hg_json_iter *iter)
+{
+    const char *at = iter->rest.ptr, *end = at + iter->rest.len, *bad;
+    struct hg_json value = {HG_JSON_NULL, HG_SLICE_NULL};
+    const char *to = scan_value(at, end, &value.type, &bad);
+    HG_ASSERT(to);
+    value.raw = hg_slice(at, (size_t)(to - at));
+    iter->rest = hg_slice(to, (size_t)(end - to));
+    return value;
+}
+
+static bool skip_to(struct hg_json_iter *iter, char separator)
+{
+    const char *at = iter->rest.ptr, *end = at + iter->rest.len;
+    at = skip_space(at, end);
+    if (at < end && *at == separator)
+        at = skip_space(at + 1, end);
+    iter->rest = hg_slice(at, (size_t)(end - at));
+    return at < end;
+}
+
+bool hg_json_next_element(struct hg_json_iter *iter, struct hg_json *ret_value)
+{
+    if (!skip_to(iter, ','))
+        return false;
+    *ret_value = take_value(iter);
+    return true;
+}
+
+bool hg_json_next_member(struct hg_json_iter *iter, struct hg_json *ret_key, struct hg_json *ret_value)
+{
+    if (!skip_to(iter, ','))
+        return false;
+    *ret_key = take_value(iter);
+    HG_ASSERT(ret_key->type == HG_JSON_STRING);
+    HG_ASSERT(skip_to(iter, ':'));
+    *ret_value = take_value(iter);
+    return true;
+}
+
+bool hg_json_get(struct hg_json object, const char *key, struct hg_json *ret_value)
+{
+    struct hg_json_iter iter = hg_json_iter(object);
+    struct hg_json name, value;
+    bool found = false;
+    while (hg_json_next_member(&iter, &name, &value))
+        if (hg_json_string_is(name, key)) {
+            *ret_value = value;
+            found = true;
+        }
+    return found;
+}
+
+static unsigned hex_value(const char *at)
+{
+    unsigned value = 0;
+    for (int i = 0; i < 4; i++) {
+        char c = at[i];
+        value = value * 16 + (unsigned)(is_digit(c) ? c - '0' : (c | 32) - 'a' + 10);
+    }
+    return value;
+}
+
+/* Decodes one character of a string's inside into up to four bytes; returns how many, 0 for a lone surrogate. */
+static unsigned decode_char(const char **at, const char *end, char out[4])
+{
+    if (**at != '\\') {
+        out[0] = *(*at)++;
+        return 1;
+    }
+    char escape = (*at)[1];
+    *at += 2;
+    if (escape != 'u') {
+        static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
+        const char *found = memchr(from, escape, 5);
+        out[0] = found ? to[found - from] : escape;
+        return 1;
+    }
+    unsigned point = hex_value(*at);
+    *at += 4;
+    if (point >= 0xd800 && point <= 0xdfff) {
+        if (point >= 0xdc00 || end - *at < 6 || (*at)[0] != '\\' || (*at)[1] != 'u')
+            return 0;
+        unsigned low = hex_value(*at + 2);
+        if (low < 0xdc00 || low > 0xdfff)
+            return 0;
+        *at += 6;
+        point = 0x10000 + ((point - 0xd800) << 10) + (low - 0xdc00);
+    }
+    unsigned len = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    for (unsigned i = len - 1; i > 0; i--) {
+        out[i] = (char)(0x80 | (point & 0x3f));
+        point >>= 6;
+    }
+    out[0] = (char)(lead[len] | point);
+    return len;
+}
+
+bool hg_json_string_is(struct hg_json string, const char *text)
+{
+    HG_ASSERT(string.type == HG_JSON_STRING);
+    const char *at = string.raw.ptr + 1, *end = string.raw.ptr + string.raw.len - 1;
+    while (at < end) {
+        char bytes[4];
+        unsigned len = decode_char(&at, end, bytes);
+        if (len == 0 || bytes[0] == '\0' || strncmp(text, bytes, len) != 0)
+            return false;
+        text += len;
+    }
+    return *text == '\0';
+}
+
+hg_result hg_json_string_decode(struct hg_json string, struct hg_buf *into)
+{
+    HG_ASSERT(string.type == HG_JSON_STRING);
+    const char *at = string.raw.ptr + 1, *end = string.raw.ptr + string.raw.len - 1;
+    while (at < end) {
+        const char *plain = memchr(at, '\\', (size_t)(end - at));
+        size_t len = (size_t)((plain ? plain : end) - at);
+        hg_buf_put(into, hg_slice(at, len));
+        at += len;
+        if (at < end) {
+            char bytes[4];
+            unsigned count = decode_char(&at, end, bytes);
+            if (count == 0)
+                return HG_FAIL(SYNTAX);
+            hg_buf_put(into, hg_slice(bytes, count));
+        }
+    }
+    return hg_buf_result(into);
+}
+
+bool hg_json_u64(struct hg_json number, uint64_t *ret_number)
+{
+    uint64_t value = 0;
+    if (number.type != HG_JSON_NUMBER)
+        return false;
+    for (size_t i = 0; i < number.raw.len; i++) {
+        char c = number.raw.ptr[i];
+        if (!is_digit(c) || value > (UINT64_MAX - (uint64_t)(c - '0')) / 10)
+            return false;
+        value = value * 10 + (uint64_t)(c - '0');
+    }
+    *ret_number = value;
+    return true;
+}
+
+void hg_json_put_string(struct hg_buf *buf, struct hg_slice text)
+{
+    static const char hex[] = "0123456789abcdef";
+    hg_buf_put_char(buf, '"');
+    size_t plain = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        hg_buf_put(buf, hg_slice(text.ptr + plain, i - plain));
+        plain = i + 1;
+        char escape[6] = {'\\', (char)c, 0, 0, 0, 0};
+        size_t len = 2;
+        if (c < 0x20) {
+            memcpy(escape, "\\u00", 4);
+            escape[4] = hex[c >> 4];
+            escape[5] = hex[c & 15];
+            len = 6;
+        }
+        hg_buf_put(buf, hg_slice(escape, len));
+    }
+    hg_buf_put(buf, hg_slice_from(text, plain));
+    hg_buf_put_char(buf, '"');
+}

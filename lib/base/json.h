@@ -1,0 +1,48 @@
+/* json.h – a strict JSON scanner (RFC 8259) that copies nothing: it tells whether bytes are JSON and where the parts stand.
+ *
+ * A client's event must reach the stream byte for byte, and a published one the client; a parser that builds a tree loses
+ * the bytes. So this scanner finds parts as slices of the input; scalar values are decoded by who needs them.
+ * Units: bytes; columns are byte offsets from the start of the text. Ownership: slices point into the scanned text.
+ * Errors: SYNTAX with the offset of the first offending byte. Bounded: nesting up to HG_JSON_DEPTH_MAX, no recursion.
+ * Calls out: none. */
+#ifndef HG_BASE_JSON_H
+#define HG_BASE_JSON_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/slice.h"
+
+#define HG_JSON_DEPTH_MAX 512
+
+enum hg_json_type { HG_JSON_NULL, HG_JSON_BOOL, HG_JSON_NUMBER, HG_JSON_STRING, HG_JSON_ARRAY, HG_JSON_OBJECT };
+
+struct hg_json {
+    enum hg_json_type type;
+    struct hg_slice raw; /* without white space around it; a string with its quotes */
+};
+
+/* The whole of `text` is one JSON value in valid UTF-8, white space around it allowed. ret_value and reterr_at may be NULL. */
+HG_RESULT hg_json_parse(struct hg_slice text, struct hg_json *ret_value, size_t *reterr_at);
+
+/* Walks the members of an object or the elements of an array that hg_json_parse() has accepted. */
+struct hg_json_iter {
+    struct hg_slice rest;
+};
+struct hg_json_iter hg_json_iter(struct hg_json container);
+/* False at the end. `ret_key` is the raw key with its quotes. */
+bool hg_json_next_member(struct hg_json_iter *iter, struct hg_json *ret_key, struct hg_json *ret_value);
+bool hg_json_next_element(struct hg_json_iter *iter, struct hg_json *ret_value);
+/* The last member called `key` (later duplicates win); false when there is none. */
+bool hg_json_get(struct hg_json object, const char *key, struct hg_json *ret_value);
+
+/* Whether a raw string's decoded text equals `text`. */
+bool hg_json_string_is(struct hg_json string, const char *text);
+/* Appends the decoded text of a raw string. SYNTAX for a lone surrogate, which has no UTF-8 form. */
+HG_RESULT hg_json_string_decode(struct hg_json string, struct hg_buf *into);
+/* A number without fraction and exponent that fits; false otherwise. */
+bool hg_json_u64(struct hg_json number, uint64_t *ret_number);
+
+/* Appends `text`, which must be valid UTF-8, as a JSON string with its quotes. */
+void hg_json_put_string(struct hg_buf *buf, struct hg_slice text);
+
+#endif

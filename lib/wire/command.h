@@ -1,0 +1,41 @@
+/* command.h – what a client says: one JSON object a line (web/docs/protocol.md), read into a command or refused with a sentence.
+ *
+ * Ownership: a command borrows from the message, and from `scratch` where text had to be decoded; both must outlive its use.
+ * Errors: BAD_REQUEST, UNKNOWN_OP, FILTER_INVALID, EVENT_INVALID, NOMEM; struct hg_command_error says why in words for the
+ * client; `ref` is set whenever one could be read, also on failure. Unknown members are ignored. Calls out: none. */
+#ifndef HG_WIRE_COMMAND_H
+#define HG_WIRE_COMMAND_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/slice.h"
+
+enum hg_op { HG_OP_SUBSCRIBE, HG_OP_UNSUBSCRIBE, HG_OP_EMIT, HG_OP_PING };
+
+enum hg_from { HG_FROM_LIVE, HG_FROM_START, HG_FROM_LAST };
+
+#define HG_EMIT_ID_BYTES_MAX 255
+#define HG_FROM_LAST_MAX 1000000
+#define HG_REF_BYTES_MAX 255
+
+struct hg_command {
+    enum hg_op op;
+    struct hg_slice ref; /* raw JSON scalar; empty: none was given */
+    struct hg_slice topic; /* subscribe: a checked pattern; emit: a checked name */
+    enum hg_from from;     /* subscribe */
+    uint64_t last;         /* subscribe, HG_FROM_LAST: 1 … HG_FROM_LAST_MAX */
+    uint64_t sub;          /* unsubscribe */
+    struct hg_slice id;    /* emit: 1 … HG_EMIT_ID_BYTES_MAX bytes of UTF-8 without control characters */
+    struct hg_slice event; /* emit: raw JSON, exactly as sent */
+};
+
+struct hg_command_error {
+    struct hg_buf *message; /* the caller's; cleared and filled with a sentence */
+    size_t at;              /* byte offset in the line, or SIZE_MAX */
+};
+
+/* `line`: one line of a message that is valid UTF-8. `scratch` is cleared first. */
+HG_RESULT hg_command_parse(struct hg_slice line, struct hg_buf *scratch, struct hg_command *ret_command,
+                           struct hg_command_error *reterr);
+
+#endif
