@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/slice.h"
 
@@ -22,5 +23,7 @@ struct hg_redis_url {
 /* `reterr_why` (may be NULL): a static phrase. */
 HG_RESULT hg_redis_url_parse(struct hg_slice text, struct hg_redis_url *ret_url, const char **reterr_why);
 void hg_redis_url_done(struct hg_redis_url *url);
+/* Appends the URL with "***" for its password; in one that does not parse, for all that may be part of one. */
+void hg_redis_url_mask(struct hg_slice text, struct hg_buf *into);
 
 #endif
