@@ -6,9 +6,7 @@
     X(redis_backoff_min_ms, redis_backoff_max_ms, "the first delay is the shortest one")                               \
     X(event_bytes_max, log_bytes_max, "a group must be able to keep its largest event")                                \
     X(event_bytes_max, emits_bytes_max, "the largest event must be possible to emit")                                  \
-    X(log_bytes_max, log_bytes_total_max, "one group's events are part of those of all groups")                        \
-    X(emits_per_session_max, emits_max, "one client's emits are part of those of all clients")                         \
-    X(subscriptions_per_session_max, groups_max, "one client's subscriptions are groups as well")
+    X(log_bytes_max, log_bytes_total_max, "one group's events are part of those of all groups")
 
 static hg_result refuse(const char *less_name, uint64_t less, const char *more_name, uint64_t more, const char *why,
                         struct hg_buf *reterr)

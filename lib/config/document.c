@@ -19,7 +19,8 @@ static void put_number(uint64_t number, const char *unit, struct hg_buf *into)
         uint64_t size;
         const char *name;
     } larger[] = {
-        {"bytes", 1024 * HG_MIB, "GiB"},
+        {"bytes", HG_MIB * HG_MIB, "TiB"},
+        {"bytes", HG_KIB * HG_MIB, "GiB"},
         {"bytes", HG_MIB, "MiB"},
         {"bytes", HG_KIB, "KiB"},
         {"ms", 86400000, "d"},

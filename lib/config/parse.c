@@ -43,9 +43,9 @@ static hg_result read_string(const struct reader *reader, struct hg_where where,
         struct hg_slice decoded = hg_buf_slice(&text);
         if (decoded.len > 0 && memchr(decoded.ptr, '\0', decoded.len))
             result = hg_complain_json(where, value, "string", "has a NUL character", row, reader->reterr);
-        else if (!hg_setting_accepts(row, decoded, &noun, &why))
+        else if ((result = hg_setting_check(row, decoded, &noun, &why)).code == HG_ERR_SYNTAX)
             result = hg_complain_json(where, value, noun, why, row, reader->reterr);
-        else if (!(*ret_copy = strndup(decoded.ptr ? decoded.ptr : "", decoded.len)))
+        else if (hg_ok(result) && !(*ret_copy = strndup(decoded.ptr ? decoded.ptr : "", decoded.len)))
             result = HG_FAIL(NOMEM);
     }
     hg_buf_done(&text);

@@ -1,6 +1,6 @@
-/* redis_url.h – where Redis is: redis://[user[:password]@]host[:port][/db] (IANA provisional scheme "redis"), with ":password@"
- * for the default user, IPv6 hosts in brackets, and unix://[user[:password]@]/path[?db=n]. User, password and path are
- * percent-decoded (RFC 3986). rediss:// is refused with a sentence (TLS to Redis is not built in).
+/* redis_url.h – where Redis is: redis://[user[:password]@]host[:port][/db] (IANA provisional scheme "redis"), with
+ * ":password@" for the default user, IPv6 hosts in brackets, and unix://[user[:password]@]/path[?db=n]. User, password
+ * and path are percent-decoded (RFC 3986). rediss:// is refused with a sentence (TLS to Redis is not built in).
  * Ownership: strings belong to the struct; hg_redis_url_done() frees them. Errors: SYNTAX with a sentence, NOMEM. */
 #ifndef HG_CONFIG_REDIS_URL_H
 #define HG_CONFIG_REDIS_URL_H

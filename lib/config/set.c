@@ -48,12 +48,12 @@ static hg_result read_list(struct hg_where where, const struct hg_setting *row, 
         struct hg_slice element = trimmed(hg_slice_first(rest, len));
         const char *noun, *why;
         where.element = list.count;
-        if (!hg_setting_accepts(row, element, &noun, &why)) {
+        result = hg_setting_check(row, element, &noun, &why);
+        if (result.code == HG_ERR_SYNTAX)
             result = hg_complain_text(where, element, noun, why, row, reterr);
-        } else {
+        if (hg_ok(result))
             result = copy(element, &list.items[list.count]);
-            list.count += hg_ok(result);
-        }
+        list.count += hg_ok(result);
         rest = hg_slice_from(rest, len + 1);
     }
     if (!hg_ok(result)) {
@@ -87,8 +87,10 @@ static hg_result read_text(struct hg_where where, const struct hg_setting *row, 
     switch (row->kind) {
     case HG_SETTING_TEXT: {
         char *value;
-        if (!hg_setting_accepts(row, text, &noun, &why))
+        hg_result result = hg_setting_check(row, text, &noun, &why);
+        if (result.code == HG_ERR_SYNTAX)
             break;
+        HG_TRY(result);
         HG_TRY(copy(text, &value));
         free(*hg_setting_text(row, config));
         *hg_setting_text(row, config) = value;

@@ -201,7 +201,6 @@ static hg_result check_listen(struct hg_slice text, const char **reterr_why)
 
 static hg_result check_url(struct hg_slice text, const char **reterr_why)
 {
-    /* Out of memory counts as accepted here: whoever uses the URL parses it again and reports that. */
     struct hg_redis_url url;
     hg_result result = hg_redis_url_parse(text, &url, reterr_why);
     if (hg_ok(result))
@@ -284,25 +283,25 @@ static const struct text_kind *text_kind_of(const struct hg_setting *row)
     HG_UNREACHABLE();
 }
 
-bool hg_setting_accepts(const struct hg_setting *row, struct hg_slice text, const char **reterr_noun,
-                        const char **reterr_why)
+hg_result hg_setting_check(const struct hg_setting *row, struct hg_slice text, const char **reterr_noun,
+                           const char **reterr_why)
 {
     if (row->kind == HG_SETTING_TEXT && hg_setting_has_choices(row)) {
         struct hg_slice choice;
         for (size_t i = 0; (choice = hg_setting_choice(row, i)).len > 0; i++)
             if (hg_slice_eq(choice, text))
-                return true;
+                return HG_OK;
         *reterr_noun = *reterr_why = NULL;
-        return false;
+        return HG_FAIL(SYNTAX);
     }
     const struct text_kind *kind = text_kind_of(row);
     const char *why = NULL;
     hg_result result = kind->check(text, &why);
-    if (hg_ok(result) || result.code == HG_ERR_NOMEM)
-        return true;
-    *reterr_noun = kind->noun;
-    *reterr_why = why;
-    return false;
+    if (!hg_ok(result)) {
+        *reterr_noun = kind->noun;
+        *reterr_why = why;
+    }
+    return result;
 }
 
 bool hg_setting_is_secret(const struct hg_setting *row)

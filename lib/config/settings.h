@@ -50,10 +50,10 @@ void hg_string_list_done(struct hg_string_list *list);
 /* Whether a row's unit is a list of choices, and the i-th of them; an empty slice past the last. */
 bool hg_setting_has_choices(const struct hg_setting *row);
 struct hg_slice hg_setting_choice(const struct hg_setting *row, size_t i);
-/* Whether a TEXT row's value, or one element of a LIST row, may be `text`. On refusal `reterr_why` is NULL or a static
- * phrase such as "the pattern is empty". */
-bool hg_setting_accepts(const struct hg_setting *row, struct hg_slice text, const char **reterr_noun,
-                        const char **reterr_why);
+/* Checks a TEXT row's value, or one element of a LIST row. SYNTAX: not allowed; then `reterr_noun` and `reterr_why`
+ * make a phrase such as "the pattern" "is empty", or both are NULL. NOMEM. */
+HG_RESULT hg_setting_check(const struct hg_setting *row, struct hg_slice text, const char **reterr_noun,
+                           const char **reterr_why);
 /* Appends what is allowed, such as "a whole number from 1 to 10 (links)". */
 void hg_setting_put_allowed(const struct hg_setting *row, struct hg_buf *into);
 /* Whether the text may hold a password that must not be shown. */
