@@ -1,39 +1,10 @@
 #include "config/complaint.h"
 
-#include "base/utf8.h"
+#include "base/visible.h"
 #include "config/redis_url.h"
 #include "config/suggest.h"
 
 #define FOUND_BYTES_MAX 80
-
-/* Bytes of the first character, 0 when it is not UTF-8. */
-static size_t char_len(struct hg_slice text)
-{
-    for (size_t len = 1; len <= 4 && len <= text.len; len++)
-        if (hg_utf8_valid(hg_slice_first(text, len)))
-            return len;
-    return 0;
-}
-
-void hg_put_visible(struct hg_slice text, size_t most, struct hg_buf *into)
-{
-    size_t i = 0;
-    while (i < text.len) {
-        struct hg_slice rest = hg_slice_from(text, i);
-        size_t len = char_len(rest);
-        unsigned char c = (unsigned char)rest.ptr[0];
-        if (i + (len > 0 ? len : 1) > most) {
-            hg_buf_put_str(into, "…");
-            return;
-        }
-        /* C0 and C1 controls and what is not UTF-8 must not reach a terminal. */
-        if (len == 0 || c < 0x20 || c == 0x7f || (len == 2 && c == 0xc2 && (unsigned char)rest.ptr[1] < 0xa0))
-            hg_buf_printf(into, "\\x%02x", len == 2 ? (unsigned char)rest.ptr[1] : c);
-        else
-            hg_buf_put(into, hg_slice_first(rest, len));
-        i += len > 0 ? len : 1;
-    }
-}
 
 static void put_line_and_column(struct hg_where where, bool column, struct hg_buf *into)
 {
@@ -57,7 +28,7 @@ static void put_where(struct hg_where where, bool column, struct hg_buf *into)
 {
     hg_buf_clear(into);
     if (where.name.len > 0) {
-        hg_put_visible(where.name, SIZE_MAX, into);
+        hg_visible_put(where.name, SIZE_MAX, into);
         if (where.at) {
             hg_buf_put_char(into, ':');
             put_line_and_column(where, column, into);
@@ -70,7 +41,7 @@ static void put_where(struct hg_where where, bool column, struct hg_buf *into)
     if (where.key.len > 0) {
         if (where.rule != HG_NOWHERE)
             hg_buf_put_char(into, '.');
-        hg_put_visible(where.key, FOUND_BYTES_MAX, into);
+        hg_visible_put(where.key, FOUND_BYTES_MAX, into);
     }
     if (where.element != HG_NOWHERE)
         hg_buf_printf(into, "[%zu]", where.element);
@@ -117,12 +88,12 @@ static void put_found_text(struct hg_slice text, const struct hg_setting *row, s
         hg_buf_init(&masked, text.len + 3 > text.len ? text.len + 3 : text.len);
         hg_redis_url_mask(text, &masked);
         if (hg_ok(hg_buf_result(&masked)))
-            hg_put_visible(hg_buf_slice(&masked), FOUND_BYTES_MAX, into);
+            hg_visible_put(hg_buf_slice(&masked), FOUND_BYTES_MAX, into);
         else
             into->error = HG_ERR_NOMEM;
         hg_buf_done(&masked);
     } else {
-        hg_put_visible(text, FOUND_BYTES_MAX, into);
+        hg_visible_put(text, FOUND_BYTES_MAX, into);
     }
     hg_buf_put_char(into, '"');
 }
@@ -154,7 +125,7 @@ hg_result hg_complain_json(struct hg_where where, struct hg_json value, const ch
             hg_buf_put_str(reterr, "a string");
         hg_buf_done(&text);
     } else {
-        hg_put_visible(value.raw, FOUND_BYTES_MAX, reterr);
+        hg_visible_put(value.raw, FOUND_BYTES_MAX, reterr);
     }
     put_allowed(row, noun, why, reterr);
     return refusal(reterr);
@@ -192,7 +163,7 @@ hg_result hg_complain_unknown(struct hg_where where, const char *(*name)(size_t 
 static size_t utf8_prefix(struct hg_slice text)
 {
     size_t i = 0, len;
-    while (i < text.len && (len = char_len(hg_slice_from(text, i))) > 0)
+    while (i < text.len && (len = hg_visible_char(hg_slice_from(text, i))) > 0)
         i += len;
     return i;
 }
@@ -240,7 +211,7 @@ hg_result hg_complain_syntax(struct hg_where where, size_t offset, struct hg_buf
     } else {
         struct hg_slice rest = hg_slice_from(where.text, offset);
         hg_buf_put_char(reterr, '"');
-        hg_put_visible(hg_slice_first(rest, char_len(rest)), SIZE_MAX, reterr);
+        hg_visible_put(hg_slice_first(rest, hg_visible_char(rest)), SIZE_MAX, reterr);
         hg_buf_put_char(reterr, '"');
     }
     hg_buf_put_str(reterr, "; allowed: JSON (RFC 8259)");

@@ -37,7 +37,4 @@ HG_RESULT hg_complain_unknown(struct hg_where where, const char *(*name)(size_t 
 /* The file is not JSON: `offset` is where the scanner stopped. */
 HG_RESULT hg_complain_syntax(struct hg_where where, size_t offset, struct hg_buf *reterr);
 
-/* Appends text as one may print it: no control characters, valid UTF-8, at most `most` bytes of it. */
-void hg_put_visible(struct hg_slice text, size_t most, struct hg_buf *into);
-
 #endif
