@@ -225,10 +225,8 @@ hg_result hg_trie_add(struct hg_trie *trie, struct hg_slice pattern, void *value
         if (hg_ok(r))
             node = next;
     }
-    if (hg_ok(r)) {
-        HG_ASSERT(!pair_find(trie, node, value));
-        r = pair_add(trie, node, value);
-    }
+    if (hg_ok(r))
+        r = pair_add(trie, node, value); /* the map asserts that the pair is new */
     if (!hg_ok(r))
         prune(trie, node);
     return r;
