@@ -1,6 +1,7 @@
 """A browser and the page in it, with verbs that wait for conditions and never for time."""
 
 import json
+import os
 import time
 from urllib.parse import urlencode
 
@@ -15,7 +16,7 @@ ARGUMENTS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --disable-dev-shm-usage"
 ).split()
-DEADLINE = 20
+DEADLINE = 20 * float(os.environ.get("HEADGATE_SLOW", "1"))
 
 
 def start_driver(profile):

@@ -1,5 +1,6 @@
 """Fixtures: one browser for all tests; each test has its own Redis, its own gateway and a page that remembers nothing."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -23,7 +24,9 @@ def gateway(tmp_path, redis):
     # A fixed port: the page must find the gateway again after a restart.
     server = Gateway(tmp_path / "gateway", redis.url, listen=f"127.0.0.1:{free_port()}")
     yield server
-    server.done()
+    # Not done(): that waits until no client holds a connection, and a browser keeps idle ones for minutes.
+    assert server.alive(), "the gateway ended by itself"
+    server.end_with(signal.SIGTERM)
 
 
 @pytest.fixture(scope="session")

@@ -53,10 +53,6 @@ export class Events {
   #characters = 0;
   #seq = 0;
 
-  get capacity() {
-    return CAPACITY;
-  }
-
   /** Rows that pass the filter, oldest first. */
   get shown() {
     return this.#matching;

@@ -75,11 +75,12 @@ export function viewEvents({ events, subscriptions, inspector, announce }) {
   const { filter } = form.elements;
 
   function drawStatus() {
-    const { shown, kept, needle, dropped, capacity, waiting, paused } = events;
+    const { shown, kept, needle, dropped, waiting, paused } = events;
     const parts = [];
     if (needle) parts.push(`${number(shown.length)} of ${number(kept)} match`);
+    else if (dropped) parts.push(`Keeping the newest ${number(kept)}`);
     else parts.push(kept ? plural(kept, 'row') : 'Nothing in the list');
-    if (dropped) parts.push(`keeping the newest ${number(Math.min(capacity, kept))}, ${number(dropped)} older dropped`);
+    if (dropped) parts.push(`${number(dropped)} older dropped`);
     setText(byId('events-status'), parts.join(' · '));
     setText(pause, paused ? `Resume${waiting ? ` (${number(waiting)} waiting)` : ''}` : 'Pause');
     byId('events').classList.toggle('is-paused', paused);
