@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/json.h"
 #include "base/utf8.h"
 #include "core/request.h"
 #include "core/state.h"
