@@ -1,0 +1,31 @@
+#include "config/complaint.h"
+#include "config/config.h"
+
+/* LESS must not be greater than MORE, and why. */
+#define HG_CONFIG_RELATIONS(X)                                                                                         \
+    X(redis_backoff_min_ms, redis_backoff_max_ms, "the first delay is the shortest one")                               \
+    X(event_bytes_max, log_bytes_max, "a group must be able to keep its largest event")                                \
+    X(event_bytes_max, emits_bytes_max, "the largest event must be possible to emit")                                  \
+    X(log_bytes_max, log_bytes_total_max, "one group's events are part of those of all groups")
+
+static hg_result refuse(const char *less_name, uint64_t less, const char *more_name, uint64_t more, const char *why,
+                        struct hg_buf *reterr)
+{
+    hg_buf_clear(reterr);
+    hg_buf_printf(reterr, "%s: found %llu: %s; allowed: at most %s, which is %llu", less_name, (unsigned long long)less,
+                  why, more_name, (unsigned long long)more);
+    return reterr->error == HG_ERR_NOMEM ? HG_FAIL(NOMEM) : HG_FAIL(BAD_REQUEST);
+}
+
+hg_result hg_config_check(const struct hg_config *config, struct hg_buf *reterr)
+{
+#define X(less, more, why)                                                                                             \
+    if (config->less > config->more)                                                                                   \
+        return refuse(#less, config->less, #more, config->more, why, reterr);
+    HG_CONFIG_RELATIONS(X)
+#undef X
+    if (config->rule_count == 0)
+        return hg_complain((struct hg_where){.rule = HG_NOWHERE, .key = HG_LIT("topics"), .element = HG_NOWHERE},
+                           "no rule", NULL, "at least one", reterr);
+    return HG_OK;
+}

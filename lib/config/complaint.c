@@ -1,0 +1,248 @@
+#include "config/complaint.h"
+
+#include "base/utf8.h"
+#include "config/redis_url.h"
+#include "config/suggest.h"
+
+#define FOUND_BYTES_MAX 80
+
+/* Bytes of the first character, 0 when it is not UTF-8. */
+static size_t char_len(struct hg_slice text)
+{
+    for (size_t len = 1; len <= 4 && len <= text.len; len++)
+        if (hg_utf8_valid(hg_slice_first(text, len)))
+            return len;
+    return 0;
+}
+
+void hg_put_visible(struct hg_slice text, size_t most, struct hg_buf *into)
+{
+    size_t i = 0;
+    while (i < text.len) {
+        struct hg_slice rest = hg_slice_from(text, i);
+        size_t len = char_len(rest);
+        unsigned char c = (unsigned char)rest.ptr[0];
+        if (i + (len > 0 ? len : 1) > most) {
+            hg_buf_put_str(into, "…");
+            return;
+        }
+        /* C0 and C1 controls and what is not UTF-8 must not reach a terminal. */
+        if (len == 0 || c < 0x20 || c == 0x7f || (len == 2 && c == 0xc2 && (unsigned char)rest.ptr[1] < 0xa0))
+            hg_buf_printf(into, "\\x%02x", len == 2 ? (unsigned char)rest.ptr[1] : c);
+        else
+            hg_buf_put(into, hg_slice_first(rest, len));
+        i += len > 0 ? len : 1;
+    }
+}
+
+static void put_line_and_column(struct hg_where where, bool column, struct hg_buf *into)
+{
+    size_t line = 1, columns = 1;
+    for (const char *at = where.text.ptr; at < where.at; at++) {
+        if (*at == '\n') {
+            line++;
+            columns = 1;
+        } else if (((unsigned char)*at & 0xc0) != 0x80) {
+            columns++; /* editors count characters */
+        }
+    }
+    hg_buf_put_u64(into, line);
+    if (column) {
+        hg_buf_put_char(into, ':');
+        hg_buf_put_u64(into, columns);
+    }
+}
+
+static void put_where(struct hg_where where, bool column, struct hg_buf *into)
+{
+    hg_buf_clear(into);
+    if (where.name.len > 0) {
+        hg_put_visible(where.name, SIZE_MAX, into);
+        if (where.at) {
+            hg_buf_put_char(into, ':');
+            put_line_and_column(where, column, into);
+        }
+        hg_buf_put_str(into, ": ");
+    }
+    size_t before = into->len;
+    if (where.rule != HG_NOWHERE)
+        hg_buf_printf(into, "topics[%zu]", where.rule);
+    if (where.key.len > 0) {
+        if (where.rule != HG_NOWHERE)
+            hg_buf_put_char(into, '.');
+        hg_put_visible(where.key, FOUND_BYTES_MAX, into);
+    }
+    if (where.element != HG_NOWHERE)
+        hg_buf_printf(into, "[%zu]", where.element);
+    if (into->len > before)
+        hg_buf_put_str(into, ": ");
+    hg_buf_put_str(into, "found ");
+}
+
+/* A refusal stands even when its line had to be cut; only memory that is lacking is another matter. */
+static hg_result refusal(const struct hg_buf *reterr)
+{
+    return reterr->error == HG_ERR_NOMEM ? HG_FAIL(NOMEM) : HG_FAIL(BAD_REQUEST);
+}
+
+static void put_why(const char *noun, const char *why, struct hg_buf *into)
+{
+    if (!why)
+        return;
+    hg_buf_put_str(into, noun ? ": the " : ": ");
+    if (noun) {
+        hg_buf_put_str(into, noun);
+        hg_buf_put_char(into, ' ');
+    }
+    hg_buf_put_str(into, why);
+}
+
+hg_result hg_complain(struct hg_where where, const char *found, const char *why, const char *allowed,
+                      struct hg_buf *reterr)
+{
+    put_where(where, false, reterr);
+    hg_buf_put_str(reterr, found);
+    put_why(NULL, why, reterr);
+    hg_buf_put_str(reterr, "; allowed: ");
+    hg_buf_put_str(reterr, allowed);
+    return refusal(reterr);
+}
+
+/* `text` in quotes, without its password if the row may hold one. */
+static void put_found_text(struct hg_slice text, const struct hg_setting *row, struct hg_buf *into)
+{
+    hg_buf_put_char(into, '"');
+    if (hg_setting_is_secret(row)) {
+        struct hg_buf masked;
+        hg_buf_init(&masked, text.len + 3 > text.len ? text.len + 3 : text.len);
+        hg_redis_url_mask(text, &masked);
+        if (hg_ok(hg_buf_result(&masked)))
+            hg_put_visible(hg_buf_slice(&masked), FOUND_BYTES_MAX, into);
+        else
+            into->error = HG_ERR_NOMEM;
+        hg_buf_done(&masked);
+    } else {
+        hg_put_visible(text, FOUND_BYTES_MAX, into);
+    }
+    hg_buf_put_char(into, '"');
+}
+
+static void put_allowed(const struct hg_setting *row, const char *noun, const char *why, struct hg_buf *into)
+{
+    put_why(noun, why, into);
+    hg_buf_put_str(into, "; allowed: ");
+    hg_setting_put_allowed(row, into);
+}
+
+hg_result hg_complain_json(struct hg_where where, struct hg_json value, const char *noun, const char *why,
+                           const struct hg_setting *row, struct hg_buf *reterr)
+{
+    put_where(where, false, reterr);
+    if (value.type == HG_JSON_ARRAY) {
+        hg_buf_put_str(reterr, "an array");
+    } else if (value.type == HG_JSON_OBJECT) {
+        hg_buf_put_str(reterr, "an object");
+    } else if (value.type == HG_JSON_STRING && hg_setting_is_secret(row)) {
+        struct hg_buf text;
+        hg_buf_init(&text, value.raw.len);
+        hg_result result = hg_json_string_decode(value, &text);
+        if (hg_ok(result))
+            put_found_text(hg_buf_slice(&text), row, reterr);
+        else if (result.code == HG_ERR_NOMEM)
+            reterr->error = HG_ERR_NOMEM;
+        else
+            hg_buf_put_str(reterr, "a string");
+        hg_buf_done(&text);
+    } else {
+        hg_put_visible(value.raw, FOUND_BYTES_MAX, reterr);
+    }
+    put_allowed(row, noun, why, reterr);
+    return refusal(reterr);
+}
+
+hg_result hg_complain_text(struct hg_where where, struct hg_slice text, const char *noun, const char *why,
+                           const struct hg_setting *row, struct hg_buf *reterr)
+{
+    put_where(where, false, reterr);
+    put_found_text(text, row, reterr);
+    put_allowed(row, noun, why, reterr);
+    return refusal(reterr);
+}
+
+hg_result hg_complain_unknown(struct hg_where where, const char *(*name)(size_t i), struct hg_buf *reterr)
+{
+    put_where(where, false, reterr);
+    const char *nearest = hg_suggest(where.key, name);
+    hg_buf_put_str(reterr, "a setting that does not exist; ");
+    if (nearest) {
+        hg_buf_put_str(reterr, "did you mean ");
+        hg_buf_put_str(reterr, nearest);
+        hg_buf_put_char(reterr, '?');
+        return refusal(reterr);
+    }
+    hg_buf_put_str(reterr, "allowed: ");
+    for (size_t i = 0; name(i); i++) {
+        hg_buf_put_str(reterr, i > 0 ? ", " : "");
+        hg_buf_put_str(reterr, name(i));
+    }
+    return refusal(reterr);
+}
+
+/* The first byte that is not UTF-8, or the length. */
+static size_t utf8_prefix(struct hg_slice text)
+{
+    size_t i = 0, len;
+    while (i < text.len && (len = char_len(hg_slice_from(text, i))) > 0)
+        i += len;
+    return i;
+}
+
+/* What mistake this is likely to be, in the words of somebody who edits a file. */
+static const char *likely_mistake(struct hg_slice text, size_t offset)
+{
+    size_t before = offset;
+    while (before > 0 && strchr(" \t\r\n", text.ptr[before - 1]))
+        before--;
+    char last = before > 0 ? text.ptr[before - 1] : '\0';
+    if (offset == text.len)
+        return before == 0 ? "an empty file" : "the end of the file too early";
+    unsigned char c = (unsigned char)text.ptr[offset];
+    if (offset == 0 && hg_slice_starts(text, HG_LIT("\xef\xbb\xbf")))
+        return "a byte order mark; save the file without it";
+    if (c == '/' || c == '#')
+        return "a comment; JSON has none";
+    if ((c == '}' || c == ']') && last == ',')
+        return "a comma before a closing bracket; JSON allows none there";
+    if (c == '\'')
+        return "a single quote; JSON writes strings in double quotes";
+    if (c == '\n' || c == '\r')
+        return "the end of the line inside a string";
+    if (c < 0x20)
+        return "a control character inside a string; JSON writes it as \\u00XX";
+    if (c == '"' &&
+        (last == '"' || last == '}' || last == ']' || (last >= '0' && last <= '9') || last == 'e' || last == 'l'))
+        return "a string where a comma or a closing bracket is missing";
+    return NULL;
+}
+
+hg_result hg_complain_syntax(struct hg_where where, size_t offset, struct hg_buf *reterr)
+{
+    size_t valid = utf8_prefix(where.text);
+    if (valid < where.text.len)
+        offset = valid;
+    where.at = where.text.ptr ? where.text.ptr + offset : NULL;
+    put_where(where, true, reterr);
+    const char *mistake = valid < where.text.len ? "bytes that are not UTF-8" : likely_mistake(where.text, offset);
+    if (mistake) {
+        hg_buf_put_str(reterr, mistake);
+    } else if (where.text.ptr[offset] == '{' || where.text.ptr[offset] == '[') {
+        hg_buf_put_str(reterr, "a bracket that does not belong here, or more than 512 inside each other");
+    } else {
+        struct hg_slice rest = hg_slice_from(where.text, offset);
+        hg_buf_put_char(reterr, '"');
+        hg_put_visible(hg_slice_first(rest, char_len(rest)), SIZE_MAX, reterr);
+        hg_buf_put_char(reterr, '"');
+    }
+    hg_buf_put_str(reterr, "; allowed: JSON (RFC 8259)");
+    return refusal(reterr);
+}

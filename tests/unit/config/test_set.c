@@ -1,0 +1,246 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "config/config.h"
+#include "config/suggest.h"
+#include "support/oom.h"
+
+static struct hg_config *config;
+static struct hg_buf why;
+
+static int setup(void **state)
+{
+    (void)state;
+    hg_buf_init(&why, 10000);
+    return hg_ok(hg_config_new(&config)) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    hg_config_free(config);
+    hg_buf_done(&why);
+    return 0;
+}
+
+static void good(const char *field, const char *text)
+{
+    assert_true(hg_ok(hg_config_set(config, hg_slice_str(field), hg_slice_str(text), HG_LIT("--x"), &why)));
+}
+
+static void bad(const char *field, const char *text, const char *expected)
+{
+    hg_result result = hg_config_set(config, hg_slice_str(field), hg_slice_str(text), HG_LIT("--x"), &why);
+    assert_int_equal(result.code, HG_ERR_BAD_REQUEST);
+    if (!hg_slice_is(hg_buf_slice(&why), expected))
+        fail_msg("%s=%s\n told     %.*s\n expected %s", field, text, HG_SLICE_ARG(hg_buf_slice(&why)), expected);
+}
+
+static void test_every_kind(void **state)
+{
+    (void)state;
+    good("listen", ":0");
+    assert_string_equal(config->listen, ":0");
+    good("log_level", "warning");
+    assert_string_equal(config->log_level, "warning");
+    static const char *const no[] = {"false", "0", "no", "off"}, *const yes[] = {"true", "1", "yes", "on"};
+    for (int i = 0; i < 4; i++) {
+        good("page", no[i]);
+        assert_false(config->page);
+        good("page", yes[i]);
+        assert_true(config->page);
+    }
+    good("ping_ms", "0000100");
+    assert_int_equal(config->ping_ms, 100);
+    good("origins", "http://a, https://b:8 ,*");
+    assert_int_equal(config->origins.count, 3);
+    assert_string_equal(config->origins.items[0], "http://a");
+    assert_string_equal(config->origins.items[1], "https://b:8");
+    assert_string_equal(config->origins.items[2], "*");
+    good("origins", " ");
+    assert_int_equal(config->origins.count, 0);
+}
+
+static void test_refusals_leave_all_as_it_was(void **state)
+{
+    (void)state;
+    good("origins", "http://a");
+    bad("page", "maybe", "--x: found \"maybe\"; allowed: true, false");
+    bad("ping_ms", "", "--x: found \"\"; allowed: a whole number from 100 to 3600000 (ms)");
+    bad("ping_ms", "99", "--x: found \"99\"; allowed: a whole number from 100 to 3600000 (ms)");
+    bad("ping_ms", "18446744073709551716",
+        "--x: found \"18446744073709551716\"; allowed: a whole number from 100 to 3600000 (ms)");
+    bad("ping_ms", "100 ", "--x: found \"100 \"; allowed: a whole number from 100 to 3600000 (ms)");
+    bad("log_level", "INFO", "--x: found \"INFO\"; allowed: error, warning, info, debug");
+    bad("log_level", "\xff\x1b", "--x: found \"\\xff\\x1b\": not UTF-8; allowed: error, warning, info, debug");
+    bad("origins", "http://b,,http://c",
+        "--x: [1]: found \"\": the origin is not scheme://host[:port]; allowed: a list of origins such as "
+        "\"https://app.example\", or "
+        "\"*\"");
+    bad("redis", "rediss://u:secret@h",
+        "--x: found \"rediss://u:***@h\": the URL asks for TLS, which is not built in; use redis:// and a tunnel such "
+        "as stunnel; allowed: "
+        "redis://[user:password@]host[:port][/db] or unix://[user:password@]/path[?db=n]");
+    bad("topics", "[]", "--x: found topic rules; allowed: these in a configuration file only");
+    bad("lisen", "x", "--x: lisen: found a setting that does not exist; did you mean listen?");
+    assert_true(config->page);
+    assert_int_equal(config->ping_ms, 25000);
+    assert_string_equal(config->log_level, "info");
+    assert_int_equal(config->origins.count, 1);
+    assert_string_equal(config->redis, "redis://127.0.0.1:6379");
+}
+
+static void broken(const char *expected)
+{
+    assert_int_equal(hg_config_check(config, &why).code, HG_ERR_BAD_REQUEST);
+    hg_buf_put_char(&why, '\0');
+    assert_string_equal(why.ptr, expected);
+}
+
+static void test_relations(void **state)
+{
+    (void)state;
+    assert_true(hg_ok(hg_config_check(config, &why)));
+    good("redis_backoff_min_ms", "3001");
+    broken("redis_backoff_min_ms: found 3001: the first delay is the shortest one; allowed: at most "
+           "redis_backoff_max_ms, which is 3000");
+    good("redis_backoff_max_ms", "3001");
+    assert_true(hg_ok(hg_config_check(config, &why)));
+    good("log_bytes_max", "65536");
+    broken("event_bytes_max: found 1048576: a group must be able to keep its largest event; allowed: at most "
+           "log_bytes_max, which is "
+           "65536");
+    good("event_bytes_max", "65536");
+    assert_true(hg_ok(hg_config_check(config, &why)));
+    good("log_bytes_total_max", "1048576");
+    good("log_bytes_max", "1048577");
+    broken("log_bytes_max: found 1048577: one group's events are part of those of all groups; allowed: at most "
+           "log_bytes_total_max, "
+           "which is 1048576");
+    good("log_bytes_max", "1048576");
+    size_t rule_count = config->rule_count;
+    config->rule_count = 0;
+    broken("topics: found no rule; allowed: at least one");
+    config->rule_count = rule_count;
+}
+
+static void test_names_end_with_null(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    while (hg_config_name(count)) {
+        assert_string_not_equal(hg_config_name(count), "topics");
+        count++;
+    }
+    assert_string_equal(hg_config_name(0), "listen");
+    assert_true(count > 20);
+    assert_null(hg_config_name(SIZE_MAX));
+}
+
+static size_t distance(const char *a, const char *b)
+{
+    return hg_edit_distance(hg_slice_str(a), hg_slice_str(b));
+}
+
+/* The definition, without any table. */
+static size_t naive(const char *a, const char *b)
+{
+    if (!*a || !*b)
+        return strlen(a) + strlen(b);
+    size_t best = naive(a + 1, b + 1) + (*a != *b), other = naive(a + 1, b) + 1;
+    best = other < best ? other : best;
+    other = naive(a, b + 1) + 1;
+    best = other < best ? other : best;
+    if (a[1] && b[1] && a[0] == b[1] && a[1] == b[0]) {
+        other = naive(a + 2, b + 2) + 1;
+        best = other < best ? other : best;
+    }
+    return best;
+}
+
+static void word(unsigned number, char out[5])
+{
+    unsigned len = 0;
+    for (; number > 0; number /= 4)
+        if (number % 4 > 0)
+            out[len++] = (char)('a' + number % 4 - 1);
+    out[len] = '\0';
+}
+
+static void test_edit_distance_against_its_definition(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 256; i += 1)
+        for (unsigned j = 0; j < 256; j += 3) {
+            char a[5], b[5];
+            word(i, a);
+            word(j, b);
+            if (distance(a, b) != naive(a, b))
+                fail_msg("%s, %s: %zu instead of %zu", a, b, distance(a, b), naive(a, b));
+        }
+    assert_int_equal(distance("Listen", "lISTEN"), 0);
+    char long_text[200];
+    memset(long_text, 'x', sizeof(long_text));
+    assert_int_equal(hg_edit_distance(hg_slice(long_text, 200), hg_slice(long_text, 65)), 0);
+    assert_int_equal(hg_edit_distance(HG_SLICE_NULL, hg_slice(long_text, 200)), 64);
+}
+
+static void test_suggestions(void **state)
+{
+    (void)state;
+    assert_string_equal(hg_suggest(HG_LIT("connection_max"), hg_config_name), "connections_max");
+    assert_string_equal(hg_suggest(HG_LIT("LOG_LEVLE"), hg_config_name), "log_level");
+    assert_null(hg_suggest(HG_LIT("x"), hg_config_name));
+    assert_null(hg_suggest(HG_LIT("frobnicate"), hg_config_name));
+    assert_null(hg_suggest(HG_SLICE_NULL, hg_config_name));
+}
+
+static bool set_and_check(void)
+{
+    struct hg_config *c;
+    struct hg_buf told;
+    hg_buf_init(&told, 1000);
+    hg_result result = hg_config_new(&c);
+    if (!hg_ok(result))
+        return false;
+    result = hg_config_set(c, HG_LIT("listen"), HG_LIT(":1"), HG_LIT("--listen"), &told);
+    if (hg_ok(result))
+        result = hg_config_set(c, HG_LIT("origins"), HG_LIT("http://a,http://b"), HG_LIT("X"), &told);
+    if (hg_ok(result))
+        result = hg_config_set(c, HG_LIT("redis"), HG_LIT("redis://u:p@h"), HG_LIT("X"), &told);
+    if (hg_ok(result)) {
+        result = hg_config_set(c, HG_LIT("redis"), HG_LIT("redis://u:p@h:"), HG_LIT("X"), &told);
+        assert_false(hg_ok(result));
+        c->redis_backoff_max_ms = 1;
+        if (result.code == HG_ERR_BAD_REQUEST)
+            result = hg_config_check(c, &told);
+    }
+    hg_config_free(c);
+    hg_buf_done(&told);
+    return result.code != HG_ERR_NOMEM;
+}
+
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    HGT_OOM_SWEEP(set_and_check);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_every_kind, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refusals_leave_all_as_it_was, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_relations, setup, teardown),
+        cmocka_unit_test(test_names_end_with_null),
+        cmocka_unit_test(test_edit_distance_against_its_definition),
+        cmocka_unit_test(test_suggestions),
+        cmocka_unit_test(test_out_of_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
