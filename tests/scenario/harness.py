@@ -19,6 +19,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -82,7 +83,7 @@ class RedisServer:
         self.dir = Path(tmpdir)
         self.dir.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
-        self.socket = f"/tmp/hgt-{os.getpid()}-{self.port}.sock"  # short: the system limits such paths
+        self.socket = f"{tempfile.gettempdir()}/hgt-{os.getpid()}-{self.port}.sock"  # short: the system limits such paths
         self.opts = {
             "bind": "127.0.0.1",
             "unixsocket": self.socket,

@@ -1,5 +1,7 @@
 """source auto: the type of the key in Redis decides."""
 
+import pytest
+
 
 def test_a_stream(redis, client):
     redis.client().xadd("auto.s", {"event": "0"})
@@ -24,6 +26,7 @@ def test_a_channel(redis, client):
     assert event["event"] == 1 and "cursor" not in event
 
 
+@pytest.mark.valgrind
 def test_a_key_that_becomes_a_stream_later(redis, client):
     sub = client.subscribe("auto.later")
     assert redis.client().publish("auto.later", '"by channel"') == 1

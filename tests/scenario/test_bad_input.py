@@ -98,11 +98,13 @@ def opened(gateway):
     return raw
 
 
+@pytest.mark.valgrind
 def test_binary_is_refused_with_1003(client):
     client.send(b'{"op":"ping"}')
     assert client.wait_closed()[0] == 1003
 
 
+@pytest.mark.valgrind
 def test_oversize_is_refused_with_1009(redis, make_gateway):
     gateway = make_gateway(redis, message_bytes_max=1024)
     client = gateway.client()
@@ -161,6 +163,7 @@ def test_lengths_that_lie(gateway):
             assert raw.read_close() in (1002, 1009, None)
 
 
+@pytest.mark.valgrind
 def test_half_a_frame_and_gone(gateway):
     for cut in (b"\x81", b"\x81\xfe", b"\x81\xfe\x01\x00", b"\x81\x85\x01\x02\x03\x04ab", b"\x01\x82\x00\x00\x00\x00{}"):
         with opened(gateway) as raw:

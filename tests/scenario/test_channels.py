@@ -23,7 +23,9 @@ JSON_PAYLOADS = [
     b"[" * 60 + b"]" * 60,
     b'{"long":"' + b"x" * 100_000 + b'"}',
 ]
-TEXT_PAYLOADS = [b"", b"hello", b'say "hi"\\ \n\t\x01\x7f', b'{"a":1', b"{'a':1}", b'{"a":1}x', b"01", b"NaN", b"a\x00b", "größer 😀".encode()]
+TEXT_PAYLOADS = [
+    b"", b"hello", b'say "hi"\\ \n\t\x01\x7f', b'{"a":1', b"{'a':1}", b'{"a":1}x', b"01", b"NaN", b"a\x00b", "größer 😀".encode(),
+]
 BINARY_PAYLOADS = [b"\xff\xfe", b"\xc0\x80", b"\xed\xa0\x80", b"ok\x80", b"\xf5\x80\x80\x80", bytes(range(256))]
 
 
@@ -31,6 +33,7 @@ def publish(redis, channel, payload):
     assert redis.client().publish(channel, payload) >= 1, f"nobody listens to {channel}"
 
 
+@pytest.mark.valgrind
 def test_exact(redis, client):
     sub = client.subscribe("ch.x")
     publish(redis, "ch.x", b'{"n":1}')
@@ -52,6 +55,7 @@ def test_json_passes_byte_for_byte(redis, client):
     assert [m.raw_event for m in events] == JSON_PAYLOADS
 
 
+@pytest.mark.valgrind
 def test_other_text_appears_as_text(redis, client):
     client.subscribe("ch.x")
     for payload in TEXT_PAYLOADS:
@@ -87,6 +91,7 @@ def test_patterns(redis, client, pattern, hits, misses):
     assert sorted(m["topic"] for m in client.events()) == expected
 
 
+@pytest.mark.valgrind
 def test_mapped_channel_names(redis, client):
     client.subscribe("away.x")
     publish(redis, "elsewhere:away.x", b"1")

@@ -179,6 +179,7 @@ def test_ipv6(redis, tmp_path):
         gateway.stop()
 
 
+@pytest.mark.valgrind
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_before_any_client(redis, tmp_path, number):
     gateway = Gateway(tmp_path, redis.url)

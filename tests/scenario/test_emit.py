@@ -18,6 +18,7 @@ def test_ok_and_what_stands_in_the_stream(redis, client):
     assert fields == {b"event": event, b"id": b"id-1"}
 
 
+@pytest.mark.valgrind
 def test_the_same_id_again_is_a_duplicate_from_anywhere(redis, gateway, make_gateway):
     first = gateway.client()
     answer = first.emit("st.x", {"n": 1}, "id-1")
@@ -156,6 +157,7 @@ def test_refused_shapes(redis, client, message):
     assert redis.client().dbsize() == 0
 
 
+@pytest.mark.valgrind
 def test_too_large(redis, make_gateway):
     client = make_gateway(redis, event_bytes_max=1024).client()
     fits = b'"' + b"x" * 1022 + b'"'
@@ -181,6 +183,7 @@ def test_emits_under_way_are_bounded(redis, make_gateway):
     assert redis.client().xlen("st.x") == 6
 
 
+@pytest.mark.valgrind
 def test_a_client_that_leaves_before_the_answer(redis, gateway):
     redis.pause()
     client = gateway.client()

@@ -75,6 +75,7 @@ def test_odd_after_a_polite_greeting(make_fake_redis, make_gateway, odd):
     gateway.check_serves()
 
 
+@pytest.mark.valgrind
 def test_one_that_hangs_up_at_once(make_fake_redis, make_gateway):
     fake = make_fake_redis(lambda command, _: FakeRedis.CLOSE)
     gateway = make_gateway(fake.url, **SHORT)

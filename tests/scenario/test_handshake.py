@@ -20,6 +20,7 @@ def status_of(gateway, **kw):
         return raw.handshake(**kw)
 
 
+@pytest.mark.valgrind
 def test_a_good_one(gateway):
     status, headers, _ = status_of(gateway, protocol="headgate.v1")
     assert status == 101
@@ -66,6 +67,7 @@ def test_h2c_is_not_spoken(gateway):
         assert not raw.read_all().startswith(b"\x00")
 
 
+@pytest.mark.valgrind
 def test_upgrade_without_its_header(gateway):
     assert status_of(gateway, upgrade=None)[0] != 101
     assert status_of(gateway, upgrade="")[0] != 101
@@ -141,6 +143,7 @@ def test_junk(gateway, junk):
         assert b" 101 " not in raw.read_all()[:40]
 
 
+@pytest.mark.valgrind
 def test_connections_that_say_nothing(gateway):
     raws = [RawSocket(gateway) for _ in range(50)]
     gateway.check_serves()

@@ -7,6 +7,7 @@ import pytest
 from harness import RawSocket, http_get
 
 
+@pytest.mark.valgrind
 def test_the_page(gateway):
     status, headers, body = http_get(gateway, "/")
     assert status == 200
@@ -40,6 +41,7 @@ def test_everything_the_page_names_is_there(gateway):
                 assert kind in headers["content-type"], path
 
 
+@pytest.mark.valgrind
 def test_etag(gateway):
     _, headers, body = http_get(gateway, "/")
     etag = headers["etag"]
@@ -52,6 +54,7 @@ def test_etag(gateway):
     assert status == 200 and again == body
 
 
+@pytest.mark.valgrind
 def test_head(gateway):
     _, get_headers, body = http_get(gateway, "/")
     status, headers, empty = http_get(gateway, "/", method="HEAD")
@@ -59,7 +62,8 @@ def test_head(gateway):
     assert headers["content-length"] == str(len(body)) and headers["etag"] == get_headers["etag"]
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/docs/nothing", "/index.php", "/page", "/.git/config", "/docs/../../CMakeLists.txt", "/" + "x" * 2000])
+@pytest.mark.parametrize("path", ["/nothing", "/docs/nothing", "/index.php", "/page", "/.git/config", "/docs/../../CMakeLists.txt",
+                                  "/" + "x" * 2000])
 def test_404(gateway, path):
     status, headers, _ = http_get(gateway, path)
     assert status == 404

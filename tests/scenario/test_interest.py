@@ -1,5 +1,7 @@
 """Redis carries a subscription only while somebody wants it, with a linger against churn."""
 
+import pytest
+
 from harness import wait_until
 
 
@@ -11,6 +13,7 @@ def calls(redis, command):
     return redis.client().info("commandstats").get(f"cmdstat_{command}", {}).get("calls", 0)
 
 
+@pytest.mark.valgrind
 def test_a_channel_is_subscribed_only_while_wanted(redis, gateway):
     assert "ch.x" not in channels(redis)
     a, b = gateway.client(), gateway.client()

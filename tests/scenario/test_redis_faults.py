@@ -47,6 +47,7 @@ def test_database_number(redis, make_gateway):
     assert redis.client(db=3).xlen("st.x") == 1 and redis.client().dbsize() == 0
 
 
+@pytest.mark.valgrind
 def test_unix_socket(redis, make_gateway):
     gateway = make_gateway(redis.unix_url + "?db=1")
     exchange(redis, gateway)
@@ -184,6 +185,7 @@ def test_out_of_memory(redis, make_gateway):
     assert [m["event"] for m in client.wait_events(2)] == [1, 3]
 
 
+@pytest.mark.valgrind
 def test_keys_of_another_type(redis, gateway):
     redis.client().set("st.string", "x")
     redis.client().hset("st.hash", "f", "v")
@@ -319,6 +321,7 @@ def test_kill9_and_restart_with_200_clients(make_redis, make_gateway):
         assert len(set(numbers)) == len(numbers)
 
 
+@pytest.mark.valgrind
 def test_emits_over_the_death_of_redis_are_appended_once(make_redis, make_gateway):
     redis = make_redis(appendonly="yes", appendfsync="always")
     gateway = make_gateway(redis, emit_timeout_ms=60000)
@@ -358,6 +361,7 @@ def test_connections_killed_one_by_one(redis, gateway):
     assert client.ops("gap", channel) and not client.ops("gap", stream)
 
 
+@pytest.mark.valgrind
 def test_a_redis_that_hangs(redis, make_gateway):
     gateway = make_gateway(redis, redis_timeout_ms=300, emit_timeout_ms=300, subscribe_timeout_ms=300)
     client = gateway.client()

@@ -8,6 +8,7 @@ import pytest
 from harness import RawSocket, Refused, wait_until
 
 
+@pytest.mark.valgrind
 def test_welcome(gateway):
     client = gateway.client()
     assert client.subprotocol == "headgate.v1"
@@ -31,6 +32,7 @@ def test_ours_is_chosen_among_several(gateway):
     assert gateway.client(subprotocols=("other.v9", "headgate.v1")).subprotocol == "headgate.v1"
 
 
+@pytest.mark.valgrind
 def test_unsubscribe(redis, client):
     keep, drop = client.subscribe("ch.*"), client.subscribe("ch.x")
     redis.client().publish("ch.x", "1")
@@ -160,6 +162,7 @@ def test_connections_are_bounded(redis, make_gateway):
     assert second.ping()
 
 
+@pytest.mark.valgrind
 def test_a_client_that_vanishes_leaves_nothing(redis, gateway):
     for _ in range(20):
         client = gateway.client()
@@ -171,6 +174,7 @@ def test_a_client_that_vanishes_leaves_nothing(redis, gateway):
     gateway.check_serves()
 
 
+@pytest.mark.valgrind
 def test_sigterm_says_goodbye(redis, gateway):
     clients = [gateway.client() for _ in range(10)]
     for client in clients:

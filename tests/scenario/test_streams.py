@@ -3,6 +3,8 @@
 import json
 import threading
 
+import pytest
+
 from harness import RawSocket, ids_of, redis_ids, stream_id
 
 
@@ -17,6 +19,7 @@ def numbers(events):
     return [m["event"]["n"] for m in events]
 
 
+@pytest.mark.valgrind
 def test_live(redis, client):
     fill(redis, "st.x", 5)
     sub = client.subscribe("st.x")
@@ -67,6 +70,7 @@ def test_key_and_payload_field_of_the_rule(redis, client):
     assert event["topic"] == "mapped.x" and event["event"] == [2]
 
 
+@pytest.mark.valgrind
 def test_from_start(redis, client):
     fill(redis, "st.x", 2500)
     sub = client.subscribe("st.x", from_="start")
@@ -161,6 +165,7 @@ def test_patterns_follow_streams_that_are_there(redis, client):
     assert not client.events(topic="st.p.b.c")
 
 
+@pytest.mark.valgrind
 def test_patterns_find_streams_that_appear_later_from_their_first_entry(redis, client):
     sub = client.subscribe("st.p.**")
     names = [f"st.p.{n}.x" for n in range(30)]
@@ -280,6 +285,7 @@ def test_the_fingerprint_is_of_the_content(redis, make_redis, make_gateway, gate
     assert stream_id(a[1]["cursor"]) == stream_id(b[1]["cursor"]) == (1, 2)
 
 
+@pytest.mark.valgrind
 def test_events_past_the_ceiling_are_told_as_a_gap(redis, make_gateway):
     gateway = make_gateway(redis, event_bytes_max=2000)
     client = gateway.client()
