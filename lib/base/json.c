@@ -206,21 +206,24 @@ static const char *scan_value(const char *at, const char *end, enum hg_json_type
 
 hg_result hg_json_parse(struct hg_slice text, struct hg_json *ret_value, size_t *reterr_at)
 {
+    if (!text.ptr)
+        text = HG_LIT("");
     const char *end = text.ptr + text.len, *bad = text.ptr;
-    const char *from = skip_space(text.ptr, end), *to = NULL;
+    const char *from = skip_space(text.ptr, end);
     enum hg_json_type type = HG_JSON_NULL;
-    if (hg_utf8_valid(text))
-        to = scan_value(from, end, &type, &bad);
-    if (to) {
+    size_t utf8 = hg_utf8_prefix(text);
+    const char *to = scan_value(from, end, &type, &bad);
+    if (to)
         bad = skip_space(to, end);
-        if (bad == end) {
-            if (ret_value)
-                *ret_value = (struct hg_json){type, hg_slice(from, (size_t)(to - from))};
-            return HG_OK;
-        }
+    if (to && bad == end && utf8 == text.len) {
+        if (ret_value)
+            *ret_value = (struct hg_json){type, hg_slice(from, (size_t)(to - from))};
+        return HG_OK;
     }
-    if (reterr_at)
-        *reterr_at = (size_t)(bad - text.ptr);
+    if (reterr_at) {
+        size_t at = (size_t)(bad - text.ptr);
+        *reterr_at = at < utf8 ? at : utf8;
+    }
     return HG_FAIL(SYNTAX);
 }
 
@@ -266,7 +269,8 @@ bool hg_json_next_member(struct hg_json_iter *iter, struct hg_json *ret_key, str
         return false;
     *ret_key = take_value(iter);
     HG_ASSERT(ret_key->type == HG_JSON_STRING);
-    HG_ASSERT(skip_to(iter, ':'));
+    bool more = skip_to(iter, ':');
+    HG_ASSERT(more);
     *ret_value = take_value(iter);
     return true;
 }
@@ -337,9 +341,11 @@ bool hg_json_string_is(struct hg_json string, const char *text)
     while (at < end) {
         char bytes[4];
         unsigned len = decode_char(&at, end, bytes);
-        if (len == 0 || bytes[0] == '\0' || strncmp(text, bytes, len) != 0)
+        if (len == 0)
             return false;
-        text += len;
+        for (unsigned i = 0; i < len; i++, text++)
+            if (bytes[i] == '\0' || *text != bytes[i])
+                return false;
     }
     return *text == '\0';
 }
@@ -348,16 +354,19 @@ hg_result hg_json_string_decode(struct hg_json string, struct hg_buf *into)
 {
     HG_ASSERT(string.type == HG_JSON_STRING);
     const char *at = string.raw.ptr + 1, *end = string.raw.ptr + string.raw.len - 1;
+    size_t before = into->len;
     while (at < end) {
-        const char *plain = memchr(at, '\\', (size_t)(end - at));
-        size_t len = (size_t)((plain ? plain : end) - at);
-        hg_buf_put(into, hg_slice(at, len));
-        at += len;
+        const char *escape = memchr(at, '\\', (size_t)(end - at));
+        const char *plain = escape ? escape : end;
+        hg_buf_put(into, hg_slice(at, (size_t)(plain - at)));
+        at = plain;
         if (at < end) {
             char bytes[4];
             unsigned count = decode_char(&at, end, bytes);
-            if (count == 0)
+            if (count == 0) {
+                into->len = before;
                 return HG_FAIL(SYNTAX);
+            }
             hg_buf_put(into, hg_slice(bytes, count));
         }
     }
@@ -381,7 +390,8 @@ bool hg_json_u64(struct hg_json number, uint64_t *ret_number)
 
 void hg_json_put_string(struct hg_buf *buf, struct hg_slice text)
 {
-    static const char hex[] = "0123456789abcdef";
+    static const char hex[] = "0123456789abcdef", raw[] = "\b\f\n\r\t\"\\", named[] = "bfnrt\"\\";
+    HG_PARANOID_CHECK(HG_ASSERT(hg_utf8_valid(text)));
     hg_buf_put_char(buf, '"');
     size_t plain = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -390,15 +400,9 @@ void hg_json_put_string(struct hg_buf *buf, struct hg_slice text)
             continue;
         hg_buf_put(buf, hg_slice(text.ptr + plain, i - plain));
         plain = i + 1;
-        char escape[6] = {'\\', (char)c, 0, 0, 0, 0};
-        size_t len = 2;
-        if (c < 0x20) {
-            memcpy(escape, "\\u00", 4);
-            escape[4] = hex[c >> 4];
-            escape[5] = hex[c & 15];
-            len = 6;
-        }
-        hg_buf_put(buf, hg_slice(escape, len));
+        const char *found = memchr(raw, c, sizeof(raw) - 1);
+        char escape[6] = {'\\', found ? named[found - raw] : 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+        hg_buf_put(buf, hg_slice(escape, found ? 2 : 6));
     }
     hg_buf_put(buf, hg_slice_from(text, plain));
     hg_buf_put_char(buf, '"');

@@ -1,8 +1,9 @@
-/* cursor.h – a place in a stream that proves itself: "<ms>-<seq>~<fingerprint>", the entry's id and 32 bits over its fields.
+/* cursor.h – a place in a stream that proves itself: "<ms>-<seq>~<fingerprint>", the entry's id and 32 bits over its
+ * fields.
  *
  * After a failover the new master may hand out ids that the lost tail had; the fingerprint tells such entries apart.
- * It is the lower half of SipHash-2-4 under a fixed key over each field name and value in order, each preceded by its length
- * in eight bytes; the id is not part of it. Written as eight lower-case hexadecimal digits. Calls out: none. */
+ * It is the lower half of SipHash-2-4 under a fixed key over each field name and value in order, each preceded by its
+ * length in eight bytes; the id is not part of it. Written as eight lower-case hexadecimal digits. Calls out: none. */
 #ifndef HG_STREAM_CURSOR_H
 #define HG_STREAM_CURSOR_H
 
@@ -16,10 +17,11 @@ struct hg_cursor {
 
 #define HG_CURSOR_TEXT_MAX (HG_STREAM_ID_TEXT_MAX + 9)
 
+/* Exactly what hg_cursor_put() writes; false for anything else. */
 bool hg_cursor_parse(struct hg_slice text, struct hg_cursor *ret_cursor);
 void hg_cursor_put(struct hg_buf *buf, struct hg_cursor cursor);
 
-/* fields: name, value, name, value … (`count` slices). */
+/* fields: name, value, name, value … (`count` slices). Cursors outlive the process: the value never changes. */
 uint32_t hg_fingerprint(const struct hg_slice *fields, size_t count);
 /* Appends the eight digits. */
 void hg_fingerprint_put(struct hg_buf *buf, uint32_t fingerprint);

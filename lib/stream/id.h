@@ -12,8 +12,8 @@ typedef struct {
     uint64_t ms, seq;
 } hg_stream_id;
 
-#define HG_STREAM_ID_ZERO ((hg_stream_id){0, 0})
-#define HG_STREAM_ID_MAX ((hg_stream_id){UINT64_MAX, UINT64_MAX})
+#define HG_STREAM_ID_ZERO     ((hg_stream_id){0, 0})
+#define HG_STREAM_ID_MAX      ((hg_stream_id){UINT64_MAX, UINT64_MAX})
 #define HG_STREAM_ID_TEXT_MAX 41 /* bytes, without NUL */
 
 static inline int hg_stream_id_cmp(hg_stream_id a, hg_stream_id b)
@@ -27,7 +27,8 @@ static inline int hg_stream_id_cmp(hg_stream_id a, hg_stream_id b)
 bool hg_stream_id_next(hg_stream_id id, hg_stream_id *ret_next);
 /* The greatest id below; false at zero. */
 bool hg_stream_id_prev(hg_stream_id id, hg_stream_id *ret_prev);
-/* Exactly "<ms>-<seq>" in decimal, no signs, no leading zeros but "0" itself, both within 64 bits. */
+/* Exactly "<ms>-<seq>" in decimal, no signs, no leading zeros but "0" itself, both within 64 bits.
+ * `ret_id` is untouched on false. */
 bool hg_stream_id_parse(struct hg_slice text, hg_stream_id *ret_id);
 void hg_stream_id_put(struct hg_buf *buf, hg_stream_id id);
 

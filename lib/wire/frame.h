@@ -1,6 +1,7 @@
 /* frame.h – WebSocket frames from a server (RFC 6455, section 5): unmasked, so that the same bytes serve every client.
  *
- * A text frame is built in place: begin, put the payload, end. Ownership and errors: those of the buffer. Calls out: none. */
+ * A text frame is built in place: begin, put the payload, end. Ownership and errors: those of the buffer.
+ * Calls out: none. */
 #ifndef HG_WIRE_FRAME_H
 #define HG_WIRE_FRAME_H
 
@@ -9,10 +10,15 @@
 
 #define HG_FRAME_HEADER_MAX 10
 
+/* How many bytes the header of a text frame with `len` bytes of payload has: 2, 4 or 10. */
+size_t hg_frame_header_len(size_t len);
+/* Writes that header to `to` and returns its length. */
+size_t hg_frame_write_text_header(char *to, size_t len);
 /* Appends the header of a final text frame whose payload of `len` bytes the caller puts next. */
 void hg_frame_put_text_header(struct hg_buf *buf, size_t len);
-/* Where the length is not known beforehand: returns a mark; hg_frame_end() writes the header in front of what was put since
- * (moving it). On a buffer with an error both do nothing. */
+/* Where the length is not known beforehand: begin returns a mark; end makes what was put since a frame (moving it when
+ * it is longer than 125 bytes). When a put failed on the way, end takes back all that was put since the mark, so that
+ * no part of a frame is ever left; the error stays. Frames do not nest. */
 size_t hg_frame_begin(struct hg_buf *buf);
 void hg_frame_end(struct hg_buf *buf, size_t mark);
 /* Appends a ping with one byte of payload (a pong without payload is not reported by every library). */

@@ -1,11 +1,15 @@
-/* message.h – what the gateway says: one function a message of the protocol (web/docs/protocol.md), each a whole text frame.
+/* message.h – what the gateway says: one function a message of the protocol (web/docs/protocol.md), each a whole text
+ * frame.
  *
- * `ref` is the raw JSON of the client's ref, empty when it gave none; it is echoed as it stands. Topics and texts are valid UTF-8.
- * Ownership: nothing is kept. Errors: those of the buffer. Calls out: none. */
+ * `ref` is the raw JSON of the client's ref, empty when it gave none; it is echoed as it stands. Topics and texts are
+ * valid UTF-8.
+ * Ownership: nothing is kept. Errors: those of the buffer; a message that does not fit leaves nothing of itself behind.
+ * Calls out: none. */
 #ifndef HG_WIRE_MESSAGE_H
 #define HG_WIRE_MESSAGE_H
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "base/slice.h"
 #include "stream/cursor.h"
 
@@ -17,6 +21,7 @@ struct hg_welcome {
 };
 
 void hg_message_welcome(struct hg_buf *buf, const struct hg_welcome *welcome);
+/* To unsubscribe and ping. */
 void hg_message_ok(struct hg_buf *buf, struct hg_slice ref);
 void hg_message_ok_sub(struct hg_buf *buf, struct hg_slice ref, uint64_t sub);
 /* `cursor` is the text "<ms>-<seq>~<fingerprint>". */
@@ -26,14 +31,16 @@ void hg_message_caught_up(struct hg_buf *buf, uint64_t sub);
 void hg_message_gap(struct hg_buf *buf, uint64_t sub, struct hg_slice topic, const char *reason, uint64_t count);
 /* {"op":"stale","topics":["…"]} or {"op":"live",…} */
 void hg_message_alive(struct hg_buf *buf, bool live, struct hg_slice topic);
-/* `message` empty: the table's text. `at` SIZE_MAX: left out. `retry_ms` 0: left out. */
+/* `message` empty: the table's text. `at` SIZE_MAX: left out. `retry_ms` 0: left out. An error without a wire code of
+ * its own is told as INTERNAL. `code` is not HG_ERR_OK. */
 void hg_message_error(struct hg_buf *buf, struct hg_slice ref, enum hg_error code, struct hg_slice message, size_t at,
                       uint64_t retry_ms);
 void hg_message_goodbye(struct hg_buf *buf, const char *reason, uint64_t reconnect_ms);
 
-/* An event for many groups: the tail, `,"topic":"…","cursor":"…","event":…}`, is built once, and each group's frame is a
- * header, `{"op":"event","sub":N` and the tail. `cursor` NULL: left out. `member` is what envelope.h made. */
-void hg_message_event_tail(struct hg_buf *buf, struct hg_slice topic, const struct hg_cursor *cursor, struct hg_slice member);
+/* An event for many groups: the tail, `,"topic":"…","cursor":"…","event":…}`, is built once, and each group's frame is
+ * a header, `{"op":"event","sub":N` and the tail. `cursor` NULL: left out. `member` is what envelope.h made. */
+void hg_message_event_tail(struct hg_buf *buf, struct hg_slice topic, const struct hg_cursor *cursor,
+                           struct hg_slice member);
 void hg_message_event(struct hg_buf *buf, uint64_t sub, struct hg_slice tail);
 
 #endif

@@ -1,0 +1,325 @@
+#include "core/discovery.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "core/state.h"
+#include "topic/name.h"
+#include "topic/pattern.h"
+#include "topic/template.h"
+
+#define SCAN_COUNT "1000"
+#define SCAN_SHARE 10u     /* a pass may take one part in so many of the time */
+#define WATCH_BATCH 200u   /* TYPE commands at a time */
+#define REFUSED_PAUSE_MS 1000u
+
+void hg_discovery_init(struct hg_core *core)
+{
+    (void)hg_core_must(hg_trie_new(core->hash_key, &core->discovery.patterns));
+}
+
+void hg_discovery_done(struct hg_core *core)
+{
+    struct hg_discovery *d = &core->discovery;
+    HG_ASSERT(d->group_count == 0 && d->undecided.count == 0 && d->watched.count == 0);
+    hg_trie_free(d->patterns);
+    free(d->cursor);
+    free(d->trouble);
+}
+
+void hg_discovery_add(struct hg_core *core, struct hg_group *group)
+{
+    struct hg_discovery *d = &core->discovery;
+    (void)hg_core_must(hg_trie_add(d->patterns, group->pattern, group));
+    d->group_count++;
+    /* A pass that is under way may have gone by a key already: only one that starts from now on is whole for this group. */
+    group->needs_pass = d->pass + 1;
+    d->next_pass = core->now;
+}
+
+void hg_discovery_remove(struct hg_core *core, struct hg_group *group)
+{
+    hg_trie_remove(core->discovery.patterns, group->pattern, group);
+    core->discovery.group_count--;
+}
+
+void hg_discovery_decide(struct hg_core *core, struct hg_group *group)
+{
+    group->undecided = true;
+    hg_list_push_back(&core->discovery.undecided, &group->in_auto);
+}
+
+void hg_discovery_hint(struct hg_core *core)
+{
+    core->discovery.next_watch = core->now;
+    core->discovery.next_pass = core->now;
+}
+
+static void note_trouble(struct hg_core *core, const char *what, struct hg_slice words)
+{
+    struct hg_discovery *d = &core->discovery;
+    if (d->trouble && hg_slice_is(words, d->trouble))
+        return;
+    hg_core_log(core, HG_LOG_WARNING, "redis refuses %s: %.*s; trying again", what, HG_SLICE_ARG(words));
+    free(d->trouble);
+    d->trouble = hg_core_copy(words);
+}
+
+/* One key may be the stream of a topic under several rules; only the first rule that matches the topic counts. */
+struct found {
+    struct hg_core *core;
+    const struct hg_rule *rule;
+    struct hg_slice key, topic;
+};
+
+static bool is_attached(const struct hg_group *group, const struct hg_source *source)
+{
+    for (struct hg_list_node *n = source->attachments.first; n; n = n->next)
+        if (HG_CONTAINER(n, struct hg_attachment, in_source)->group == group)
+            return true;
+    return false;
+}
+
+static void take_for_group(void *context, void *value)
+{
+    struct found *found = context;
+    struct hg_core *core = found->core;
+    struct hg_group *group = value;
+    struct hg_source *source = hg_source_find(core, HG_SOURCE_TYPE_STREAM, found->key);
+    if (source && is_attached(group, source)) {
+        source->seen_in = core->discovery.pass;
+        return;
+    }
+    hg_result result = hg_source_get(core, HG_SOURCE_TYPE_STREAM, found->key, found->topic, &source);
+    if (hg_ok(result)) {
+        source->seen_in = core->discovery.pass;
+        hg_group_take_stream(core, group, source, found->rule, group->needs_pass == 0);
+    } else if (!group->full_told) {
+        group->full_told = true;
+        hg_core_log(core, HG_LOG_WARNING, "stream '%.*s' is left out of pattern '%.*s': %s", HG_SLICE_ARG(found->key),
+                    HG_SLICE_ARG(group->pattern), result.code == HG_ERR_LIMIT_EXCEEDED ? "topics_max is reached" :
+                    "another topic is mapped to it");
+        hg_group_append_gap(core, group, found->topic, "overflow", 0);
+    }
+}
+
+static void take_key(struct hg_core *core, struct hg_slice key)
+{
+    for (size_t i = 0; i < core->config->rule_count; i++) {
+        struct found found = {.core = core, .rule = &core->config->rules[i], .key = key};
+        if (found.rule->source == HG_SOURCE_CHANNEL || !hg_template_extract(hg_slice_str(found.rule->key), key, &found.topic))
+            continue;
+        if (found.topic.len == 0)
+            found.topic = hg_slice_str(found.rule->match);
+        if (hg_ok(hg_topic_check(found.topic, NULL)) && hg_core_rule(core, found.topic) == found.rule)
+            hg_trie_match(core->discovery.patterns, found.topic, take_for_group, &found);
+    }
+}
+
+/* A stream that was not there for a whole pass and brought nothing since is gone. When its key comes back, all its entries
+ * will be new, so its place is forgotten: it is found again as a new one. */
+static void let_go_of_gone_streams(struct hg_core *core)
+{
+    struct hg_discovery *d = &core->discovery;
+    struct hg_list_node *next;
+    for (struct hg_list_node *n = core->sources.all[HG_SOURCE_TYPE_STREAM].first; n; n = next) {
+        next = n->next;
+        struct hg_source *source = HG_CONTAINER(n, struct hg_source, in_all);
+        if (source->seen_in == 0 || source->seen_in == d->pass || source->state != HG_SOURCE_READY || !source->alive ||
+            !hg_time_before(source->last_entry_at, d->started))
+            continue;
+        bool exact = false;
+        for (struct hg_list_node *a = source->attachments.first; a; a = a->next)
+            exact = exact || HG_CONTAINER(a, struct hg_attachment, in_source)->group->exact;
+        if (exact)
+            continue;
+        for (size_t left = source->attachments.count; left > 0; left--)
+            hg_group_detach(core, HG_CONTAINER(source->attachments.first, struct hg_attachment, in_source));
+    }
+}
+
+static void finish_pass(struct hg_core *core)
+{
+    struct hg_discovery *d = &core->discovery;
+    free(d->cursor);
+    d->cursor = NULL;
+    d->running = false;
+    hg_dur took = hg_time_since(d->started, core->now), pause = hg_ms(core->config->discover_ms);
+    if (took.us * SCAN_SHARE > pause.us)
+        pause = hg_us(took.us * SCAN_SHARE);
+    hg_time next = hg_time_add(core->now, pause);
+    bool somebody_waits = false;
+    if (!d->without_type)
+        let_go_of_gone_streams(core);
+    for (struct hg_list_node *n = core->groups.all.first, *after; n; n = after) {
+        after = n->next;
+        struct hg_group *group = HG_CONTAINER(n, struct hg_group, in_all);
+        if (group->needs_pass == d->pass) {
+            group->needs_pass = 0;
+            hg_group_check_ready(core, group);
+        }
+        somebody_waits = somebody_waits || group->needs_pass != 0;
+    }
+    d->next_pass = somebody_waits ? core->now : next;
+}
+
+void hg_discovery_scanned(struct hg_core *core, const struct hg_reply *reply)
+{
+    struct hg_discovery *d = &core->discovery;
+    d->request = NULL;
+    if (!reply)
+        return; /* the same cursor again when the link is back: SCAN's cursors have no state in Redis */
+    if (reply->type == HG_REPLY_ERROR && !d->without_type && hg_reply_is_error(reply, "ERR")) {
+        d->without_type = true;
+        return;
+    }
+    if (!hg_reply_is_array(reply, 2) || reply->items[0].type != HG_REPLY_STRING || reply->items[1].type != HG_REPLY_ARRAY) {
+        note_trouble(core, "SCAN", reply->type == HG_REPLY_ERROR ? reply->text : HG_LIT("unexpected shape"));
+        d->retry_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
+        return;
+    }
+    free(d->trouble);
+    d->trouble = NULL;
+    for (size_t i = 0; i < reply->items[1].count; i++)
+        if (reply->items[1].items[i].type == HG_REPLY_STRING)
+            take_key(core, reply->items[1].items[i].text);
+    if (hg_reply_is(&reply->items[0], "0")) {
+        finish_pass(core);
+    } else {
+        free(d->cursor);
+        d->cursor = hg_core_copy(reply->items[0].text);
+    }
+}
+
+static void follow_as_stream(struct hg_core *core, struct hg_group *group, bool whole)
+{
+    struct hg_source *source;
+    hg_buf_clear(&core->text);
+    (void)hg_core_must(hg_template_expand(hg_slice_str(group->rule->key), group->pattern, &core->text));
+    hg_result result = hg_source_get(core, HG_SOURCE_TYPE_STREAM, hg_buf_slice(&core->text), group->pattern, &source);
+    if (hg_ok(result))
+        hg_group_take_stream(core, group, source, group->rule, whole);
+    else
+        hg_group_refuse(core, group, result.code, "the stream cannot be followed: topics_max is reached, or another topic is mapped to it");
+}
+
+static void follow_as_channel(struct hg_core *core, struct hg_group *group)
+{
+    struct hg_source *source;
+    hg_buf_clear(&core->text);
+    (void)hg_core_must(hg_template_expand(hg_slice_str(group->rule->channel), group->pattern, &core->text));
+    hg_result result = hg_source_get(core, HG_SOURCE_TYPE_CHANNEL, hg_buf_slice(&core->text), group->pattern, &source);
+    if (hg_ok(result))
+        (void)hg_source_attach(core, source, group, group->rule);
+    else
+        hg_group_refuse(core, group, result.code, "the channel cannot be followed: topics_max is reached, or another topic is mapped to it");
+}
+
+void hg_discovery_typed(struct hg_core *core, struct hg_group *group, const struct hg_reply *reply)
+{
+    struct hg_discovery *d = &core->discovery;
+    group->type_request = NULL;
+    if (!reply)
+        return; /* still in its list: asked again */
+    if (reply->type == HG_REPLY_ERROR) {
+        note_trouble(core, "TYPE", reply->text);
+        d->retry_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
+        if (hg_reply_is_error(reply, "NOPERM") && group->undecided)
+            hg_group_refuse(core, group, HG_ERR_UNAVAILABLE, "Redis does not let the gateway ask for the type of this key");
+        return;
+    }
+    bool stream = hg_reply_is(reply, "stream");
+    if (group->undecided) {
+        group->undecided = false;
+        hg_list_unlink(&group->in_auto);
+        if (stream) {
+            follow_as_stream(core, group, false);
+        } else {
+            follow_as_channel(core, group);
+            hg_list_push_back(&d->watched, &group->in_auto);
+        }
+        hg_group_check_ready(core, group);
+    } else if (stream) {
+        /* It was no stream when it was asked for last, so every entry is new to those who listen. */
+        hg_list_unlink(&group->in_auto);
+        struct hg_list_node *next;
+        for (struct hg_list_node *n = group->attachments.first; n; n = next) {
+            next = n->next;
+            hg_group_detach(core, HG_CONTAINER(n, struct hg_attachment, in_group));
+        }
+        follow_as_stream(core, group, true);
+        hg_group_check_ready(core, group);
+    }
+}
+
+static void ask_type(struct hg_core *core, struct hg_group *group)
+{
+    if (group->type_request)
+        return;
+    hg_buf_clear(&core->text);
+    (void)hg_core_must(hg_template_expand(hg_slice_str(group->rule->key), group->pattern, &core->text));
+    struct hg_slice argv[] = {HG_LIT("TYPE"), hg_buf_slice(&core->text)};
+    group->type_request = hg_link_send(core, HG_LINK_COMMANDER, HG_REQUEST_TYPE, group, argv, 2);
+}
+
+static void scan(struct hg_core *core)
+{
+    struct hg_discovery *d = &core->discovery;
+    if (!d->running) {
+        d->running = true;
+        d->pass++;
+        d->started = core->now;
+        d->cursor = hg_core_copy(HG_LIT("0"));
+    }
+    struct hg_slice argv[] = {HG_LIT("SCAN"), hg_slice_str(d->cursor), HG_LIT("COUNT"), HG_LIT(SCAN_COUNT), HG_LIT("TYPE"), HG_LIT("stream")};
+    d->request = hg_link_send(core, HG_LINK_COMMANDER, HG_REQUEST_SCAN, NULL, argv, d->without_type ? 4 : 6);
+}
+
+static bool may_scan(const struct hg_core *core)
+{
+    const struct hg_discovery *d = &core->discovery;
+    return !d->request && (d->running || d->group_count > 0) && hg_link_is_up(core, HG_LINK_COMMANDER);
+}
+
+static hg_time scan_at(const struct hg_core *core)
+{
+    const struct hg_discovery *d = &core->discovery;
+    hg_time at = d->running ? core->now : d->next_pass;
+    return at.us > d->retry_at.us ? at : d->retry_at;
+}
+
+void hg_discovery_pump(struct hg_core *core)
+{
+    struct hg_discovery *d = &core->discovery;
+    if (!hg_link_is_up(core, HG_LINK_COMMANDER))
+        return;
+    if (hg_time_reached(d->retry_at, core->now))
+        for (struct hg_list_node *n = d->undecided.first; n; n = n->next)
+            ask_type(core, HG_CONTAINER(n, struct hg_group, in_auto));
+    if (d->watched.count > 0 && hg_time_reached(d->next_watch, core->now)) {
+        size_t batch = d->watched.count < WATCH_BATCH ? d->watched.count : WATCH_BATCH;
+        for (; batch > 0; batch--) {
+            struct hg_list_node *node = hg_list_pop_front(&d->watched);
+            hg_list_push_back(&d->watched, node);
+            ask_type(core, HG_CONTAINER(node, struct hg_group, in_auto));
+        }
+        d->next_watch = hg_time_add(core->now, hg_ms(core->config->discover_ms));
+    }
+    if (may_scan(core) && hg_time_reached(scan_at(core), core->now))
+        scan(core);
+}
+
+hg_time hg_discovery_deadline(const struct hg_core *core)
+{
+    const struct hg_discovery *d = &core->discovery;
+    hg_time deadline = HG_TIME_NEVER;
+    if (!hg_link_is_up(core, HG_LINK_COMMANDER))
+        return deadline;
+    if (may_scan(core))
+        deadline = scan_at(core);
+    if (d->watched.count > 0)
+        deadline = hg_time_min(deadline, d->next_watch);
+    if (d->undecided.count > 0 && hg_time_before(core->now, d->retry_at))
+        deadline = hg_time_min(deadline, d->retry_at);
+    return deadline;
+}

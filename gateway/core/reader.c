@@ -1,0 +1,226 @@
+#include "core/reader.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "core/state.h"
+
+#define SHORT_BLOCK_MS 100u
+#define BUSY_ENTRIES 16u    /* a reply this large is followed by a pause, so that bursts come as one */
+#define BUSY_PAUSE_MS 2u
+#define REFUSED_PAUSE_MS 500u
+#define UNBLOCK_PAUSE_MS 1u
+#define READ_BYTES (256u * 1024) /* what one stream should bring at most in one reply */
+#define COUNT_MAX 1000u
+
+void hg_reader_add(struct hg_core *core, struct hg_source *source)
+{
+    struct hg_readers *readers = &core->readers;
+    struct hg_reader *reader = NULL;
+    for (size_t i = 0; i < readers->count && !reader; i++)
+        if (readers->items[i]->sources.count < core->config->streams_per_link_max)
+            reader = readers->items[i];
+    if (!reader && readers->count < HG_LINK_COUNT_MAX - HG_LINK_READER) {
+        struct hg_reader **items = realloc(readers->items, (readers->count + 1) * sizeof(struct hg_reader *));
+        HG_ASSERT(items);
+        readers->items = items;
+        reader = hg_core_alloc(sizeof(*reader));
+        reader->link = HG_LINK_READER + (uint32_t)readers->count;
+        reader->entry_bytes = 512;
+        items[readers->count++] = reader;
+    }
+    if (!reader) /* more streams than links can carry well: the last one carries more */
+        reader = readers->items[readers->count - 1];
+    source->reader = reader;
+    source->asked_in = 0;
+    hg_list_push_back(&reader->sources, &source->in_reader);
+    reader->changed = reader->read != NULL;
+    hg_link_want(core, reader->link);
+}
+
+void hg_reader_remove(struct hg_core *core, struct hg_source *source)
+{
+    struct hg_reader *reader = source->reader;
+    hg_list_remove(&reader->sources, &source->in_reader);
+    source->reader = NULL;
+    if (reader->sources.count == 0) {
+        reader->read = NULL;
+        reader->changed = false;
+        hg_link_drop(core, reader->link);
+    }
+}
+
+static uint64_t entry_bytes(const struct hg_entry *entry)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < entry->field_count; i++)
+        bytes += entry->fields[i].text.len;
+    return bytes;
+}
+
+/* False: the shape is wrong. */
+static bool take_stream(struct hg_core *core, struct hg_reader *reader, const struct hg_reply *reply, size_t *entries)
+{
+    if (!hg_reply_is_array(reply, 2) || reply->items[0].type != HG_REPLY_STRING || reply->items[1].type != HG_REPLY_ARRAY)
+        return false;
+    struct hg_source *source = hg_source_find(core, HG_SOURCE_TYPE_STREAM, reply->items[0].text);
+    /* Not followed any more, or followed anew from another place than this XREAD started at. */
+    if (!source || source->reader != reader || source->asked_in != reader->asked)
+        return true;
+    const struct hg_reply *list = &reply->items[1];
+    for (size_t i = 0; i < list->count; i++) {
+        struct hg_entry entry;
+        if (!hg_reply_entry(&list->items[i], &entry))
+            return false;
+        reader->entry_bytes = (reader->entry_bytes * 15 + entry_bytes(&entry)) / 16;
+        hg_source_entry(core, source, &entry);
+    }
+    *entries += list->count;
+    return true;
+}
+
+void hg_reader_read(struct hg_core *core, struct hg_reader *reader, const struct hg_reply *reply)
+{
+    reader->read = NULL;
+    if (!reply)
+        return;
+    reader->next_read = core->now;
+    if (reply->type == HG_REPLY_NIL || hg_reply_is_error(reply, "UNBLOCKED"))
+        return;
+    if (reply->type == HG_REPLY_ERROR) {
+        reader->next_read = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
+        hg_core_log(core, HG_LOG_WARNING, "redis refuses to read streams: %.*s", HG_SLICE_ARG(reply->text));
+        /* XREAD does not say which key it means. */
+        if (hg_reply_is_error(reply, "WRONGTYPE"))
+            for (struct hg_list_node *n = reader->sources.first; n; n = n->next)
+                hg_source_inspect(core, HG_CONTAINER(n, struct hg_source, in_reader));
+        return;
+    }
+    bool well_formed = reply->type == HG_REPLY_ARRAY;
+    size_t entries = 0;
+    for (size_t i = 0; well_formed && i < reply->count; i++)
+        well_formed = take_stream(core, reader, &reply->items[i], &entries);
+    if (!well_formed)
+        hg_link_lost(core, reader->link, HG_LIT("an answer to XREAD had an unexpected shape"), true);
+    else if (entries >= BUSY_ENTRIES)
+        reader->next_read = hg_time_add(core->now, hg_ms(BUSY_PAUSE_MS));
+}
+
+void hg_reader_unblocked(struct hg_core *core, struct hg_reader *reader, const struct hg_reply *reply)
+{
+    reader->unblock = NULL;
+    if (!reply)
+        return;
+    if (reply->type == HG_REPLY_ERROR) {
+        core->readers.cannot_unblock = true;
+        hg_core_log(core, HG_LOG_INFO, "redis refuses CLIENT UNBLOCK (%.*s): new streams are joined within %u ms",
+                    HG_SLICE_ARG(reply->text), SHORT_BLOCK_MS);
+    }
+    /* 0: it was not blocked at that moment, and Redis does not remember; ask again until it is, or is back by itself. */
+    reader->next_unblock = hg_time_add(core->now, hg_ms(UNBLOCK_PAUSE_MS));
+}
+
+static void set_alive(struct hg_core *core, uint32_t link, bool alive)
+{
+    size_t index = link - HG_LINK_READER;
+    HG_ASSERT(index < core->readers.count);
+    struct hg_reader *reader = core->readers.items[index];
+    for (struct hg_list_node *n = reader->sources.first; n; n = n->next)
+        hg_source_set_alive(core, HG_CONTAINER(n, struct hg_source, in_reader), alive);
+    reader->next_read = core->now;
+}
+
+void hg_readers_link_up(struct hg_core *core, uint32_t link)
+{
+    set_alive(core, link, true);
+}
+
+void hg_readers_link_lost(struct hg_core *core, uint32_t link)
+{
+    set_alive(core, link, false);
+}
+
+static uint64_t number_of_entries(uint64_t entry_size)
+{
+    uint64_t count = READ_BYTES / (entry_size + 1);
+    return count < 8 ? 8 : count > COUNT_MAX ? COUNT_MAX : count;
+}
+
+static void read_streams(struct hg_core *core, struct hg_reader *reader)
+{
+    size_t count = reader->sources.count, argc = 6 + 2 * count, at = 6;
+    struct hg_slice *argv = hg_core_alloc(argc * sizeof(*argv));
+    bool blind = core->readers.cannot_unblock || core->links.items[reader->link]->client_id == 0;
+    char block[24], number[24];
+    int block_len = snprintf(block, sizeof(block), "%u", blind ? SHORT_BLOCK_MS : HG_READ_BLOCK_MS);
+    int number_len = snprintf(number, sizeof(number), "%llu", (unsigned long long)number_of_entries(reader->entry_bytes));
+    argv[0] = HG_LIT("XREAD");
+    argv[1] = HG_LIT("COUNT");
+    argv[2] = hg_slice(number, (size_t)number_len);
+    argv[3] = HG_LIT("BLOCK");
+    argv[4] = hg_slice(block, (size_t)block_len);
+    argv[5] = HG_LIT("STREAMS");
+    struct hg_buf *ids = &core->text;
+    hg_buf_clear(ids);
+    /* Reserved at once: the slices point into the buffer. */
+    HG_ASSERT(hg_buf_reserve(ids, count * HG_STREAM_ID_TEXT_MAX));
+    reader->asked = ++core->readers.asked;
+    for (struct hg_list_node *n = reader->sources.first; n; n = n->next, at++) {
+        struct hg_source *source = HG_CONTAINER(n, struct hg_source, in_reader);
+        size_t start = ids->len;
+        hg_stream_id_put(ids, source->last);
+        argv[at] = source->name;
+        argv[at + count] = hg_slice(ids->ptr + start, ids->len - start);
+        source->asked_in = reader->asked;
+    }
+    reader->changed = false;
+    reader->read = hg_link_send(core, reader->link, HG_REQUEST_READ, reader, argv, argc);
+    free(argv);
+}
+
+static bool may_unblock(const struct hg_core *core, const struct hg_reader *reader)
+{
+    return reader->read && reader->changed && !reader->unblock && !core->readers.cannot_unblock &&
+           hg_link_is_up(core, reader->link) && core->links.items[reader->link]->client_id != 0 &&
+           hg_link_is_up(core, HG_LINK_COMMANDER);
+}
+
+static bool may_read(const struct hg_core *core, const struct hg_reader *reader)
+{
+    return !reader->read && reader->sources.count > 0 && hg_link_is_up(core, reader->link);
+}
+
+void hg_readers_pump(struct hg_core *core)
+{
+    for (size_t i = 0; i < core->readers.count; i++) {
+        struct hg_reader *reader = core->readers.items[i];
+        if (may_read(core, reader) && hg_time_reached(reader->next_read, core->now)) {
+            read_streams(core, reader);
+        } else if (may_unblock(core, reader) && hg_time_reached(reader->next_unblock, core->now)) {
+            char id[24];
+            int len = snprintf(id, sizeof(id), "%llu", (unsigned long long)core->links.items[reader->link]->client_id);
+            struct hg_slice argv[] = {HG_LIT("CLIENT"), HG_LIT("UNBLOCK"), hg_slice(id, (size_t)len)};
+            reader->unblock = hg_link_send(core, HG_LINK_COMMANDER, HG_REQUEST_UNBLOCK, reader, argv, 3);
+        }
+    }
+}
+
+hg_time hg_readers_deadline(const struct hg_core *core)
+{
+    hg_time deadline = HG_TIME_NEVER;
+    for (size_t i = 0; i < core->readers.count; i++) {
+        const struct hg_reader *reader = core->readers.items[i];
+        if (may_read(core, reader))
+            deadline = hg_time_min(deadline, reader->next_read);
+        if (may_unblock(core, reader))
+            deadline = hg_time_min(deadline, reader->next_unblock);
+    }
+    return deadline;
+}
+
+void hg_readers_done(struct hg_core *core)
+{
+    for (size_t i = 0; i < core->readers.count; i++)
+        free(core->readers.items[i]);
+    free(core->readers.items);
+}

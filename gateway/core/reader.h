@@ -1,0 +1,46 @@
+/* reader.h – streams are read by blocking XREADs, many streams a link: what each reader follows, and when it asks.
+ *
+ * A new stream joins a reader that blocks by CLIENT UNBLOCK through the commander; where that is refused the reader blocks
+ * for a short time only. Ownership: readers are kept once made; they own nothing of the sources they list. */
+#ifndef HG_CORE_READER_H
+#define HG_CORE_READER_H
+
+#include "base/list.h"
+#include "base/time.h"
+#include "core/reply.h"
+
+#define HG_READ_BLOCK_MS 5000u
+
+struct hg_core;
+struct hg_request;
+struct hg_source;
+
+struct hg_reader {
+    uint32_t link;
+    struct hg_list sources;
+    struct hg_request *read;    /* an XREAD under way */
+    struct hg_request *unblock; /* a CLIENT UNBLOCK under way */
+    uint64_t asked;             /* number of the XREAD under way */
+    bool changed;               /* the XREAD under way does not name all sources */
+    hg_time next_read, next_unblock;
+    uint64_t entry_bytes; /* moving average, for COUNT */
+};
+
+struct hg_readers {
+    struct hg_reader **items;
+    size_t count;
+    uint64_t asked;
+    bool cannot_unblock;
+};
+
+void hg_reader_add(struct hg_core *core, struct hg_source *source);
+void hg_reader_remove(struct hg_core *core, struct hg_source *source);
+void hg_reader_read(struct hg_core *core, struct hg_reader *reader, const struct hg_reply *reply);
+void hg_reader_unblocked(struct hg_core *core, struct hg_reader *reader, const struct hg_reply *reply);
+void hg_readers_link_up(struct hg_core *core, uint32_t link);
+void hg_readers_link_lost(struct hg_core *core, uint32_t link);
+void hg_readers_pump(struct hg_core *core);
+hg_time hg_readers_deadline(const struct hg_core *core);
+void hg_readers_done(struct hg_core *core);
+
+#endif

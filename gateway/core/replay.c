@@ -1,0 +1,235 @@
+#include "core/replay.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "core/state.h"
+#include "wire/message.h"
+
+#define PAGE_BYTES (64u * 1024)
+#define PAGE_MAX 500u
+#define REFUSED_PAUSE_MS 500u
+
+static bool is_head(const struct hg_replay *replay)
+{
+    return replay->sub->replays.first == &replay->in_sub;
+}
+
+/* One replay of a subscription at a time, so that what is under way for one client stays bounded. */
+static void make_ready(struct hg_core *core, struct hg_replay *replay)
+{
+    if (!is_head(replay) || replay->request || replay->ready.owner)
+        return;
+    struct hg_session *session = replay->sub->session;
+    bool room = session->writable && session->out.len < HG_REPLAY_BYTES;
+    hg_list_push_back(room ? &core->replays.ready : &session->replays_blocked, &replay->ready);
+}
+
+void hg_replays_unblock(struct hg_core *core, struct hg_session *session)
+{
+    struct hg_list_node *node;
+    while ((node = hg_list_pop_front(&session->replays_blocked)))
+        hg_list_push_back(&core->replays.ready, node);
+}
+
+void hg_replay_start(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, hg_stream_id from,
+                     bool from_exists, hg_stream_id until, uint64_t last)
+{
+    if (hg_stream_id_cmp(until, HG_STREAM_ID_ZERO) == 0 || (last == 0 && hg_stream_id_cmp(from, until) > 0))
+        return;
+    struct hg_replay *replay = hg_core_alloc(sizeof(*replay));
+    *replay = (struct hg_replay){.sub = sub, .attachment = attachment, .from = from, .until = until,
+                                 .from_exists = from_exists, .last = last};
+    if (HG_MUTANT(DOUBLE_JOIN))
+        replay->until = HG_STREAM_ID_MAX;
+    hg_list_push_back(&sub->replays, &replay->in_sub);
+    make_ready(core, replay);
+}
+
+void hg_replay_extend(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, hg_stream_id first,
+                      hg_stream_id last)
+{
+    for (struct hg_list_node *n = sub->replays.first; n; n = n->next) {
+        struct hg_replay *replay = HG_CONTAINER(n, struct hg_replay, in_sub);
+        if (replay->attachment != attachment)
+            continue;
+        if (!replay->more && replay->request) {
+            replay->more = true;
+            replay->more_from = first;
+        }
+        replay->until = last;
+        return;
+    }
+    hg_replay_start(core, sub, attachment, first, true, last, 0);
+}
+
+void hg_replay_free(struct hg_core *core, struct hg_replay *replay)
+{
+    struct hg_sub *sub = replay->sub;
+    if (replay->request) {
+        replay->request->object = NULL;
+        core->replays.running--;
+    }
+    hg_list_unlink(&replay->ready);
+    hg_list_remove(&sub->replays, &replay->in_sub);
+    free(replay);
+    if (sub->replays.first)
+        make_ready(core, HG_CONTAINER(sub->replays.first, struct hg_replay, in_sub));
+}
+
+static void finish(struct hg_core *core, struct hg_replay *replay)
+{
+    struct hg_sub *sub = replay->sub;
+    hg_replay_free(core, replay);
+    hg_sub_check_replays(core, sub);
+}
+
+static void tell_gap(struct hg_core *core, struct hg_replay *replay, const char *reason, uint64_t count)
+{
+    struct hg_sub *sub = replay->sub;
+    hg_message_gap(&sub->session->out, sub->group->number, replay->attachment->source->topic, reason, count);
+    (void)hg_core_must(hg_buf_result(&sub->session->out));
+    hg_session_touch(core, sub->session);
+}
+
+/* Looks for the place `last` entries before the end: pages backwards, of which only the oldest id is kept. */
+static void count_back(struct hg_core *core, struct hg_replay *replay, const struct hg_reply *reply)
+{
+    struct hg_entry oldest;
+    bool end = reply->count < replay->asked;
+    if (reply->count > 0) {
+        if (!hg_reply_entry(&reply->items[reply->count - 1], &oldest)) {
+            hg_link_lost(core, HG_LINK_REPLAY, HG_LIT("an answer to XREVRANGE had an unexpected shape"), true);
+            make_ready(core, replay);
+            return;
+        }
+        replay->from = oldest.id;
+        replay->last -= reply->count < replay->last ? reply->count : replay->last;
+    }
+    if (end)
+        replay->last = 0;
+    if (hg_stream_id_cmp(replay->from, replay->until) > 0 && replay->last == 0)
+        finish(core, replay);
+    else
+        make_ready(core, replay);
+}
+
+static void deliver(struct hg_core *core, struct hg_replay *replay, const struct hg_reply *reply)
+{
+    struct hg_session *session = replay->sub->session;
+    struct hg_entry entry = {.id = HG_STREAM_ID_ZERO};
+    size_t delivered = 0;
+    /* The entry beyond the page is only looked at: its id is where the next page must begin. */
+    size_t page = replay->asked - 1;
+    for (; delivered < reply->count; delivered++) {
+        if (!hg_reply_entry(&reply->items[delivered], &entry)) {
+            hg_link_lost(core, HG_LINK_REPLAY, HG_LIT("an answer to XRANGE had an unexpected shape"), true);
+            make_ready(core, replay);
+            return;
+        }
+        if (delivered == 0 && replay->from_exists && hg_stream_id_cmp(entry.id, replay->from) != 0)
+            tell_gap(core, replay, "trimmed", 0);
+        if (delivered == page || (delivered > 0 && session->out.len >= HG_REPLAY_BYTES))
+            break;
+        uint64_t bytes = 0;
+        for (size_t i = 0; i < entry.field_count; i++)
+            bytes += entry.fields[i].text.len;
+        core->replays.entry_bytes = (core->replays.entry_bytes * 15 + bytes) / 16;
+        struct hg_slice tail;
+        if (hg_source_put_entry(core, replay->attachment->rule, replay->attachment->source->topic, &entry, &tail)) {
+            hg_message_event(&session->out, replay->sub->group->number, tail);
+            (void)hg_core_must(hg_buf_result(&session->out));
+            core->stats.replayed++;
+        } else {
+            tell_gap(core, replay, "overflow", 1);
+        }
+    }
+    if (reply->count == 0 && replay->from_exists)
+        tell_gap(core, replay, "trimmed", 0);
+    hg_session_touch(core, session);
+    if (delivered < reply->count) {
+        replay->from = entry.id;
+        replay->from_exists = true;
+        make_ready(core, replay);
+    } else if (replay->more) {
+        replay->from = replay->more_from;
+        replay->from_exists = true;
+        replay->more = false;
+        make_ready(core, replay);
+    } else {
+        finish(core, replay);
+    }
+}
+
+void hg_replay_page(struct hg_core *core, struct hg_replay *replay, const struct hg_reply *reply)
+{
+    if (!replay)
+        return;
+    replay->request = NULL;
+    core->replays.running--;
+    if (!reply) {
+        make_ready(core, replay);
+    } else if (reply->type == HG_REPLY_ERROR && hg_reply_is_error(reply, "WRONGTYPE")) {
+        tell_gap(core, replay, "gone", 0);
+        finish(core, replay);
+    } else if (reply->type == HG_REPLY_ERROR) {
+        hg_core_log(core, HG_LOG_WARNING, "redis refuses to replay '%.*s': %.*s; trying again",
+                    HG_SLICE_ARG(replay->attachment->source->name), HG_SLICE_ARG(reply->text));
+        core->replays.retry_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
+        make_ready(core, replay);
+    } else if (reply->type != HG_REPLY_ARRAY) {
+        hg_link_lost(core, HG_LINK_REPLAY, HG_LIT("an answer to XRANGE had an unexpected shape"), true);
+        make_ready(core, replay);
+    } else if (replay->last > 0) {
+        count_back(core, replay, reply);
+    } else {
+        deliver(core, replay, reply);
+    }
+}
+
+static void ask(struct hg_core *core, struct hg_replay *replay)
+{
+    char low[HG_STREAM_ID_TEXT_MAX + 1], high[HG_STREAM_ID_TEXT_MAX + 1], number[24];
+    hg_stream_id from = replay->from, until = replay->until;
+    uint64_t count = PAGE_BYTES / (core->replays.entry_bytes + 1);
+    count = count < 4 ? 4 : count > PAGE_MAX ? PAGE_MAX : count;
+    bool backwards = replay->last > 0;
+    if (backwards) {
+        if (count > replay->last)
+            count = replay->last;
+        from = HG_STREAM_ID_ZERO;
+        if (hg_stream_id_cmp(replay->from, until) <= 0 && !hg_stream_id_prev(replay->from, &until))
+            until = HG_STREAM_ID_ZERO;
+        replay->asked = (size_t)count;
+    } else {
+        replay->asked = (size_t)++count;
+    }
+    int low_len = snprintf(low, sizeof(low), "%llu-%llu", (unsigned long long)from.ms, (unsigned long long)from.seq);
+    int high_len = snprintf(high, sizeof(high), "%llu-%llu", (unsigned long long)until.ms, (unsigned long long)until.seq);
+    int number_len = snprintf(number, sizeof(number), "%llu", (unsigned long long)count);
+    struct hg_slice low_text = hg_slice(low, (size_t)low_len), high_text = hg_slice(high, (size_t)high_len);
+    struct hg_slice argv[] = {backwards ? HG_LIT("XREVRANGE") : HG_LIT("XRANGE"),
+                              replay->attachment->source->name,
+                              backwards ? high_text : low_text,
+                              backwards ? low_text : high_text,
+                              HG_LIT("COUNT"),
+                              hg_slice(number, (size_t)number_len)};
+    replay->request = hg_link_send(core, HG_LINK_REPLAY, HG_REQUEST_PAGE, replay, argv, 6);
+    core->replays.running++;
+}
+
+void hg_replays_pump(struct hg_core *core)
+{
+    struct hg_replays *replays = &core->replays;
+    if (!hg_link_is_up(core, HG_LINK_REPLAY) || !hg_time_reached(replays->retry_at, core->now))
+        return;
+    while (replays->ready.first && replays->running < HG_REPLAYS_RUNNING)
+        ask(core, HG_CONTAINER(hg_list_pop_front(&replays->ready), struct hg_replay, ready));
+}
+
+hg_time hg_replays_deadline(const struct hg_core *core)
+{
+    const struct hg_replays *replays = &core->replays;
+    bool waits = replays->ready.count > 0 && hg_link_is_up(core, HG_LINK_REPLAY) && hg_time_before(core->now, replays->retry_at);
+    return waits ? replays->retry_at : HG_TIME_NEVER;
+}

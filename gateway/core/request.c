@@ -1,0 +1,83 @@
+#include "core/request.h"
+
+#include "base/assert.h"
+#include "core/state.h"
+
+void hg_request_done(struct hg_core *core, uint32_t link, const struct hg_request *request, const struct hg_reply *reply)
+{
+    void *object = request->object;
+    switch (request->kind) {
+    case HG_REQUEST_SUBSCRIBE:
+        if (object)
+            hg_source_subscribed(core, object, reply);
+        return;
+    case HG_REQUEST_UNSUBSCRIBE:
+    case HG_REQUEST_PING:
+        return;
+    case HG_REQUEST_TYPE:
+        if (object)
+            hg_discovery_typed(core, object, reply);
+        return;
+    case HG_REQUEST_LOCATE:
+        if (object)
+            hg_source_located(core, object, reply);
+        return;
+    case HG_REQUEST_INSPECT:
+        if (object)
+            hg_source_inspected(core, object, reply);
+        return;
+    case HG_REQUEST_SCAN:
+        hg_discovery_scanned(core, reply);
+        return;
+    case HG_REQUEST_SCRIPT:
+        hg_emitter_script_loaded(core, reply);
+        return;
+    case HG_REQUEST_EMIT:
+        if (object)
+            hg_emitter_answered(core, object, reply);
+        return;
+    case HG_REQUEST_UNBLOCK:
+        hg_reader_unblocked(core, object, reply);
+        return;
+    case HG_REQUEST_READ:
+        hg_reader_read(core, object, reply);
+        return;
+    case HG_REQUEST_PAGE:
+        hg_replay_page(core, object, reply);
+        return;
+    }
+    HG_UNREACHABLE();
+    (void)link;
+}
+
+bool hg_request_push(struct hg_core *core, const struct hg_reply *reply)
+{
+    if (hg_reply_is_array(reply, 3) && hg_reply_is(&reply->items[0], "message")) {
+        if (reply->items[1].type == HG_REPLY_STRING && reply->items[2].type == HG_REPLY_STRING)
+            hg_source_message(core, reply->items[1].text, reply->items[2].text);
+        return true;
+    }
+    if (hg_reply_is_array(reply, 4) && hg_reply_is(&reply->items[0], "pmessage")) {
+        if (reply->items[1].type == HG_REPLY_STRING && reply->items[2].type == HG_REPLY_STRING &&
+            reply->items[3].type == HG_REPLY_STRING)
+            hg_source_pattern_message(core, reply->items[1].text, reply->items[2].text, reply->items[3].text);
+        return true;
+    }
+    return false;
+}
+
+void hg_request_link_up(struct hg_core *core, uint32_t link)
+{
+    if (link >= HG_LINK_READER)
+        hg_readers_link_up(core, link);
+}
+
+void hg_request_link_lost(struct hg_core *core, uint32_t link)
+{
+    if (link == HG_LINK_LISTENER)
+        hg_sources_listener_lost(core);
+    else if (link == HG_LINK_COMMANDER)
+        hg_emitter_link_lost(core);
+    else if (link >= HG_LINK_READER)
+        hg_readers_link_lost(core, link);
+}

@@ -1,0 +1,624 @@
+#include "core/session.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "core/state.h"
+#include "wire/frame.h"
+#include "wire/message.h"
+
+#define SLICES 32u           /* pings are spread over the period in so many parts */
+#define WRITES_PER_TURN 4096u /* then accepts, emits and Redis get their turn */
+#define WRITES_PER_SESSION 4u
+#define KEEP_BYTES 512u      /* of `out`, while nothing is in it */
+#define NO_SLOT UINT32_MAX
+
+/* ---- the table --------------------------------------------------------------------------------------------------- */
+
+struct hg_session *hg_session_get(const struct hg_core *core, hg_session_ref ref)
+{
+    const struct hg_sessions *table = &core->sessions;
+    if (ref.index >= table->slot_count || table->slots[ref.index].generation != ref.generation)
+        return NULL;
+    return table->slots[ref.index].session;
+}
+
+static uint32_t take_slot(struct hg_sessions *table)
+{
+    if (table->slot_count == 0)
+        table->free_slot = NO_SLOT;
+    if (table->free_slot != NO_SLOT) {
+        uint32_t index = table->free_slot;
+        table->free_slot = table->slots[index].next_free;
+        return index;
+    }
+    if (table->slot_count == table->slot_capacity) {
+        uint32_t capacity = table->slot_capacity ? table->slot_capacity * 2 : 64;
+        struct hg_session_slot *slots = realloc(table->slots, capacity * sizeof(*slots));
+        HG_ASSERT(slots);
+        table->slots = slots;
+        table->slot_capacity = capacity;
+    }
+    table->slots[table->slot_count] = (struct hg_session_slot){.generation = 1};
+    return table->slot_count++;
+}
+
+struct hg_session *hg_session_open(struct hg_core *core)
+{
+    struct hg_sessions *table = &core->sessions;
+    uint32_t index = take_slot(table);
+    struct hg_session *session = hg_core_alloc(sizeof(*session));
+    session->ref = (hg_session_ref){index, table->slots[index].generation};
+    session->writable = true;
+    session->heard = core->now;
+    /* An answer, a replayed event in its worst encoding, or both behind a full replay. */
+    hg_buf_init(&session->out, core->tail.max + core->config->reply_bytes_max + 2 * HG_REPLAY_BYTES);
+    table->slots[index].session = session;
+    if (table->count++ == 0)
+        table->next_slice = hg_time_add(core->now, hg_us(hg_ms(core->config->ping_ms).us / SLICES));
+
+    char name[33];
+    snprintf(name, sizeof(name), "%016llx%016llx", (unsigned long long)hg_prng_next(&core->prng),
+             (unsigned long long)hg_prng_next(&core->prng));
+    struct hg_welcome welcome = {
+        .session = hg_slice_str(name),
+        .ping_ms = core->config->ping_ms,
+        .message_bytes = core->config->message_bytes_max,
+        .event_bytes = core->config->event_bytes_max,
+        .subscriptions = core->config->subscriptions_per_session_max,
+        .emits = core->config->emits_per_session_max,
+    };
+    hg_message_welcome(&session->out, &welcome);
+    (void)hg_core_must(hg_buf_result(&session->out));
+    hg_session_touch(core, session);
+    return session;
+}
+
+static void free_wait(struct hg_wait *wait)
+{
+    hg_list_unlink(&wait->in_order);
+    hg_list_unlink(&wait->in_session);
+    free(wait);
+}
+
+static void free_sub(struct hg_core *core, struct hg_sub *sub)
+{
+    struct hg_session *session = sub->session;
+    struct hg_group *group = sub->group;
+    struct hg_list_node *next;
+    for (struct hg_list_node *n = session->waits.first; n; n = next) {
+        next = n->next;
+        struct hg_wait *wait = HG_CONTAINER(n, struct hg_wait, in_session);
+        if (wait->sub == sub)
+            free_wait(wait);
+    }
+    while (sub->replays.first)
+        hg_replay_free(core, HG_CONTAINER(sub->replays.first, struct hg_replay, in_sub));
+    if (sub->state == HG_SUB_PENDING)
+        hg_list_remove(&group->pending, &sub->pending);
+    else
+        hg_group_leave(core, sub);
+    for (uint32_t i = 0; i < session->sub_count; i++)
+        if (session->subs[i] == sub) {
+            session->subs[i] = session->subs[--session->sub_count];
+            break;
+        }
+    core->stats.subscriptions--;
+    free(sub);
+    if (--group->sub_count == 0)
+        hg_group_linger(core, group);
+}
+
+static void free_subs(struct hg_core *core, struct hg_session *session)
+{
+    while (session->sub_count > 0)
+        free_sub(core, session->subs[session->sub_count - 1]);
+    free(session->subs);
+    session->subs = NULL;
+    session->sub_capacity = 0;
+    HG_ASSERT(session->waits.count == 0 && session->lagging.count == 0 && session->replays_blocked.count == 0);
+}
+
+void hg_session_free(struct hg_core *core, struct hg_session *session)
+{
+    struct hg_sessions *table = &core->sessions;
+    free_subs(core, session);
+    hg_list_unlink(&session->dirty);
+    hg_buf_done(&session->out);
+    struct hg_session_slot *slot = &table->slots[session->ref.index];
+    *slot = (struct hg_session_slot){.generation = slot->generation + 1, .next_free = table->free_slot};
+    table->free_slot = session->ref.index;
+    table->count--;
+    free(session);
+}
+
+void hg_session_close(struct hg_core *core, struct hg_session *session, enum hg_close reason)
+{
+    if (session->state == HG_SESSION_CLOSING)
+        return;
+    session->state = HG_SESSION_CLOSING;
+    free_subs(core, session);
+    hg_list_unlink(&session->dirty);
+    hg_buf_done(&session->out);
+    const struct hg_close_row *row = hg_close_row(reason);
+    hg_core_log(core, HG_LOG_DEBUG, "session %u closes: %s", session->ref.index, row->text);
+    core->ports.ws_close(core->ports.context, session->ref, row->code, hg_slice_str(row->reason));
+}
+
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
+
+void hg_session_touch(struct hg_core *core, struct hg_session *session)
+{
+    if (session->writable && session->state == HG_SESSION_OPEN && !session->dirty.owner)
+        hg_list_push_back(&core->sessions.dirty, &session->dirty);
+}
+
+void hg_session_answer_begin(struct hg_session *session, size_t *ret_mark)
+{
+    *ret_mark = session->out.len;
+}
+
+void hg_session_answer_end(struct hg_core *core, struct hg_session *session, size_t mark)
+{
+    if (session->state != HG_SESSION_OPEN)
+        return;
+    session->answer_bytes += session->out.len - mark;
+    if (hg_buf_result(&session->out).code == HG_ERR_TOO_BIG || session->answer_bytes > core->config->reply_bytes_max) {
+        hg_session_close(core, session, HG_CLOSE_TOO_MANY);
+        return;
+    }
+    (void)hg_core_must(hg_buf_result(&session->out));
+    /* Who asks faster than it reads is not listened to until it has read. */
+    if (!session->paused && session->answer_bytes > core->config->reply_bytes_max / 2) {
+        session->paused = true;
+        core->ports.ws_pause(core->ports.context, session->ref, true);
+    }
+    hg_session_touch(core, session);
+}
+
+void hg_session_error(struct hg_core *core, struct hg_session *session, struct hg_slice ref, enum hg_error error,
+                      struct hg_slice message, size_t at, uint64_t retry_ms)
+{
+    if (session->state != HG_SESSION_OPEN)
+        return;
+    size_t mark;
+    core->stats.errors_out++;
+    hg_session_answer_begin(session, &mark);
+    hg_message_error(&session->out, ref, error, message, at, retry_ms);
+    hg_session_answer_end(core, session, mark);
+}
+
+/* ---- subscriptions ----------------------------------------------------------------------------------------------- */
+
+static void answer_sub(struct hg_core *core, struct hg_session *session, struct hg_slice ref, const struct hg_group *group)
+{
+    size_t mark;
+    hg_session_answer_begin(session, &mark);
+    hg_message_ok_sub(&session->out, ref, group->number);
+    hg_session_answer_end(core, session, mark);
+}
+
+static void add_wait(struct hg_core *core, struct hg_sub *sub, struct hg_slice ref)
+{
+    struct hg_wait *wait = hg_core_alloc(sizeof(*wait) + ref.len);
+    wait->sub = sub;
+    wait->deadline = hg_time_add(core->now, hg_ms(core->config->subscribe_timeout_ms));
+    wait->ref_len = ref.len;
+    if (ref.len > 0)
+        memcpy(wait->ref, ref.ptr, ref.len);
+    hg_list_push_back(&core->sessions.waits, &wait->in_order);
+    hg_list_push_back(&sub->session->waits, &wait->in_session);
+}
+
+static struct hg_sub *find_sub(struct hg_session *session, const struct hg_group *group)
+{
+    for (uint32_t i = 0; i < session->sub_count; i++)
+        if (session->subs[i]->group == group)
+            return session->subs[i];
+    return NULL;
+}
+
+static struct hg_sub *new_sub(struct hg_core *core, struct hg_session *session, struct hg_group *group)
+{
+    if (session->sub_count == session->sub_capacity) {
+        uint32_t capacity = session->sub_capacity ? session->sub_capacity * 2 : 1;
+        struct hg_sub **subs = realloc(session->subs, capacity * sizeof(struct hg_sub *));
+        HG_ASSERT(subs);
+        session->subs = subs;
+        session->sub_capacity = capacity;
+    }
+    struct hg_sub *sub = hg_core_alloc(sizeof(*sub));
+    sub->session = session;
+    sub->group = group;
+    sub->state = HG_SUB_PENDING;
+    session->subs[session->sub_count++] = sub;
+    group->sub_count++;
+    hg_list_push_back(&group->pending, &sub->pending);
+    core->stats.subscriptions++;
+    return sub;
+}
+
+void hg_session_subscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
+{
+    struct hg_group *group;
+    hg_result result = hg_group_get(core, command->topic, &group, &core->message);
+    if (!hg_ok(result)) {
+        hg_session_error(core, session, command->ref, result.code, hg_buf_slice(&core->message), SIZE_MAX, 0);
+        return;
+    }
+    struct hg_sub *sub = find_sub(session, group);
+    if (sub && sub->state != HG_SUB_PENDING) {
+        answer_sub(core, session, command->ref, group);
+        return;
+    }
+    if (!sub && session->sub_count >= core->config->subscriptions_per_session_max) {
+        if (group->sub_count == 0)
+            hg_group_linger(core, group);
+        hg_session_error(core, session, command->ref, HG_ERR_LIMIT_EXCEEDED,
+                         HG_LIT("this connection has as many subscriptions as subscriptions_per_session_max allows"), SIZE_MAX, 0);
+        return;
+    }
+    if (!sub) {
+        sub = new_sub(core, session, group);
+        sub->from = command->from;
+        sub->last = command->last;
+    }
+    add_wait(core, sub, command->ref);
+    hg_group_check_ready(core, group);
+}
+
+static void answer_waits(struct hg_core *core, struct hg_sub *sub)
+{
+    struct hg_session *session = sub->session;
+    struct hg_list_node *next;
+    for (struct hg_list_node *n = session->waits.first; n; n = next) {
+        next = n->next;
+        struct hg_wait *wait = HG_CONTAINER(n, struct hg_wait, in_session);
+        if (wait->sub != sub)
+            continue;
+        answer_sub(core, session, hg_slice(wait->ref, wait->ref_len), sub->group);
+        if (session->state != HG_SESSION_OPEN)
+            return; /* closed over its answers; everything is freed */
+        free_wait(wait);
+    }
+}
+
+static void start_replays(struct hg_core *core, struct hg_sub *sub)
+{
+    for (struct hg_list_node *n = sub->group->attachments.first; n; n = n->next) {
+        struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_group);
+        struct hg_source *source = attachment->source;
+        if (source->type != HG_SOURCE_TYPE_STREAM)
+            continue;
+        hg_stream_id from = HG_STREAM_ID_ZERO;
+        if (sub->from == HG_FROM_LAST && !hg_stream_id_next(source->last, &from))
+            continue;
+        hg_replay_start(core, sub, attachment, from, false, source->last, sub->from == HG_FROM_LAST ? sub->last : 0);
+    }
+}
+
+void hg_sub_activate(struct hg_core *core, struct hg_sub *sub)
+{
+    struct hg_session *session = sub->session;
+    hg_list_remove(&sub->group->pending, &sub->pending);
+    sub->state = HG_SUB_LIVE;
+    hg_group_join(core, sub);
+    answer_waits(core, sub);
+    if (session->state != HG_SESSION_OPEN)
+        return;
+    if (sub->group->stale) {
+        hg_message_alive(&session->out, false, sub->group->pattern);
+        (void)hg_core_must(hg_buf_result(&session->out));
+    }
+    if (sub->from == HG_FROM_LIVE)
+        return;
+    sub->tell_caught_up = true;
+    start_replays(core, sub);
+    sub->state = HG_SUB_REPLAYING;
+    hg_sub_check_replays(core, sub);
+}
+
+void hg_sub_check_replays(struct hg_core *core, struct hg_sub *sub)
+{
+    if (sub->state != HG_SUB_REPLAYING || sub->replays.count > 0)
+        return;
+    sub->state = HG_SUB_LIVE;
+    if (sub->tell_caught_up) {
+        sub->tell_caught_up = false;
+        hg_message_caught_up(&sub->session->out, sub->group->number);
+        (void)hg_core_must(hg_buf_result(&sub->session->out));
+    }
+    if (sub->next)
+        hg_list_push_back(&sub->session->lagging, &sub->lagging);
+    hg_session_touch(core, sub->session);
+}
+
+void hg_sub_set_replaying(struct hg_core *core, struct hg_sub *sub)
+{
+    (void)core;
+    HG_ASSERT(sub->state == HG_SUB_LIVE);
+    sub->state = HG_SUB_REPLAYING;
+    hg_list_unlink(&sub->lagging);
+}
+
+void hg_sub_refuse(struct hg_core *core, struct hg_sub *sub, enum hg_error error, const char *why)
+{
+    struct hg_session *session = sub->session;
+    HG_ASSERT(sub->state == HG_SUB_PENDING);
+    struct hg_list_node *next;
+    for (struct hg_list_node *n = session->waits.first; n; n = next) {
+        next = n->next;
+        struct hg_wait *wait = HG_CONTAINER(n, struct hg_wait, in_session);
+        if (wait->sub != sub)
+            continue;
+        hg_session_error(core, session, hg_slice(wait->ref, wait->ref_len), error, hg_slice_str(why), SIZE_MAX, 0);
+        if (session->state != HG_SESSION_OPEN)
+            return;
+        free_wait(wait);
+    }
+    free_sub(core, sub);
+}
+
+void hg_session_unsubscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
+{
+    for (uint32_t i = 0; i < session->sub_count; i++) {
+        struct hg_sub *sub = session->subs[i];
+        if (sub->group->number != command->sub || sub->state == HG_SUB_PENDING)
+            continue;
+        if (!HG_MUTANT(LATE_UNSUBSCRIBE))
+            free_sub(core, sub);
+        size_t mark;
+        hg_session_answer_begin(session, &mark);
+        hg_message_ok(&session->out, command->ref);
+        hg_session_answer_end(core, session, mark);
+        return;
+    }
+    hg_buf_clear(&core->message);
+    hg_buf_printf(&core->message, "there is no subscription %llu on this connection", (unsigned long long)command->sub);
+    hg_session_error(core, session, command->ref, HG_ERR_BAD_REQUEST, hg_buf_slice(&core->message), SIZE_MAX, 0);
+}
+
+/* ---- sending ----------------------------------------------------------------------------------------------------- */
+
+static uint64_t events_of(const struct hg_segment *segment)
+{
+    return segment->channel_events + segment->stream_events;
+}
+
+static void hand_over(struct hg_core *core, struct hg_session *session, struct hg_slice frames, uint64_t events)
+{
+    enum hg_send sent = core->ports.ws_send(core->ports.context, session->ref, frames);
+    core->stats.writes++;
+    if (sent == HG_SEND_CLOSED) {
+        core->stats.deliveries_dropped += events;
+    } else {
+        core->stats.deliveries_sent += events;
+        core->stats.bytes_out += frames.len;
+    }
+    if (sent != HG_SEND_DONE) {
+        session->writable = false;
+        session->blocked_since = core->now;
+    }
+}
+
+static void out_was_sent(struct hg_core *core, struct hg_session *session)
+{
+    hg_buf_reset(&session->out, KEEP_BYTES);
+    session->answer_bytes = 0;
+    if (session->paused) {
+        session->paused = false;
+        core->ports.ws_pause(core->ports.context, session->ref, false);
+    }
+    hg_replays_unblock(core, session);
+}
+
+/* Several pieces become one write, as far as they are small: the send costs more than the copy. */
+static void send_gathered(struct hg_core *core, struct hg_session *session)
+{
+    struct hg_buf *gather = &core->sessions.gather;
+    uint64_t events = 0;
+    bool with_out = session->out.len > 0;
+    hg_buf_clear(gather);
+    hg_buf_put(gather, hg_buf_slice(&session->out));
+    while (session->lagging.first) {
+        struct hg_sub *sub = HG_CONTAINER(session->lagging.first, struct hg_sub, lagging);
+        const struct hg_segment *segment = sub->next;
+        if (gather->len > 0 && gather->len + segment->frames.len > HG_WRITE_BYTES)
+            break;
+        hg_buf_put(gather, hg_buf_slice(&segment->frames));
+        events += events_of(segment);
+        hg_group_advance(core, sub);
+        if (sub->lagging.owner) { /* the others' turn first */
+            hg_list_remove(&session->lagging, &sub->lagging);
+            hg_list_push_back(&session->lagging, &sub->lagging);
+        }
+    }
+    (void)hg_core_must(hg_buf_result(gather));
+    hand_over(core, session, hg_buf_slice(gather), events);
+    if (with_out)
+        out_was_sent(core, session);
+}
+
+static void send_segment(struct hg_core *core, struct hg_session *session, struct hg_sub *sub)
+{
+    hand_over(core, session, hg_buf_slice(&sub->next->frames), events_of(sub->next));
+    hg_group_advance(core, sub);
+}
+
+static bool has_something(const struct hg_session *session)
+{
+    return session->out.len > 0 || session->lagging.first;
+}
+
+static bool stands_alone(const struct hg_session *session, const struct hg_sub *sub)
+{
+    if (session->out.len > 0)
+        return false;
+    if (sub->next->frames.len > HG_WRITE_BYTES / 2)
+        return true;
+    return session->lagging.count == 1 && sub->next->in_log.next == NULL;
+}
+
+/* Sends what there is; true when something is left although the socket takes more. */
+static bool flush(struct hg_core *core, struct hg_session *session)
+{
+    for (unsigned i = 0; i < WRITES_PER_SESSION && session->writable && has_something(session); i++) {
+        struct hg_list_node *first = session->lagging.first;
+        struct hg_sub *sub = first ? HG_CONTAINER(first, struct hg_sub, lagging) : NULL;
+        if (session->out.len > 0 && (!sub || session->out.len > HG_WRITE_BYTES / 2)) {
+            hand_over(core, session, hg_buf_slice(&session->out), 0);
+            out_was_sent(core, session);
+        } else if (stands_alone(session, sub)) {
+            send_segment(core, session, sub);
+        } else {
+            send_gathered(core, session);
+        }
+    }
+    return session->writable && has_something(session);
+}
+
+void hg_sessions_flush(struct hg_core *core)
+{
+    struct hg_sessions *table = &core->sessions;
+    uint64_t until = core->stats.writes + WRITES_PER_TURN;
+    for (size_t left = table->dirty.count; left > 0 && core->stats.writes < until; left--) {
+        struct hg_session *session = HG_CONTAINER(hg_list_pop_front(&table->dirty), struct hg_session, dirty);
+        if (flush(core, session))
+            hg_session_touch(core, session);
+    }
+}
+
+/* ---- time -------------------------------------------------------------------------------------------------------- */
+
+static void ping(struct hg_core *core, struct hg_session *session)
+{
+    const struct hg_config *config = core->config;
+    if (session->state != HG_SESSION_OPEN)
+        return;
+    if (!session->writable) {
+        if (hg_time_reached(hg_time_add(session->blocked_since, hg_ms(config->stall_timeout_ms)), core->now))
+            hg_session_close(core, session, HG_CLOSE_STALLED);
+        return;
+    }
+    if (session->pinged.us != 0 && session->heard.us < session->pinged.us) {
+        if (hg_time_reached(hg_time_add(session->pinged, hg_ms(config->pong_timeout_ms)), core->now))
+            hg_session_close(core, session, HG_CLOSE_NO_PONG);
+        return;
+    }
+    if (hg_time_reached(hg_time_add(session->pinged, hg_ms(config->ping_ms)), core->now)) {
+        session->pinged = core->now;
+        hg_frame_put_ping(&session->out, 'h');
+        (void)hg_core_must(hg_buf_result(&session->out));
+        hg_session_touch(core, session);
+    }
+}
+
+static void expire_waits(struct hg_core *core)
+{
+    struct hg_sessions *table = &core->sessions;
+    while (table->waits.first) {
+        struct hg_wait *wait = HG_CONTAINER(table->waits.first, struct hg_wait, in_order);
+        if (!hg_time_reached(wait->deadline, core->now))
+            return;
+        const struct hg_group *group = wait->sub->group;
+        const char *trouble = NULL;
+        for (struct hg_list_node *n = group->attachments.first; n && !trouble; n = n->next)
+            trouble = HG_CONTAINER(n, struct hg_attachment, in_group)->source->trouble;
+        for (uint32_t link = HG_LINK_LISTENER; link <= HG_LINK_COMMANDER && !trouble; link++)
+            if (!hg_link_is_up(core, link))
+                trouble = hg_link_trouble(core, link);
+        hg_buf_clear(&core->message);
+        hg_buf_printf(&core->message, "Redis did not confirm this subscription within %llu ms (%s)",
+                      (unsigned long long)core->config->subscribe_timeout_ms, trouble ? trouble : "no answer yet");
+        hg_sub_refuse(core, wait->sub, HG_ERR_UNAVAILABLE, core->message.ptr);
+    }
+}
+
+void hg_sessions_tick(struct hg_core *core)
+{
+    struct hg_sessions *table = &core->sessions;
+    expire_waits(core);
+    if (table->count == 0)
+        return;
+    hg_dur slice = hg_us(hg_ms(core->config->ping_ms).us / SLICES);
+    for (unsigned i = 0; i < SLICES && hg_time_reached(table->next_slice, core->now); i++) {
+        table->ping_slice = (table->ping_slice + 1) % SLICES;
+        for (uint32_t index = table->ping_slice; index < table->slot_count; index += SLICES)
+            if (table->slots[index].session)
+                ping(core, table->slots[index].session);
+        table->next_slice = hg_time_add(table->next_slice, slice);
+    }
+    if (hg_time_before(table->next_slice, core->now)) /* the process slept: no burst of rounds */
+        table->next_slice = hg_time_add(core->now, slice);
+}
+
+hg_time hg_sessions_deadline(const struct hg_core *core)
+{
+    const struct hg_sessions *table = &core->sessions;
+    hg_time deadline = HG_TIME_NEVER;
+    if (table->dirty.count > 0)
+        return core->now;
+    if (table->waits.first)
+        deadline = HG_CONTAINER(table->waits.first, struct hg_wait, in_order)->deadline;
+    if (table->count > 0)
+        deadline = hg_time_min(deadline, table->next_slice);
+    return deadline;
+}
+
+void hg_sessions_shutdown(struct hg_core *core)
+{
+    for (uint32_t i = 0; i < core->sessions.slot_count; i++) {
+        struct hg_session *session = core->sessions.slots[i].session;
+        if (!session || session->state != HG_SESSION_OPEN)
+            continue;
+        flush(core, session);
+        if (session->writable) {
+            hg_message_goodbye(&session->out, "restart", 500 + hg_prng_below(&core->prng, 4500));
+            (void)hg_core_must(hg_buf_result(&session->out));
+            hand_over(core, session, hg_buf_slice(&session->out), 0);
+        }
+        hg_session_close(core, session, HG_CLOSE_RESTART);
+    }
+}
+
+void hg_sessions_done(struct hg_core *core)
+{
+    struct hg_sessions *table = &core->sessions;
+    for (uint32_t i = 0; i < table->slot_count; i++)
+        if (table->slots[i].session)
+            hg_session_free(core, table->slots[i].session);
+    HG_ASSERT(table->waits.count == 0 && table->dirty.count == 0);
+    free(table->slots);
+    hg_buf_done(&table->gather);
+}
+
+void hg_sessions_validate(const struct hg_core *core)
+{
+    const struct hg_sessions *table = &core->sessions;
+    uint64_t count = 0, subs = 0;
+    hg_list_validate(&table->dirty);
+    hg_list_validate(&table->waits);
+    for (uint32_t i = 0; i < table->slot_count; i++) {
+        const struct hg_session *session = table->slots[i].session;
+        if (!session)
+            continue;
+        count++;
+        subs += session->sub_count;
+        hg_list_validate(&session->lagging);
+        hg_list_validate(&session->waits);
+        HG_ASSERT(session->ref.index == i && session->ref.generation == table->slots[i].generation);
+        HG_ASSERT(session->state == HG_SESSION_OPEN || (session->sub_count == 0 && !session->dirty.owner));
+        HG_ASSERT(!session->dirty.owner || session->writable);
+        bool owed = session->state == HG_SESSION_OPEN && session->writable && has_something(session);
+        HG_ASSERT(!owed || session->dirty.owner);
+        for (uint32_t j = 0; j < session->sub_count; j++) {
+            const struct hg_sub *sub = session->subs[j];
+            HG_ASSERT(sub->session == session);
+            HG_ASSERT((sub->lagging.owner != NULL) == (sub->state == HG_SUB_LIVE && sub->next != NULL));
+            HG_ASSERT(sub->state != HG_SUB_REPLAYING || sub->replays.count > 0);
+            HG_ASSERT(sub->state == HG_SUB_REPLAYING || sub->replays.count == 0);
+            hg_list_validate(&sub->replays);
+        }
+    }
+    HG_ASSERT(count == table->count && subs == core->stats.subscriptions);
+}

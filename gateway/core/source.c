@@ -1,0 +1,534 @@
+#include "core/source.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "core/state.h"
+#include "event/envelope.h"
+#include "topic/name.h"
+#include "topic/pattern.h"
+#include "topic/template.h"
+#include "wire/message.h"
+
+#define RETRY_MIN_MS 200u
+#define RETRY_MAX_MS 5000u
+#define FIELD_OVERHEAD 8u /* quotes, colon, comma: what a field costs besides its bytes */
+
+void hg_sources_init(struct hg_core *core)
+{
+    for (int type = 0; type < 3; type++)
+        hg_map_init(&core->sources.maps[type], core->hash_key);
+}
+
+size_t hg_sources_count(const struct hg_core *core)
+{
+    return core->sources.maps[0].count + core->sources.maps[1].count + core->sources.maps[2].count;
+}
+
+struct hg_source *hg_source_find(const struct hg_core *core, enum hg_source_type type, struct hg_slice name)
+{
+    struct hg_map_node *node = hg_map_find(&core->sources.maps[type], name);
+    return node ? HG_CONTAINER(node, struct hg_source, node) : NULL;
+}
+
+hg_result hg_source_get(struct hg_core *core, enum hg_source_type type, struct hg_slice name, struct hg_slice topic,
+                        struct hg_source **ret_source)
+{
+    struct hg_source *source = hg_source_find(core, type, name);
+    if (source) {
+        if (type != HG_SOURCE_TYPE_PATTERN && !hg_slice_eq(source->topic, topic))
+            return HG_FAIL(BAD_REQUEST);
+        *ret_source = source;
+        return HG_OK;
+    }
+    if (hg_sources_count(core) >= core->config->topics_max)
+        return HG_FAIL(LIMIT_EXCEEDED);
+    source = hg_core_alloc(sizeof(*source));
+    source->type = type;
+    source->name = hg_slice(hg_core_copy(name), name.len);
+    if (type != HG_SOURCE_TYPE_PATTERN)
+        source->topic = hg_slice(hg_core_copy(topic), topic.len);
+    source->alive = true;
+    hg_backoff_init(&source->backoff, hg_ms(RETRY_MIN_MS), hg_ms(RETRY_MAX_MS));
+    (void)hg_core_must(hg_map_insert(&core->sources.maps[type], &source->node, source->name));
+    hg_list_push_back(&core->sources.all[type], &source->in_all);
+    hg_list_push_back(&core->sources.wanted, &source->todo);
+    *ret_source = source;
+    return HG_OK;
+}
+
+static void free_source(struct hg_core *core, struct hg_source *source)
+{
+    hg_list_unlink(&source->todo);
+    hg_list_remove(&core->sources.all[source->type], &source->in_all);
+    hg_map_remove(&core->sources.maps[source->type], &source->node);
+    free((char *)source->name.ptr);
+    free((char *)source->topic.ptr);
+    free(source->trouble);
+    free(source);
+}
+
+static void release(struct hg_core *core, struct hg_source *source)
+{
+    if (source->request)
+        source->request->object = NULL;
+    if (source->reader)
+        hg_reader_remove(core, source);
+    bool in_redis = source->state == HG_SOURCE_ASKED || source->state == HG_SOURCE_READY;
+    if (source->type != HG_SOURCE_TYPE_STREAM && in_redis && hg_link_is_up(core, HG_LINK_LISTENER)) {
+        struct hg_slice argv[] = {
+            source->type == HG_SOURCE_TYPE_CHANNEL ? HG_LIT("UNSUBSCRIBE") : HG_LIT("PUNSUBSCRIBE"), source->name};
+        hg_link_send(core, HG_LINK_LISTENER, HG_REQUEST_UNSUBSCRIBE, NULL, argv, 2);
+    }
+    free_source(core, source);
+}
+
+void hg_sources_done(struct hg_core *core)
+{
+    for (int type = 0; type < 3; type++) {
+        HG_ASSERT(core->sources.all[type].count == 0);
+        hg_map_done(&core->sources.maps[type]);
+    }
+}
+
+struct hg_attachment *hg_source_attach(struct hg_core *core, struct hg_source *source, struct hg_group *group,
+                                       const struct hg_rule *rule)
+{
+    struct hg_attachment *attachment = hg_core_alloc(sizeof(*attachment));
+    *attachment = (struct hg_attachment){.source = source, .group = group, .rule = rule, .evicted = source->last};
+    hg_list_push_back(&source->attachments, &attachment->in_source);
+    hg_list_push_back(&group->attachments, &attachment->in_group);
+    group->unready += source->state != HG_SOURCE_READY;
+    group->not_alive += !source->alive;
+    hg_group_check_alive(core, group);
+    return attachment;
+}
+
+void hg_source_detach(struct hg_core *core, struct hg_attachment *attachment)
+{
+    struct hg_source *source = attachment->source;
+    struct hg_group *group = attachment->group;
+    hg_list_remove(&source->attachments, &attachment->in_source);
+    hg_list_remove(&group->attachments, &attachment->in_group);
+    group->unready -= source->state != HG_SOURCE_READY;
+    group->not_alive -= !source->alive;
+    free(attachment);
+    if (source->attachments.count == 0)
+        release(core, source);
+}
+
+static void set_state(struct hg_core *core, struct hg_source *source, enum hg_source_state state)
+{
+    static const uint8_t may[] = {
+        [HG_SOURCE_WANTED] = 1 << HG_SOURCE_ASKED | 1 << HG_SOURCE_READY,
+        [HG_SOURCE_ASKED] = 1 << HG_SOURCE_WANTED | 1 << HG_SOURCE_READY | 1 << HG_SOURCE_BROKEN,
+        [HG_SOURCE_READY] = 1 << HG_SOURCE_WANTED | 1 << HG_SOURCE_BROKEN,
+        [HG_SOURCE_BROKEN] = 1 << HG_SOURCE_WANTED | 1 << HG_SOURCE_READY,
+    };
+    HG_ASSERT(may[source->state] & 1 << state);
+    bool was_ready = source->state == HG_SOURCE_READY, is_ready = state == HG_SOURCE_READY;
+    source->state = state;
+    hg_list_unlink(&source->todo);
+    if (state == HG_SOURCE_WANTED)
+        hg_list_push_back(&core->sources.wanted, &source->todo);
+    else if (state == HG_SOURCE_BROKEN)
+        hg_list_push_back(&core->sources.broken, &source->todo);
+    if (was_ready == is_ready)
+        return;
+    for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
+        struct hg_group *group = HG_CONTAINER(n, struct hg_attachment, in_source)->group;
+        if (is_ready)
+            group->unready--;
+        else
+            group->unready++;
+    }
+}
+
+static void announce_ready(struct hg_core *core, struct hg_source *source)
+{
+    for (struct hg_list_node *n = source->attachments.first; n; n = n->next)
+        hg_group_check_ready(core, HG_CONTAINER(n, struct hg_attachment, in_source)->group);
+}
+
+void hg_source_set_alive(struct hg_core *core, struct hg_source *source, bool alive)
+{
+    if (source->alive == alive)
+        return;
+    source->alive = alive;
+    for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
+        struct hg_group *group = HG_CONTAINER(n, struct hg_attachment, in_source)->group;
+        if (alive)
+            group->not_alive--;
+        else
+            group->not_alive++;
+        hg_group_check_alive(core, group);
+    }
+}
+
+/* Redis said no. What cannot heal by waiting is told to those who wait for it at once. */
+static void set_broken(struct hg_core *core, struct hg_source *source, struct hg_slice words)
+{
+    bool wrong_type = hg_slice_starts(words, HG_LIT("WRONGTYPE"));
+    bool denied = hg_slice_starts(words, HG_LIT("NOPERM"));
+    if (!source->trouble || !hg_slice_is(words, source->trouble)) {
+        hg_core_log(core, HG_LOG_WARNING, "redis refuses %s '%.*s': %.*s; trying again",
+                    source->type == HG_SOURCE_TYPE_STREAM ? "stream" : "channel", HG_SLICE_ARG(source->name),
+                    HG_SLICE_ARG(words));
+        free(source->trouble);
+        source->trouble = hg_core_copy(words);
+    }
+    source->retry_at = hg_time_add(core->now, hg_backoff_next(&source->backoff, &core->prng));
+    set_state(core, source, HG_SOURCE_BROKEN);
+    if (source->placed)
+        hg_source_set_alive(core, source, false);
+    if (!wrong_type && !denied)
+        return;
+    /* A pattern is not refused for one key of another type: that key is no stream, so it is not of the pattern. */
+    struct hg_list_node *next;
+    size_t left = source->attachments.count;
+    for (struct hg_list_node *n = source->attachments.first; n; n = next) {
+        next = n->next;
+        struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
+        struct hg_group *group = attachment->group;
+        if (group->exact || source->type != HG_SOURCE_TYPE_STREAM) {
+            hg_buf_clear(&core->text);
+            if (wrong_type)
+                hg_buf_printf(&core->text, "the key '%.*s' in Redis is not a stream", HG_SLICE_ARG(source->name));
+            else
+                hg_buf_printf(&core->text, "Redis does not let the gateway read '%.*s'", HG_SLICE_ARG(source->name));
+            hg_group_refuse(core, group, HG_ERR_UNAVAILABLE, core->text.ptr);
+        } else {
+            hg_group_detach(core, attachment);
+            hg_group_check_ready(core, group);
+            if (--left == 0)
+                return;
+        }
+    }
+}
+
+static void set_ready(struct hg_core *core, struct hg_source *source)
+{
+    free(source->trouble);
+    source->trouble = NULL;
+    hg_backoff_success(&source->backoff);
+    set_state(core, source, HG_SOURCE_READY);
+    if (source->type == HG_SOURCE_TYPE_STREAM)
+        hg_reader_add(core, source);
+    if (source->interrupted) {
+        source->interrupted = false;
+        if (!HG_MUTANT(FORGOTTEN_GAP))
+            for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
+                struct hg_group *group = HG_CONTAINER(n, struct hg_attachment, in_source)->group;
+                hg_group_append_gap(core, group, group->pattern, "disconnected", 0);
+            }
+    }
+    hg_source_set_alive(core, source, true);
+    announce_ready(core, source);
+}
+
+void hg_source_subscribed(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
+{
+    source->request = NULL;
+    if (!reply) {
+        set_state(core, source, HG_SOURCE_WANTED);
+    } else if (reply->type == HG_REPLY_ERROR) {
+        set_broken(core, source, reply->text);
+    } else if (hg_reply_is_array(reply, 3) && reply->items[1].type == HG_REPLY_STRING &&
+               hg_slice_eq(reply->items[1].text, source->name) &&
+               hg_reply_is(&reply->items[0], source->type == HG_SOURCE_TYPE_CHANNEL ? "subscribe" : "psubscribe")) {
+        set_ready(core, source);
+    } else {
+        set_state(core, source, HG_SOURCE_WANTED);
+        hg_link_lost(core, HG_LINK_LISTENER, HG_LIT("an answer to SUBSCRIBE had an unexpected shape"), true);
+    }
+}
+
+void hg_source_located(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
+{
+    source->request = NULL;
+    if (!reply) {
+        set_state(core, source, HG_SOURCE_WANTED);
+        return;
+    }
+    struct hg_entry entry = {.id = HG_STREAM_ID_ZERO};
+    if (reply->type == HG_REPLY_ERROR) {
+        set_broken(core, source, reply->text);
+        return;
+    }
+    if (reply->type != HG_REPLY_ARRAY || reply->count > 1 || (reply->count == 1 && !hg_reply_entry(&reply->items[0], &entry))) {
+        set_broken(core, source, HG_LIT("the answer to XREVRANGE had an unexpected shape"));
+        return;
+    }
+    source->last = entry.id;
+    source->placed = true;
+    for (struct hg_list_node *n = source->attachments.first; n; n = n->next)
+        HG_CONTAINER(n, struct hg_attachment, in_source)->evicted = entry.id;
+    set_ready(core, source);
+}
+
+void hg_source_start_at_zero(struct hg_core *core, struct hg_source *source)
+{
+    HG_ASSERT(source->type == HG_SOURCE_TYPE_STREAM && !source->placed);
+    if (source->state == HG_SOURCE_BROKEN)
+        return;
+    if (source->request)
+        source->request->object = NULL;
+    source->request = NULL;
+    source->placed = true;
+    set_ready(core, source);
+}
+
+void hg_source_inspect(struct hg_core *core, struct hg_source *source)
+{
+    if (source->request || !hg_link_is_up(core, HG_LINK_COMMANDER))
+        return;
+    struct hg_slice argv[] = {HG_LIT("TYPE"), source->name};
+    source->request = hg_link_send(core, HG_LINK_COMMANDER, HG_REQUEST_INSPECT, source, argv, 2);
+}
+
+void hg_source_inspected(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
+{
+    source->request = NULL;
+    if (!reply)
+        return;
+    if (hg_reply_is(reply, "stream") || hg_reply_is(reply, "none")) {
+        if (source->state == HG_SOURCE_BROKEN)
+            set_ready(core, source);
+    } else if (source->state == HG_SOURCE_READY) {
+        hg_reader_remove(core, source);
+        set_broken(core, source, HG_LIT("WRONGTYPE the key is not a stream any more"));
+    } else {
+        source->retry_at = hg_time_add(core->now, hg_backoff_next(&source->backoff, &core->prng));
+    }
+}
+
+static bool anybody_listens(const struct hg_source *source)
+{
+    for (struct hg_list_node *n = source->attachments.first; n; n = n->next)
+        if (HG_CONTAINER(n, struct hg_attachment, in_source)->group->member_count > 0)
+            return true;
+    return false;
+}
+
+static struct hg_slice make_tail(struct hg_core *core, struct hg_slice topic, const struct hg_cursor *cursor)
+{
+    hg_buf_clear(&core->tail);
+    hg_message_event_tail(&core->tail, topic, cursor, hg_buf_slice(&core->member));
+    (void)hg_core_must(hg_buf_result(&core->tail));
+    return hg_buf_slice(&core->tail);
+}
+
+static void put_payload(struct hg_core *core, struct hg_slice payload)
+{
+    hg_buf_clear(&core->member);
+    hg_envelope_put_payload(&core->member, payload);
+    (void)hg_core_must(hg_buf_result(&core->member));
+}
+
+void hg_source_message(struct hg_core *core, struct hg_slice channel, struct hg_slice payload)
+{
+    struct hg_source *source = hg_source_find(core, HG_SOURCE_TYPE_CHANNEL, channel);
+    if (!source)
+        return;
+    core->stats.events_in++;
+    if (!anybody_listens(source))
+        return;
+    bool fits = payload.len <= core->config->event_bytes_max;
+    struct hg_slice tail = HG_SLICE_NULL;
+    if (fits) {
+        put_payload(core, payload);
+        tail = make_tail(core, source->topic, NULL);
+    }
+    for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
+        struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
+        if (fits)
+            hg_group_append(core, attachment, NULL, tail);
+        else
+            hg_group_append_gap(core, attachment->group, source->topic, "overflow", 1);
+    }
+}
+
+/* The topic a channel stands for under a rule, if the rule is the first that matches it. */
+static bool topic_of_channel(const struct hg_core *core, const struct hg_rule *rule, struct hg_slice channel,
+                             struct hg_slice *ret_topic)
+{
+    struct hg_slice topic;
+    if (!hg_template_extract(hg_slice_str(rule->channel), channel, &topic))
+        return false;
+    if (topic.len == 0)
+        topic = hg_slice_str(rule->match);
+    if (!hg_ok(hg_topic_check(topic, NULL)) || hg_core_rule(core, topic) != rule)
+        return false;
+    *ret_topic = topic;
+    return true;
+}
+
+/* Under an "auto" rule a topic that is a stream is read as a stream; what is published on its name is not its event. */
+static bool is_followed_as_stream(struct hg_core *core, const struct hg_rule *rule, struct hg_slice topic)
+{
+    if (rule->source != HG_SOURCE_AUTO)
+        return false;
+    hg_buf_clear(&core->text);
+    return hg_ok(hg_core_must(hg_template_expand(hg_slice_str(rule->key), topic, &core->text))) &&
+           hg_source_find(core, HG_SOURCE_TYPE_STREAM, hg_buf_slice(&core->text));
+}
+
+void hg_source_pattern_message(struct hg_core *core, struct hg_slice glob, struct hg_slice channel, struct hg_slice payload)
+{
+    struct hg_source *source = hg_source_find(core, HG_SOURCE_TYPE_PATTERN, glob);
+    if (!source)
+        return;
+    core->stats.events_in++;
+    bool fits = payload.len <= core->config->event_bytes_max, made = false, wanted = false;
+    const struct hg_rule *rule = NULL;
+    struct hg_slice topic = HG_SLICE_NULL, tail = HG_SLICE_NULL;
+    for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
+        struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
+        if (attachment->group->member_count == 0)
+            continue;
+        if (attachment->rule != rule) {
+            rule = attachment->rule;
+            wanted = topic_of_channel(core, rule, channel, &topic) && !is_followed_as_stream(core, rule, topic);
+            tail = HG_SLICE_NULL;
+        }
+        if (!wanted || !hg_pattern_match(attachment->group->pattern, topic))
+            continue;
+        if (!fits) {
+            hg_group_append_gap(core, attachment->group, topic, "overflow", 1);
+            continue;
+        }
+        if (!made)
+            put_payload(core, payload);
+        made = true;
+        if (tail.len == 0)
+            tail = make_tail(core, topic, NULL);
+        hg_group_append(core, attachment, NULL, tail);
+    }
+}
+
+void hg_source_entry(struct hg_core *core, struct hg_source *source, const struct hg_entry *entry)
+{
+    if (hg_stream_id_cmp(entry->id, source->last) <= 0)
+        return;
+    if (!HG_MUTANT(STUCK_CURSOR))
+        source->last = entry->id;
+    source->last_entry_at = core->now;
+    core->stats.events_in++;
+    if (!anybody_listens(source))
+        return;
+    struct hg_slice tail = HG_SLICE_NULL;
+    const struct hg_attachment *first = HG_CONTAINER(source->attachments.first, struct hg_attachment, in_source);
+    bool fits = hg_source_put_entry(core, first->rule, source->topic, entry, &tail);
+    for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
+        struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
+        if (fits)
+            hg_group_append(core, attachment, &entry->id, tail);
+        else
+            hg_group_append_gap(core, attachment->group, source->topic, "overflow", 1);
+    }
+}
+
+bool hg_source_put_entry(struct hg_core *core, const struct hg_rule *rule, struct hg_slice topic, const struct hg_entry *entry,
+                         struct hg_slice *ret_tail)
+{
+    const struct hg_slice *fields = hg_core_fields(core, entry);
+    struct hg_slice payload_field = hg_slice_str(rule->payload_field);
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < entry->field_count; i += 2) {
+        if (hg_slice_eq(fields[i], payload_field)) {
+            bytes = fields[i + 1].len;
+            break;
+        }
+        bytes += fields[i].len + fields[i + 1].len + FIELD_OVERHEAD;
+    }
+    if (bytes > core->config->event_bytes_max)
+        return false;
+    hg_buf_clear(&core->member);
+    hg_envelope_put_entry(&core->member, fields, entry->field_count, payload_field);
+    (void)hg_core_must(hg_buf_result(&core->member));
+    struct hg_cursor cursor = {entry->id, hg_fingerprint(fields, entry->field_count)};
+    *ret_tail = make_tail(core, topic, &cursor);
+    return true;
+}
+
+void hg_sources_listener_lost(struct hg_core *core)
+{
+    static const enum hg_source_type types[] = {HG_SOURCE_TYPE_CHANNEL, HG_SOURCE_TYPE_PATTERN};
+    for (int i = 0; i < 2; i++)
+        for (struct hg_list_node *n = core->sources.all[types[i]].first; n; n = n->next) {
+            struct hg_source *source = HG_CONTAINER(n, struct hg_source, in_all);
+            if (source->state != HG_SOURCE_READY)
+                continue;
+            source->interrupted = true;
+            set_state(core, source, HG_SOURCE_WANTED);
+            hg_source_set_alive(core, source, false);
+        }
+}
+
+static void retry_broken(struct hg_core *core)
+{
+    struct hg_list_node *next;
+    for (struct hg_list_node *n = core->sources.broken.first; n; n = next) {
+        next = n->next;
+        struct hg_source *source = HG_CONTAINER(n, struct hg_source, todo);
+        if (!hg_time_reached(source->retry_at, core->now))
+            continue;
+        if (!source->placed) {
+            set_state(core, source, HG_SOURCE_WANTED);
+        } else {
+            source->retry_at = hg_time_add(core->now, hg_ms(RETRY_MAX_MS));
+            hg_source_inspect(core, source);
+        }
+    }
+}
+
+void hg_sources_pump(struct hg_core *core)
+{
+    retry_broken(core);
+    struct hg_list_node *next;
+    for (struct hg_list_node *n = core->sources.wanted.first; n; n = next) {
+        next = n->next;
+        struct hg_source *source = HG_CONTAINER(n, struct hg_source, todo);
+        bool stream = source->type == HG_SOURCE_TYPE_STREAM;
+        uint32_t link = stream ? HG_LINK_COMMANDER : HG_LINK_LISTENER;
+        if (!hg_link_is_up(core, link))
+            continue;
+        if (stream) {
+            struct hg_slice argv[] = {HG_LIT("XREVRANGE"), source->name, HG_LIT("+"), HG_LIT("-"), HG_LIT("COUNT"), HG_LIT("1")};
+            source->request = hg_link_send(core, link, HG_REQUEST_LOCATE, source, argv, 6);
+        } else {
+            struct hg_slice argv[] = {
+                source->type == HG_SOURCE_TYPE_CHANNEL ? HG_LIT("SUBSCRIBE") : HG_LIT("PSUBSCRIBE"), source->name};
+            source->request = hg_link_send(core, link, HG_REQUEST_SUBSCRIBE, source, argv, 2);
+        }
+        set_state(core, source, HG_SOURCE_ASKED);
+    }
+}
+
+hg_time hg_sources_deadline(const struct hg_core *core)
+{
+    hg_time deadline = HG_TIME_NEVER;
+    for (struct hg_list_node *n = core->sources.broken.first; n; n = n->next)
+        deadline = hg_time_min(deadline, HG_CONTAINER(n, struct hg_source, todo)->retry_at);
+    return deadline;
+}
+
+void hg_sources_validate(const struct hg_core *core)
+{
+    for (int type = 0; type < 3; type++) {
+        hg_list_validate(&core->sources.all[type]);
+        HG_ASSERT(core->sources.all[type].count == core->sources.maps[type].count);
+        for (struct hg_list_node *n = core->sources.all[type].first; n; n = n->next) {
+            struct hg_source *source = HG_CONTAINER(n, struct hg_source, in_all);
+            HG_ASSERT(source->attachments.count > 0);
+            hg_list_validate(&source->attachments);
+            HG_ASSERT((source->state == HG_SOURCE_WANTED) == hg_list_contains(&core->sources.wanted, &source->todo));
+            HG_ASSERT((source->state == HG_SOURCE_BROKEN) == hg_list_contains(&core->sources.broken, &source->todo));
+            HG_ASSERT(source->state != HG_SOURCE_ASKED || source->request);
+            HG_ASSERT(!source->request || source->request->object == source);
+            bool read = type == HG_SOURCE_TYPE_STREAM && source->state == HG_SOURCE_READY;
+            HG_ASSERT(read == (source->reader != NULL));
+            HG_ASSERT(!read || source->placed);
+        }
+    }
+}

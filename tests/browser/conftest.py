@@ -1,0 +1,49 @@
+"""Fixtures: one browser for all tests; each test has its own Redis, its own gateway and a page that remembers nothing."""
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scenario"))
+
+from browser import Page, start_driver  # noqa: E402
+from harness import Gateway, RedisServer, free_port  # noqa: E402
+
+
+@pytest.fixture
+def redis(tmp_path):
+    server = RedisServer(tmp_path / "redis")
+    yield server
+    server.done()
+
+
+@pytest.fixture
+def gateway(tmp_path, redis):
+    # A fixed port: the page must find the gateway again after a restart.
+    server = Gateway(tmp_path / "gateway", redis.url, listen=f"127.0.0.1:{free_port()}")
+    yield server
+    # Not done(): that waits until no client holds a connection, and a browser keeps idle ones for minutes.
+    assert server.alive(), "the gateway ended by itself"
+    server.end_with(signal.SIGTERM)
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory):
+    driver = start_driver(tmp_path_factory.mktemp("chromium"))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(driver, gateway):
+    page = Page(driver, gateway.url)
+    page.size(1400, 900)
+    page.media(prefers_reduced_motion="reduce")
+    driver.get_log("browser")
+    yield page
+    errors = page.console_errors()
+    # Away from the page first: the gateway counts its clients when it ends.
+    driver.get("about:blank")
+    assert not errors, "\n".join(errors)

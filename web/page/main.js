@@ -1,0 +1,101 @@
+// Composition: makes everything, connects it, decides nothing.
+
+import { addressRead, addressWrite } from './address.js';
+import { announce } from './announcer.js';
+import { Answers } from './answers.js';
+import { Connection, Refusal } from './connection.js';
+import { Emitter } from './emitter.js';
+import { Events, Item } from './events.js';
+import { Rate } from './rate.js';
+import { Subscriptions } from './subscriptions.js';
+import { viewAnswers } from './view-answers.js';
+import { viewConnection } from './view-connection.js';
+import { viewEmitter } from './view-emitter.js';
+import { viewEvents } from './view-events.js';
+import { viewFlow } from './view-flow.js';
+import { viewInspector } from './view-inspector.js';
+import { viewSubscriptions } from './view-subscriptions.js';
+
+function socketUrl() {
+  const url = new URL('ws', document.baseURI);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  url.search = '';
+  url.hash = '';
+  return url.href;
+}
+
+const connection = new Connection(socketUrl());
+const subscriptions = new Subscriptions(connection);
+const events = new Events();
+const emitter = new Emitter(connection);
+const answers = new Answers(connection);
+const rate = new Rate(90);
+
+const hear = {
+  event(message, text) {
+    const now = Date.now();
+    rate.add(now);
+    subscriptions.count(message.sub);
+    events.add(new Item(message, text, now));
+  },
+  gap(message, text) {
+    const item = new Item(message, text, Date.now());
+    events.add(item);
+    announce(item.words);
+  },
+  stale({ topics }) {
+    if (Array.isArray(topics)) subscriptions.prove(topics, false);
+  },
+  live({ topics }) {
+    if (Array.isArray(topics)) subscriptions.prove(topics, true);
+  },
+  error(message) {
+    answers.stray(new Refusal(message));
+  },
+};
+
+connection.received.hear((message, text) => {
+  if (Object.hasOwn(hear, message.op)) hear[message.op](message, text);
+});
+
+// What passed while we were away on a channel is not known to anybody; the list says so in its place.
+let lostAt = 0;
+connection.changed.hear(() => {
+  if (connection.state === 'waiting' && !lostAt) lostAt = Date.now();
+  if (connection.state !== 'live' || !lostAt) return;
+  const seconds = Math.max(1, Math.round((Date.now() - lostAt) / 1000));
+  lostAt = 0;
+  if (!events.total && !events.gaps) return;
+  const words = `This page was not connected for ${seconds} s. Events from that time are not shown.`;
+  events.add(new Item({ op: 'break', words }, words, Date.now()));
+});
+
+const inspector = viewInspector({ subscriptions, announce });
+viewConnection({ connection, announce });
+viewFlow({ connection, events, subscriptions, rate });
+viewSubscriptions({ subscriptions, connection, announce });
+viewEvents({ events, subscriptions, inspector, announce });
+viewEmitter({ emitter, connection, announce });
+viewAnswers({ answers });
+
+for (const { topic, from } of addressRead(location.search)) subscriptions.add(topic, from);
+let written = location.search.slice(1);
+subscriptions.changed.hear(() => {
+  const query = addressWrite(
+    location.search,
+    subscriptions.list.filter((s) => !s.leaving),
+  );
+  if (query === written) return;
+  written = query;
+  history.replaceState(null, '', query ? `?${query}` : location.pathname);
+});
+
+connection.open();
+addEventListener('online', () => {
+  if (connection.state === 'waiting') connection.open();
+});
+// A page that rests in the browser's back-forward cache must hold no socket.
+addEventListener('pagehide', () => connection.close());
+addEventListener('pageshow', (event) => {
+  if (event.persisted) connection.open();
+});
