@@ -196,7 +196,14 @@ void hg_resp_free(struct hg_resp *resp)
 
 bool hg_resp_is_between(const struct hg_resp *resp)
 {
-    return resp->reader->ridx < 0 && resp->reader->pos == resp->reader->len;
+    const redisReader *reader = resp->reader;
+#if HIREDIS_MAJOR >= 1
+    const redisReadTask *root = reader->task[0];
+#else
+    const redisReadTask *root = &reader->rstack[0];
+#endif
+    /* Once it has looked for a reply in vain, the reader stands before an item whose type it does not know. */
+    return reader->pos == reader->len && (reader->ridx < 0 || (reader->ridx == 0 && root->type < 0));
 }
 
 /* What the reader could not use yet begins with a line of some kind, and grows until that item is whole. */
