@@ -217,6 +217,13 @@ static const char *check_rest(const struct hg_resp *resp)
     return NULL;
 }
 
+static const char *why_refused(const struct hg_resp *resp)
+{
+    if (resp->error)
+        return resp->error;
+    return resp->reader->err == REDIS_ERR_OOM ? "out of memory" : resp->reader->errstr;
+}
+
 bool hg_resp_feed(struct hg_resp *resp, struct hg_slice bytes,
                   bool (*reply)(void *context, const struct hg_reply *reply), void *context, const char **reterr)
 {
@@ -235,7 +242,7 @@ bool hg_resp_feed(struct hg_resp *resp, struct hg_slice bytes,
                 return true;
             }
         }
-        const char *error = status == REDIS_OK ? check_rest(resp) : resp->error ? resp->error : resp->reader->errstr;
+        const char *error = status == REDIS_OK ? check_rest(resp) : why_refused(resp);
         if (error) {
             resp->stopped = true;
             *reterr = error;

@@ -160,6 +160,36 @@ static void odd_bytes_are_refused(void **state)
     refuse(HG_LIT("*2\r\n:1\r\nx"), "rotocol");
 }
 
+/* Which of the two depends on hiredis; never anything else. */
+static void resp3_is_mapped_or_refused(void **state)
+{
+    (void)state;
+    const struct {
+        struct hg_slice bytes;
+        const char *text; /* NULL: refused in any case */
+    } cases[] = {
+        {HG_LIT("%1\r\n+a\r\n:1\r\n"), "[+a 1];"},
+        {HG_LIT("~2\r\n:1\r\n:2\r\n"), "[1 2];"},
+        {HG_LIT(">2\r\n$7\r\nmessage\r\n_\r\n"), "[\"message\" N];"},
+        {HG_LIT("#t\r\n#f\r\n"), "1;0;"},
+        {HG_LIT(",1.5\r\n"), "\"1.5\";"},
+        {HG_LIT("(12345678901234567890123\r\n"), "\"12345678901234567890123\";"},
+        {HG_LIT("=7\r\ntxt:abc\r\n"), "\"abc\";"},
+        {HG_LIT("%1048576\r\n"), NULL},
+        {HG_LIT("|1\r\n+a\r\n:1\r\n:2\r\n"), NULL},
+    };
+    struct hg_buf text;
+    hg_buf_init(&text, 1000);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char why[256] = "";
+        hg_buf_clear(&text);
+        bool fine = feed_cut(cases[i].bytes, 0, 1, &text, why);
+        if (fine ? !cases[i].text || !hg_slice_is(hg_buf_slice(&text), cases[i].text) : text.len > 0)
+            fail_msg("%.*s became %.*s", HG_SLICE_ARG(cases[i].bytes), HG_SLICE_ARG(hg_buf_slice(&text)));
+    }
+    hg_buf_done(&text);
+}
+
 static void huge_counts_are_refused_before_memory_is_asked_for(void **state)
 {
     (void)state;
@@ -329,6 +359,7 @@ int main(void)
         cmocka_unit_test(every_cut_gives_the_same_trees),
         cmocka_unit_test(strings_are_bytes),
         cmocka_unit_test(odd_bytes_are_refused),
+        cmocka_unit_test(resp3_is_mapped_or_refused),
         cmocka_unit_test(huge_counts_are_refused_before_memory_is_asked_for),
         cmocka_unit_test(nesting_has_a_bound),
         cmocka_unit_test(endless_lines_are_refused),
