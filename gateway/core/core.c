@@ -246,6 +246,8 @@ void hg_on_ws_message(struct hg_core *core, hg_time now, hg_session_ref ref, boo
 {
     enter(core, now);
     struct hg_session *session = open_session(core, ref);
+    if (message.len == 0)
+        message = HG_LIT("");
     if (session) {
         session->heard = now;
         if (!text)
@@ -253,7 +255,7 @@ void hg_on_ws_message(struct hg_core *core, hg_time now, hg_session_ref ref, boo
         else if (!hg_utf8_valid(message))
             hg_session_close(core, session, HG_CLOSE_NOT_UTF8);
         else
-            run_message(core, session, message.ptr ? message : HG_LIT(""));
+            run_message(core, session, message);
     }
     leave(core);
 }
@@ -280,12 +282,8 @@ void hg_on_ws_writable(struct hg_core *core, hg_time now, hg_session_ref ref)
 {
     enter(core, now);
     struct hg_session *session = open_session(core, ref);
-    if (session && !session->writable) {
-        session->writable = true;
-        hg_replays_unblock(core, session);
-        if (session->out.len > 0 || session->lagging.count > 0)
-            hg_session_touch(core, session);
-    }
+    if (session && !session->writable)
+        hg_session_writable(core, session);
     leave(core);
 }
 

@@ -12,6 +12,7 @@
 #define SCAN_SHARE 10u     /* a pass may take one part in so many of the time */
 #define WATCH_BATCH 200u   /* TYPE commands at a time */
 #define REFUSED_PAUSE_MS 1000u
+#define HINT_PAUSE_MS 50u
 
 void hg_discovery_init(struct hg_core *core)
 {
@@ -49,10 +50,18 @@ void hg_discovery_decide(struct hg_core *core, struct hg_group *group)
     hg_list_push_back(&core->discovery.undecided, &group->in_auto);
 }
 
+/* Sooner than the rhythm says, but not with every emit. */
+static hg_time soon(hg_time last, hg_time next, hg_time now)
+{
+    hg_time earliest = hg_time_add(last, hg_ms(HINT_PAUSE_MS));
+    return hg_time_min(next, earliest.us > now.us ? earliest : now);
+}
+
 void hg_discovery_hint(struct hg_core *core)
 {
-    core->discovery.next_watch = core->now;
-    core->discovery.next_pass = core->now;
+    struct hg_discovery *d = &core->discovery;
+    d->next_pass = soon(d->started, d->next_pass, core->now);
+    d->next_watch = soon(d->last_watch, d->next_watch, core->now);
 }
 
 static void note_trouble(struct hg_core *core, const char *what, struct hg_slice words)
@@ -303,6 +312,7 @@ void hg_discovery_pump(struct hg_core *core)
             hg_list_push_back(&d->watched, node);
             ask_type(core, HG_CONTAINER(node, struct hg_group, in_auto));
         }
+        d->last_watch = core->now;
         d->next_watch = hg_time_add(core->now, hg_ms(core->config->discover_ms));
     }
     if (may_scan(core) && hg_time_reached(scan_at(core), core->now))

@@ -28,7 +28,7 @@ struct hg_discovery {
     size_t group_count;             /* in the index */
     struct hg_list undecided;       /* exact groups of "auto" rules to be asked for (TYPE) now */
     struct hg_list watched;         /* of these, the ones that are a channel so far; longest not asked first */
-    hg_time next_watch, retry_at;
+    hg_time last_watch, next_watch, retry_at;
 };
 
 /* A pattern group that wants streams; it becomes ready after a whole pass. */
@@ -36,7 +36,7 @@ void hg_discovery_add(struct hg_core *core, struct hg_group *group);
 void hg_discovery_remove(struct hg_core *core, struct hg_group *group);
 /* An exact group of an "auto" rule. */
 void hg_discovery_decide(struct hg_core *core, struct hg_group *group);
-/* Something was appended to this key by a client: look again now. */
+/* A client's event made or grew a stream that nobody follows yet: look again soon. */
 void hg_discovery_hint(struct hg_core *core);
 
 void hg_discovery_init(struct hg_core *core);

@@ -111,7 +111,6 @@ void hg_emitter_emit(struct hg_core *core, struct hg_session *session, const str
     emit->deadline = hg_time_add(core->now, hg_ms(config->emit_timeout_ms));
     emit->maxlen = rule->maxlen;
     emit->window_ms = rule->dedupe_window_ms;
-    emit->hint = rule->source == HG_SOURCE_AUTO;
     const struct hg_slice fields[] = {HG_LIT("event"), emit->event, HG_LIT("id"), emit->id};
     emit->fingerprint = hg_fingerprint(fields, 4);
     hg_list_push_back(&emitter->emits, &emit->node);
@@ -186,7 +185,7 @@ static void acknowledge(struct hg_core *core, struct hg_emit *emit, struct hg_sl
         core->stats.emits_duplicate++;
     else
         core->stats.emits_appended++;
-    if (emit->hint && !duplicate)
+    if (!duplicate && !hg_source_find(core, HG_SOURCE_TYPE_STREAM, emit->key))
         hg_discovery_hint(core);
     struct hg_session *session = client_of(core, emit);
     if (session) {

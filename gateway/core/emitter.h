@@ -26,7 +26,6 @@ struct hg_emit {
     uint64_t maxlen, window_ms;
     uint32_t fingerprint;
     bool was_sent; /* before, with an outcome that is not known */
-    bool hint; /* an "auto" topic: discovery should look again */
     size_t bytes;
     struct hg_slice ref, key, dedupe_key, id, event; /* within text */
     char text[];

@@ -402,7 +402,7 @@ static void fall_off(struct hg_core *core, struct hg_sub *sub)
     core->stats.deliveries_gapped += channel_events;
     core->stats.deliveries_replaced += stream_events;
     if (channel_events > 0)
-        hg_message_gap(&sub->session->out, sub->group->number, sub->group->pattern, "overflow", channel_events);
+        hg_sub_owe_gap(core, sub, channel_events);
     for (const struct hg_segment *segment = sub->next; segment; segment = segment_after(segment))
         for (size_t i = 0; i < segment->span_count; i++)
             if (segment->spans[i].attachment)

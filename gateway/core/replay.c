@@ -214,6 +214,7 @@ static void ask(struct hg_core *core, struct hg_replay *replay)
                               backwards ? low_text : high_text,
                               HG_LIT("COUNT"),
                               hg_slice(number, (size_t)number_len)};
+    replay->more = false; /* this page goes to the end as it is now */
     replay->request = hg_link_send(core, HG_LINK_REPLAY, HG_REQUEST_PAGE, replay, argv, 6);
     core->replays.running++;
 }

@@ -50,7 +50,7 @@ struct hg_session *hg_session_open(struct hg_core *core)
     struct hg_session *session = hg_core_alloc(sizeof(*session));
     session->ref = (hg_session_ref){index, table->slots[index].generation};
     session->writable = true;
-    session->heard = core->now;
+    session->heard = session->pinged = core->now;
     /* An answer, a replayed event in its worst encoding, or both behind a full replay. */
     hg_buf_init(&session->out, core->tail.max + core->config->reply_bytes_max + 2 * HG_REPLAY_BYTES);
     table->slots[index].session = session;
@@ -333,6 +333,23 @@ void hg_sub_check_replays(struct hg_core *core, struct hg_sub *sub)
     hg_session_touch(core, sub->session);
 }
 
+void hg_sub_owe_gap(struct hg_core *core, struct hg_sub *sub, uint64_t count)
+{
+    sub->gap += count;
+    if (sub->session->writable)
+        hg_sub_tell_gap(core, sub);
+}
+
+void hg_sub_tell_gap(struct hg_core *core, struct hg_sub *sub)
+{
+    if (sub->gap == 0)
+        return;
+    hg_message_gap(&sub->session->out, sub->group->number, sub->group->pattern, "overflow", sub->gap);
+    (void)hg_core_must(hg_buf_result(&sub->session->out));
+    sub->gap = 0;
+    hg_session_touch(core, sub->session);
+}
+
 void hg_sub_set_replaying(struct hg_core *core, struct hg_sub *sub)
 {
     (void)core;
@@ -409,7 +426,8 @@ static void out_was_sent(struct hg_core *core, struct hg_session *session)
         session->paused = false;
         core->ports.ws_pause(core->ports.context, session->ref, false);
     }
-    hg_replays_unblock(core, session);
+    if (session->writable)
+        hg_replays_unblock(core, session);
 }
 
 /* Several pieces become one write, as far as they are small: the send costs more than the copy. */
@@ -477,6 +495,16 @@ static bool flush(struct hg_core *core, struct hg_session *session)
     return session->writable && has_something(session);
 }
 
+void hg_session_writable(struct hg_core *core, struct hg_session *session)
+{
+    session->writable = true;
+    for (uint32_t i = 0; i < session->sub_count; i++)
+        hg_sub_tell_gap(core, session->subs[i]);
+    hg_replays_unblock(core, session);
+    if (has_something(session))
+        hg_session_touch(core, session);
+}
+
 void hg_sessions_flush(struct hg_core *core)
 {
     struct hg_sessions *table = &core->sessions;
@@ -500,7 +528,7 @@ static void ping(struct hg_core *core, struct hg_session *session)
             hg_session_close(core, session, HG_CLOSE_STALLED);
         return;
     }
-    if (session->pinged.us != 0 && session->heard.us < session->pinged.us) {
+    if (hg_time_before(session->heard, session->pinged)) {
         if (hg_time_reached(hg_time_add(session->pinged, hg_ms(config->pong_timeout_ms)), core->now))
             hg_session_close(core, session, HG_CLOSE_NO_PONG);
         return;

@@ -30,6 +30,7 @@ struct hg_sub {
     struct hg_segment *next;     /* LIVE: to be sent next; REPLAYING: where it will go on; NULL: has everything */
     enum hg_sub_state state;
     bool tell_caught_up;         /* a replay was asked for */
+    uint64_t gap;                /* events lost to the log's end that are still to be told */
     uint32_t member_index;       /* in group->members */
     struct hg_list_node lagging; /* session->lagging while LIVE and next */
     struct hg_list_node pending; /* group->pending */
@@ -64,7 +65,7 @@ struct hg_session {
     bool paused;                 /* reading is stopped until `out` is sent */
     hg_time blocked_since;       /* while not writable */
     hg_time heard;               /* last sign of life */
-    hg_time pinged;              /* last ping, zero: none unanswered */
+    hg_time pinged;              /* last ping; unanswered while later than heard */
 };
 
 struct hg_session_slot {
@@ -106,9 +107,14 @@ void hg_sub_activate(struct hg_core *core, struct hg_sub *sub);
 void hg_sub_refuse(struct hg_core *core, struct hg_sub *sub, enum hg_error error, const char *why);
 /* Its replays changed: go live when none is left. */
 void hg_sub_check_replays(struct hg_core *core, struct hg_sub *sub);
+/* Events of channels were lost to it; told when the socket takes more, all together. */
+void hg_sub_owe_gap(struct hg_core *core, struct hg_sub *sub, uint64_t count);
+void hg_sub_tell_gap(struct hg_core *core, struct hg_sub *sub);
 /* A live one got a replay: the log waits. */
 void hg_sub_set_replaying(struct hg_core *core, struct hg_sub *sub);
 
+/* The socket takes more. */
+void hg_session_writable(struct hg_core *core, struct hg_session *session);
 void hg_sessions_flush(struct hg_core *core);
 void hg_sessions_tick(struct hg_core *core);
 hg_time hg_sessions_deadline(const struct hg_core *core);

@@ -206,6 +206,17 @@ static void set_broken(struct hg_core *core, struct hg_source *source, struct hg
     }
 }
 
+static void tell_interrupted(struct hg_core *core, struct hg_source *source)
+{
+    struct hg_group *told = NULL; /* two rules may attach a group twice, one behind the other */
+    for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
+        struct hg_group *group = HG_CONTAINER(n, struct hg_attachment, in_source)->group;
+        if (group != told)
+            hg_group_append_gap(core, group, group->pattern, "disconnected", 0);
+        told = group;
+    }
+}
+
 static void set_ready(struct hg_core *core, struct hg_source *source)
 {
     free(source->trouble);
@@ -217,10 +228,7 @@ static void set_ready(struct hg_core *core, struct hg_source *source)
     if (source->interrupted) {
         source->interrupted = false;
         if (!HG_MUTANT(FORGOTTEN_GAP))
-            for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
-                struct hg_group *group = HG_CONTAINER(n, struct hg_attachment, in_source)->group;
-                hg_group_append_gap(core, group, group->pattern, "disconnected", 0);
-            }
+            tell_interrupted(core, source);
     }
     hg_source_set_alive(core, source, true);
     announce_ready(core, source);

@@ -7,7 +7,7 @@
 
 #define CHUNK_BYTES_MIN (16 * 1024)
 #define CHUNK_BYTES_MAX (256 * 1024) /* one that a single larger piece needs apart */
-#define ALIGNMENT       sizeof(max_align_t)
+#define ALIGNMENT       _Alignof(max_align_t)
 
 struct hg_arena_chunk {
     struct hg_arena_chunk *next;

@@ -373,6 +373,23 @@ static bool on_reply(void *context, const struct hg_reply *reply)
     return !conn_is_shut(conn);
 }
 
+/* The peer closed (0) or the connection broke (an errno); with what the server said before, when it refused us. */
+static void fail_lost(struct conn *conn, int error)
+{
+    const char *when = "";
+    if (!hg_resp_is_between(conn->resp))
+        when = " in the middle of a reply";
+    else if (conn->link->state == LINK_GREETING)
+        when = " before it had answered";
+    bool refused = conn->link->state == LINK_GREETING && conn->refusal.text[0];
+    if (error != 0)
+        FAIL(conn, "read: %s%s%s", strerror(error), refused ? ": " : "", refused ? conn->refusal.text : "");
+    else if (refused)
+        FAIL(conn, "Redis closed the connection: %s", conn->refusal.text);
+    else
+        FAIL(conn, "Redis closed the connection%s", when);
+}
+
 static void conn_read(struct conn *conn, hg_time now)
 {
     struct hg_redis *redis = conn->link->redis;
@@ -383,18 +400,8 @@ static void conn_read(struct conn *conn, hg_time now)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             break;
-        if (n < 0) {
-            FAIL(conn, "read: %s", strerror(errno));
-            return;
-        }
-        if (n == 0) {
-            bool greeting = conn->link->state == LINK_GREETING, refused = greeting && conn->refusal.text[0];
-            FAIL(conn, "Redis closed the connection%s%s",
-                 refused                           ? ": "
-                 : !hg_resp_is_between(conn->resp) ? " in the middle of a reply"
-                 : greeting                        ? " before it had answered"
-                                                   : "",
-                 refused ? conn->refusal.text : "");
+        if (n <= 0) {
+            fail_lost(conn, n < 0 ? errno : 0);
             return;
         }
         const char *why = NULL;

@@ -196,7 +196,14 @@ void hg_resp_free(struct hg_resp *resp)
 
 bool hg_resp_is_between(const struct hg_resp *resp)
 {
-    return resp->reader->ridx < 0 && resp->reader->pos == resp->reader->len;
+    const redisReader *reader = resp->reader;
+#if HIREDIS_MAJOR >= 1
+    const redisReadTask *root = reader->task[0];
+#else
+    const redisReadTask *root = &reader->rstack[0];
+#endif
+    /* Once it has looked for a reply in vain, the reader stands before an item whose type it does not know. */
+    return reader->pos == reader->len && (reader->ridx < 0 || (reader->ridx == 0 && root->type < 0));
 }
 
 /* What the reader could not use yet begins with a line of some kind, and grows until that item is whole. */
@@ -208,6 +215,13 @@ static const char *check_rest(const struct hg_resp *resp)
     if (len > LINE_BYTES_MAX && !memchr(resp->reader->buf + resp->reader->pos, '\n', LINE_BYTES_MAX))
         return "a line is longer than 64 KiB";
     return NULL;
+}
+
+static const char *why_refused(const struct hg_resp *resp)
+{
+    if (resp->error)
+        return resp->error;
+    return resp->reader->err == REDIS_ERR_OOM ? "out of memory" : resp->reader->errstr;
 }
 
 bool hg_resp_feed(struct hg_resp *resp, struct hg_slice bytes,
@@ -228,7 +242,7 @@ bool hg_resp_feed(struct hg_resp *resp, struct hg_slice bytes,
                 return true;
             }
         }
-        const char *error = status == REDIS_OK ? check_rest(resp) : resp->error ? resp->error : resp->reader->errstr;
+        const char *error = status == REDIS_OK ? check_rest(resp) : why_refused(resp);
         if (error) {
             resp->stopped = true;
             *reterr = error;

@@ -26,11 +26,13 @@ struct hg_ws_files {
     struct hg_ws_file *items;
     size_t count;
 };
-/* Reads a folder (index.html becomes "/"; sub-folders are walked; only known endings: html js css svg png ico json md txt) under the
- * URL prefix. A missing folder is an error with a message. */
+/* Adds a folder to the list, which starts zeroed, under the URL prefix ("/" or "/docs"): index.html stands for its folder, with a
+ * slash at the end; sub-folders are walked; only known endings (html js css svg png ico json md txt) and no dot files. Call
+ * hg_ws_files_done() after an error, too. Errors, with a message: a missing folder, a file over 16 MiB, two files at one path. */
 HG_RESULT hg_ws_files_read(const char *folder, const char *prefix, struct hg_ws_files *files, struct hg_buf *reterr);
 void hg_ws_files_done(struct hg_ws_files *files);
 
+/* All that is pointed to is borrowed and must outlive the adapter. */
 struct hg_ws_config {
     const char *host; /* NULL or "*": all addresses; else an address or name; IPv6 without brackets */
     uint16_t port;    /* 0: any; see hg_ws_port() */
@@ -38,13 +40,16 @@ struct hg_ws_config {
     size_t connections_max;
     const char *const *origins; /* besides the gateway's own; "*": all */
     size_t origin_count;
-    const struct hg_ws_files *files; /* borrowed; NULL: none */
+    const struct hg_ws_files *files; /* NULL: none */
     void *native_loop; /* uv_loop_t */
 };
 
+/* What the adapter tells. The core's functions of core.h fit one to one; the ports below may be called from within each,
+ * for the very session it is about, too. `log` alone may be called from within a port. */
 struct hg_ws_sink {
     void *context;
     hg_time (*now)(void *context);
+    /* False: refused, to be closed with `*ret_refusal`, an enum hg_close. */
     bool (*open)(void *context, hg_time now, hg_session_ref *ret_session, int *ret_refusal);
     void (*message)(void *context, hg_time now, hg_session_ref session, bool text, struct hg_slice message);
     void (*too_big)(void *context, hg_time now, hg_session_ref session);
@@ -54,14 +59,19 @@ struct hg_ws_sink {
     void (*log)(void *context, enum hg_log_level level, struct hg_slice line);
 };
 
+/* Listens and accepts as soon as the loop turns. May raise the process's soft limit of open files. */
 HG_RESULT hg_ws_new(const struct hg_ws_config *config, struct hg_ws_sink sink, struct hg_ws **ret_ws, struct hg_buf *reterr);
-/* Ends every connection and frees all; the loop must still be able to turn until its handles are closed. Accepts NULL. */
+/* Taking down has two halves with the loop between them, since libuv closes handles in its own turn:
+ *     hg_ws_end(ws); … hg_loop_free(loop), which turns until all handles are closed; hg_ws_free(ws);
+ * The first ends every connection at once; each session's closed() comes from within it. Accepts NULL. */
+void hg_ws_end(struct hg_ws *ws);
+/* Frees all. Accepts NULL. */
 void hg_ws_free(struct hg_ws *ws);
 uint16_t hg_ws_port(const struct hg_ws *ws);
 /* No new connections; those there stay. */
 void hg_ws_stop_accepting(struct hg_ws *ws);
 
-/* The ports of core/ports.h, with the adapter as their context. */
+/* The ports of core/ports.h, with the adapter as their context. `frames` is not written to and not kept. */
 enum hg_send hg_ws_send(struct hg_ws *ws, hg_session_ref session, struct hg_slice frames);
 void hg_ws_close(struct hg_ws *ws, hg_session_ref session, uint16_t code, struct hg_slice reason);
 void hg_ws_pause(struct hg_ws *ws, hg_session_ref session, bool paused);

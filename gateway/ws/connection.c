@@ -1,0 +1,428 @@
+#include "ws/connection.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/utf8.h"
+#include "wire/close.h"
+#include "ws/handshake.h"
+#include "ws/http.h"
+
+enum {
+    CLOSE_MS = 4500, /* with the sweep's period no more than the 5 s that ports.h promises */
+    DEAF_SWEEPS_MAX = 2,
+    CLOSE_REASON_BYTES_MAX = 123, /* RFC 6455, section 5.5: a control frame carries 125 bytes */
+    SESSIONS_MAX = 1 << 24,
+};
+
+static hg_time now_of(struct hg_ws *ws)
+{
+    return ws->sink.now(ws->sink.context);
+}
+
+/* ---- from accept to destruction ---- */
+
+void hg_ws_connection_adopt(struct hg_ws *ws, int fd, bool refuse)
+{
+    struct hg_ws_connection *connection = calloc(1, sizeof(*connection));
+    if (!connection) {
+        close(fd);
+        return;
+    }
+    *connection = (struct hg_ws_connection){.tag = HG_WS_TAG_CONNECTION, .ws = ws, .refuse = refuse};
+    hg_buf_init(&connection->message, ws->message_bytes_max);
+    /* Not handed over as opaque data at adoption: when that fails, nobody can tell whether a WSI_DESTROY will follow. */
+    connection->wsi = lws_adopt_socket_vhost(ws->vhost, fd);
+    if (!connection->wsi) { /* libwebsockets has closed the socket */
+        free(connection);
+        return;
+    }
+    lws_set_opaque_user_data(connection->wsi, connection);
+    if (refuse)
+        ws->refused++;
+    else
+        ws->connections++;
+}
+
+static bool bind_session(struct hg_ws_connection *connection, hg_session_ref session)
+{
+    struct hg_ws *ws = connection->ws;
+    HG_ASSERT(session.index < SESSIONS_MAX);
+    if (session.index >= ws->by_session_count) {
+        size_t count = ws->by_session_count ? ws->by_session_count : 64;
+        while (count <= session.index)
+            count *= 2;
+        struct hg_ws_connection **table = realloc(ws->by_session, count * sizeof(struct hg_ws_connection *));
+        if (!table)
+            return false;
+        memset(table + ws->by_session_count, 0, (count - ws->by_session_count) * sizeof(struct hg_ws_connection *));
+        ws->by_session = table;
+        ws->by_session_count = count;
+    }
+    HG_ASSERT(!ws->by_session[session.index]);
+    ws->by_session[session.index] = connection;
+    connection->session = session;
+    connection->open = true;
+    return true;
+}
+
+/* NULL: the connection is gone, and the core has been told or is about to be. */
+static struct hg_ws_connection *find(struct hg_ws *ws, hg_session_ref session)
+{
+    if (session.index >= ws->by_session_count)
+        return NULL;
+    struct hg_ws_connection *connection = ws->by_session[session.index];
+    return connection && connection->session.generation == session.generation ? connection : NULL;
+}
+
+/* The core is told once, whichever of libwebsockets' callbacks comes first. */
+static void tell_closed(struct hg_ws_connection *connection)
+{
+    struct hg_ws *ws = connection->ws;
+    hg_list_unlink(&connection->in_closing);
+    hg_list_unlink(&connection->in_sending);
+    hg_buf_done(&connection->message);
+    connection->leaving = true;
+    if (!connection->open)
+        return;
+    connection->open = false;
+    ws->by_session[connection->session.index] = NULL;
+    ws->sink.closed(ws->sink.context, now_of(ws), connection->session);
+}
+
+static void destroy(struct hg_ws_connection *connection)
+{
+    tell_closed(connection);
+    if (connection->refuse)
+        connection->ws->refused--;
+    else
+        connection->ws->connections--;
+    free(connection);
+}
+
+/* ---- sending ---- */
+
+void hg_ws_connection_set_sending(struct hg_ws_connection *connection, bool sending)
+{
+    if (sending && !connection->in_sending.owner)
+        hg_list_push_back(&connection->ws->sending, &connection->in_sending);
+    else if (!sending)
+        hg_list_unlink(&connection->in_sending);
+    connection->deaf = 0;
+}
+
+/* Whole frames, as they are: behind what is buffered, if anything is. False when the connection is broken. */
+static bool write_frames(struct hg_ws_connection *connection, struct hg_slice frames)
+{
+    /* With LWS_WRITE_RAW libwebsockets frames nothing and writes nothing into or in front of the bytes: they may be shared. */
+    if (lws_write(connection->wsi, (unsigned char *)frames.ptr, frames.len, LWS_WRITE_RAW) >= 0)
+        return true;
+    connection->leaving = true;
+    hg_ws_kill(connection->ws, connection->wsi);
+    return false;
+}
+
+enum hg_send hg_ws_send(struct hg_ws *ws, hg_session_ref session, struct hg_slice frames)
+{
+    struct hg_ws_connection *connection = find(ws, session);
+    if (!connection || connection->leaving || !write_frames(connection, frames))
+        return HG_SEND_CLOSED;
+    if (!lws_partial_buffered(connection->wsi))
+        return HG_SEND_DONE;
+    connection->buffered = true;
+    hg_ws_connection_set_sending(connection, true);
+    lws_callback_on_writable(connection->wsi);
+    return HG_SEND_BUFFERED;
+}
+
+static void on_writable(struct hg_ws_connection *connection)
+{
+    if (lws_partial_buffered(connection->wsi)) {
+        lws_callback_on_writable(connection->wsi);
+        return;
+    }
+    hg_ws_connection_set_sending(connection, false);
+    if (!connection->buffered)
+        return; /* libwebsockets had a pong to send */
+    connection->buffered = false;
+    if (connection->open && !connection->leaving)
+        connection->ws->sink.writable(connection->ws->sink.context, now_of(connection->ws), connection->session);
+}
+
+/* ---- closing ---- */
+
+static void expect_end(struct hg_ws_connection *connection)
+{
+    struct hg_ws *ws = connection->ws;
+    connection->leaving = true;
+    hg_buf_done(&connection->message);
+    if (connection->in_closing.owner)
+        return;
+    connection->deadline = hg_time_add(now_of(ws), hg_ms(CLOSE_MS));
+    hg_list_push_back(&ws->closing, &connection->in_closing);
+}
+
+/* The close frame goes out at once, behind what is buffered. libwebsockets' own way, lws_close_reason() and a failing
+ * callback, starts two timers per connection in a sorted list: with ten thousand connections, a second without service. */
+static void close_with(struct hg_ws_connection *connection, uint16_t code, struct hg_slice reason)
+{
+    if (connection->leaving)
+        return;
+    reason = hg_slice_first(reason, CLOSE_REASON_BYTES_MAX);
+    unsigned char frame[4 + CLOSE_REASON_BYTES_MAX] = {0x88, (unsigned char)(2 + reason.len), (unsigned char)(code >> 8),
+                                                       (unsigned char)(code & 0xff)};
+    if (reason.len > 0)
+        memcpy(frame + 4, reason.ptr, reason.len);
+    if (!write_frames(connection, hg_slice(frame, 4 + reason.len)))
+        return;
+    if (lws_partial_buffered(connection->wsi)) {
+        hg_ws_connection_set_sending(connection, true);
+        lws_callback_on_writable(connection->wsi);
+    }
+    if (connection->paused) { /* the client's close frame is waited for */
+        connection->paused = false;
+        lws_rx_flow_control(connection->wsi, 1);
+    }
+    expect_end(connection);
+}
+
+void hg_ws_close(struct hg_ws *ws, hg_session_ref session, uint16_t code, struct hg_slice reason)
+{
+    struct hg_ws_connection *connection = find(ws, session);
+    if (connection)
+        close_with(connection, code, reason);
+}
+
+static void close_for(struct hg_ws_connection *connection, enum hg_close why)
+{
+    const struct hg_close_row *row = hg_close_row(why);
+    close_with(connection, row->code, hg_slice_str(row->reason));
+}
+
+/* A close frame came in. 0: libwebsockets answers with the same code and ends the connection; else it ends it at once. */
+static int on_peer_close(struct hg_ws_connection *connection, const unsigned char *payload, size_t len)
+{
+    if (connection->leaving)
+        return -1; /* the answer to ours */
+    expect_end(connection);
+    if (len == 1 || (len > 2 && !hg_utf8_valid(hg_slice(payload + 2, len - 2)))) {
+        /* libwebsockets would send either back (RFC 6455, sections 5.5.1 and 8.1). */
+        lws_close_reason(connection->wsi, len == 1 ? LWS_CLOSE_STATUS_PROTOCOL_ERR : LWS_CLOSE_STATUS_INVALID_PAYLOAD,
+                         NULL, 0);
+        return -1;
+    }
+    return 0;
+}
+
+void hg_ws_pause(struct hg_ws *ws, hg_session_ref session, bool paused)
+{
+    struct hg_ws_connection *connection = find(ws, session);
+    if (!connection || connection->leaving || connection->paused == paused)
+        return;
+    connection->paused = paused;
+    lws_rx_flow_control(connection->wsi, !paused);
+}
+
+/* ---- receiving ---- */
+
+static void deliver(struct hg_ws_connection *connection, bool text, struct hg_slice message)
+{
+    struct hg_ws *ws = connection->ws;
+    ws->sink.message(ws->sink.context, now_of(ws), connection->session, text, message);
+}
+
+/* One piece: libwebsockets hands a frame on as it comes off the socket, at most rx_buffer_size bytes at a time. */
+static void on_receive(struct hg_ws_connection *connection, struct hg_slice piece)
+{
+    struct hg_ws *ws = connection->ws;
+    connection->heard = true;
+    if (connection->leaving)
+        return;
+    bool last = lws_is_final_fragment(connection->wsi), text = !lws_frame_is_binary(connection->wsi);
+    if (!connection->gathering && last && piece.len <= ws->message_bytes_max) {
+        deliver(connection, text, piece); /* nearly all that clients send is short: no copy */
+        return;
+    }
+    connection->gathering = !last;
+    if (!connection->skipping) {
+        /* What the frame's header announces counts already, so that no room is made for what will be too big. */
+        size_t have = connection->message.len + piece.len, announced = lws_remaining_packet_payload(connection->wsi);
+        if (have > ws->message_bytes_max || announced > ws->message_bytes_max - have) {
+            connection->skipping = true;
+            hg_buf_done(&connection->message);
+            ws->sink.too_big(ws->sink.context, now_of(ws), connection->session);
+        } else {
+            hg_buf_put(&connection->message, piece);
+            if (connection->message.error != HG_ERR_OK) {
+                close_for(connection, HG_CLOSE_OVERLOADED); /* out of memory */
+                return;
+            }
+        }
+    }
+    if (!last)
+        return;
+    bool whole = !connection->skipping && !connection->leaving;
+    connection->skipping = false;
+    if (whole) {
+        /* The sink may close the connection, and that clears the buffer: so it is ours to free. */
+        struct hg_buf message = connection->message;
+        hg_buf_init(&connection->message, ws->message_bytes_max);
+        deliver(connection, text, hg_buf_slice(&message));
+        hg_buf_done(&message);
+    }
+}
+
+/* ---- the callback ---- */
+
+static int on_upgrade(struct hg_ws_connection *connection)
+{
+    struct lws *wsi = connection->wsi;
+    char path[64], host[256], origin[512], upgrade[32], connection_text[256], version[16], key[64], protocols[256];
+    char extensions[256];
+    struct hg_ws_request request = {
+        .get = lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0,
+    };
+    struct hg_slice http;
+    /* The body of a foreign Upgrade is not touched: libwebsockets has freed the headers by then (CVE-2025-11677). */
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE) <= 0)
+        return -1;
+    if (connection->refuse)
+        return hg_ws_http_refuse(connection, 503, "Retry-After: 5\r\n", "The gateway has no room for this connection now.\n");
+    static const enum lws_token_indexes methods[] = {WSI_TOKEN_GET_URI,    WSI_TOKEN_HEAD_URI,  WSI_TOKEN_POST_URI,
+                                                     WSI_TOKEN_PUT_URI,    WSI_TOKEN_PATCH_URI, WSI_TOKEN_DELETE_URI,
+                                                     WSI_TOKEN_OPTIONS_URI};
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]) && request.path.len == 0; i++)
+        if (!hg_ws_http_field(wsi, methods[i], path, sizeof(path), &request.path))
+            request.path = HG_LIT("(long)"); /* no path of ours */
+    hg_ws_http_field(wsi, WSI_TOKEN_HTTP, version, sizeof(version), &http);
+    request.http_1_1 = hg_slice_is(http, "HTTP/1.1");
+
+#define FIELD(token, text, member)                                                                                     \
+    if (!hg_ws_http_field(wsi, token, text, sizeof(text), &request.member))                                            \
+    request.too_long = #member
+    FIELD(WSI_TOKEN_HOST, host, host);
+    FIELD(WSI_TOKEN_ORIGIN, origin, origin);
+    FIELD(WSI_TOKEN_UPGRADE, upgrade, upgrade);
+    FIELD(WSI_TOKEN_CONNECTION, connection_text, connection);
+    FIELD(WSI_TOKEN_VERSION, version, version);
+    FIELD(WSI_TOKEN_KEY, key, key);
+    FIELD(WSI_TOKEN_PROTOCOL, protocols, protocols);
+    FIELD(WSI_TOKEN_EXTENSIONS, extensions, extensions);
+#undef FIELD
+
+    struct hg_ws_refusal refusal =
+        hg_ws_handshake_judge(&request, connection->ws->origins, connection->ws->origin_count);
+    return refusal.status == 0 ? 0 : hg_ws_http_refuse(connection, refusal.status, refusal.headers, refusal.text);
+}
+
+static void on_established(struct hg_ws_connection *connection)
+{
+    struct hg_ws *ws = connection->ws;
+    hg_session_ref session;
+    int refusal;
+    if (!ws->sink.open(ws->sink.context, now_of(ws), &session, &refusal)) {
+        close_for(connection, (enum hg_close)refusal);
+    } else if (!bind_session(connection, session)) {
+        ws->sink.closed(ws->sink.context, now_of(ws), session);
+        close_for(connection, HG_CLOSE_OVERLOADED);
+    }
+}
+
+static void on_pong(struct hg_ws_connection *connection)
+{
+    connection->heard = true;
+    if (connection->open && !connection->leaving)
+        connection->ws->sink.pong(connection->ws->sink.context, now_of(connection->ws), connection->session);
+}
+
+int hg_ws_connection_event(struct hg_ws_connection *connection, enum lws_callback_reasons reason, void *in, size_t len)
+{
+    switch (reason) {
+    case LWS_CALLBACK_HTTP:
+        return hg_ws_http_request(connection);
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+        return hg_ws_http_writable(connection);
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        return on_upgrade(connection);
+    case LWS_CALLBACK_ESTABLISHED:
+        on_established(connection);
+        return 0;
+    case LWS_CALLBACK_RECEIVE:
+        on_receive(connection, hg_slice(in, len));
+        return 0;
+    case LWS_CALLBACK_RECEIVE_PONG:
+        on_pong(connection);
+        return 0;
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        on_writable(connection);
+        return 0;
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+        return on_peer_close(connection, in, len);
+    case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
+        /* libwebsockets is closing of itself: a protocol error of the client, or a lost connection. */
+        connection->leaving = true;
+        return 0;
+    case LWS_CALLBACK_CLOSED:
+        tell_closed(connection);
+        return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        destroy(connection);
+        return 0;
+    case LWS_CALLBACK_RAW_ADOPT:
+    case LWS_CALLBACK_RAW_RX:
+        return -1; /* what CONNECT makes of a connection */
+    default:
+        return 0;
+    }
+}
+
+/* ---- the sweep ---- */
+
+/* Input that has arrived, or the client's end of the stream, and libwebsockets does not read it: while it flushes what is
+ * buffered before it closes, and while an answer over HTTP is under way, it ignores the input but lets it wake the loop,
+ * again and again. */
+static bool has_unread(struct lws *wsi)
+{
+    int fd = lws_get_socket_fd(wsi), waiting = 0;
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state == TCP_CLOSE_WAIT)
+        return true;
+    return ioctl(fd, FIONREAD, &waiting) == 0 && waiting > 0;
+}
+
+static bool is_deaf(struct hg_ws_connection *connection)
+{
+    if (connection->heard || connection->paused || !has_unread(connection->wsi))
+        connection->deaf = 0;
+    else
+        connection->deaf++;
+    connection->heard = false;
+    return connection->deaf >= DEAF_SWEEPS_MAX;
+}
+
+void hg_ws_connections_sweep(struct hg_ws *ws, hg_time now)
+{
+    while (ws->closing.first) {
+        struct hg_ws_connection *connection = HG_CONTAINER(ws->closing.first, struct hg_ws_connection, in_closing);
+        if (!hg_time_reached(connection->deadline, now))
+            break;
+        hg_list_remove(&ws->closing, &connection->in_closing);
+        hg_ws_kill(ws, connection->wsi);
+    }
+    struct hg_list_node *next;
+    for (struct hg_list_node *node = ws->sending.first; node; node = next) {
+        next = node->next;
+        struct hg_ws_connection *connection = HG_CONTAINER(node, struct hg_ws_connection, in_sending);
+        if (!is_deaf(connection))
+            continue;
+        connection->leaving = true;
+        hg_list_remove(&ws->sending, &connection->in_sending);
+        hg_ws_kill(ws, connection->wsi);
+    }
+}

@@ -1,0 +1,49 @@
+/* connection.h – one accepted socket: first HTTP, then perhaps a WebSocket with a session of the core.
+ *
+ * Ownership: belongs to its libwebsockets object, from adoption until that is destroyed; the session table points here while
+ * the core knows the session. Every callback of libwebsockets for it comes through hg_ws_connection_event(). */
+#ifndef HG_WS_CONNECTION_H
+#define HG_WS_CONNECTION_H
+
+#include "ws/context.h"
+
+struct hg_ws_connection {
+    enum hg_ws_tag tag;
+    struct hg_ws *ws;
+    struct lws *wsi;
+
+    hg_session_ref session; /* while `open` */
+    hg_time deadline;       /* while in ws->closing */
+    struct hg_list_node in_closing, in_sending;
+
+    /* A message that comes in pieces is gathered here; empty, and without memory, between messages. */
+    struct hg_buf message;
+
+    /* A file that is being served. */
+    const struct hg_ws_file *file;
+    size_t file_offset;
+
+    bool refuse; /* past connections_max */
+
+    /* Facts of a WebSocket, independent of each other. */
+    bool open;      /* the core knows the session and waits for closed() */
+    bool leaving;   /* a close frame went out or came in: nothing more is sent, and nothing is passed on */
+    bool buffered;  /* HG_SEND_BUFFERED was told, writable() is due */
+    bool paused;    /* ws_pause() */
+    bool gathering; /* within a message of several pieces */
+    bool skipping;  /* the rest of this message is dropped: it was too big */
+    bool heard;     /* received something since the last sweep */
+    uint8_t deaf;   /* sweeps in a row that found input which nobody reads */
+};
+
+/* Takes the socket over; it is closed when that fails. */
+void hg_ws_connection_adopt(struct hg_ws *ws, int fd, bool refuse);
+/* The result goes back to libwebsockets: not 0 ends the connection. */
+int hg_ws_connection_event(struct hg_ws_connection *connection, enum lws_callback_reasons reason, void *in, size_t len);
+/* The slow timer: deadlines, and connections that libwebsockets left half dead. */
+void hg_ws_connections_sweep(struct hg_ws *ws, hg_time now);
+
+/* With output pending or not, for the sweep. */
+void hg_ws_connection_set_sending(struct hg_ws_connection *connection, bool sending);
+
+#endif
