@@ -374,9 +374,10 @@ static hg_result build(struct gateway *gateway)
 /* Adapters first, while core and loop are there for their last words. */
 static void take_apart(struct gateway *gateway)
 {
-    hg_ws_free(gateway->ws);
+    hg_ws_end(gateway->ws);
     hg_redis_free(gateway->redis);
-    hg_loop_free(gateway->loop);
+    hg_loop_free(gateway->loop); /* turns until the handles of libwebsockets are closed */
+    hg_ws_free(gateway->ws);
     hg_core_free(gateway->core);
     hg_ws_files_done(&gateway->files);
 }

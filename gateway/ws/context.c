@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -117,24 +116,6 @@ void hg_ws_kill(struct hg_ws *ws, struct lws *wsi)
     lws_cancel_service(ws->lws);
 }
 
-/* libwebsockets sizes its tables by the limit that holds when the context is made. */
-static void prepare_descriptors(struct hg_ws *ws)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    rlim_t wanted = ws->connections_max + DESCRIPTORS_SPARE, before = limit.rlim_cur;
-    if (limit.rlim_cur < wanted)
-        limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-    if (limit.rlim_cur > DESCRIPTORS_MAX && wanted <= DESCRIPTORS_MAX)
-        limit.rlim_cur = DESCRIPTORS_MAX;
-    if (limit.rlim_cur != before)
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < wanted)
-        hg_ws_log(ws, HG_LOG_WARNING, "the system allows %llu open files, connections_max wants %llu (ulimit -n)",
-                  (unsigned long long)limit.rlim_cur, (unsigned long long)wanted);
-}
-
 static bool create_context(struct hg_ws *ws, void *native_loop)
 {
     void *loops[] = {native_loop};
@@ -206,7 +187,6 @@ hg_result hg_ws_new(const struct hg_ws_config *config, struct hg_ws_sink sink, s
     ws->errors = &errors;
     log_target = ws;
     lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
-    prepare_descriptors(ws);
     bool made = create_context(ws, config->native_loop);
     if (!made)
         while (count > 0)
