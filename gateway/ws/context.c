@@ -13,15 +13,15 @@
 
 enum {
     SWEEP_MS = 500,
-    HEADERS_S = 10,                    /* for all headers of a request together */
-    KEEPALIVE_S = 15,                  /* an HTTP connection without a request */
-    HEADERS_BYTES_MAX = 16 << 10,      /* cookies, tokens */
-    SCRATCH_BYTES = 16 << 10,          /* one buffer per context: reads of HTTP, the answer to the handshake */
-    RECEIVE_BYTES = 1024,              /* per connection: 0 would mean SCRATCH_BYTES */
-    SEND_BYTES = 256 << 10,            /* one write to the kernel at most; more is copied and waits */
-    DESCRIPTORS_SPARE = 256,           /* Redis, files, the loop */
-    DESCRIPTORS_MAX = 1 << 20,         /* libwebsockets keeps two tables of this size, and past 10 million mistrusts the number
-                                          and allows 2,560 connections */
+    HEADERS_S = 10,               /* for all headers of a request together */
+    KEEPALIVE_S = 15,             /* an HTTP connection without a request */
+    HEADERS_BYTES_MAX = 16 << 10, /* cookies, tokens */
+    SCRATCH_BYTES = 16 << 10,     /* one buffer per context: reads of HTTP, the answer to the handshake */
+    RECEIVE_BYTES = 1024,         /* per connection: 0 would mean SCRATCH_BYTES */
+    SEND_BYTES = 256 << 10,       /* one write to the kernel at most; more is copied and waits */
+    DESCRIPTORS_SPARE = 256,      /* Redis, files, the loop */
+    DESCRIPTORS_MAX = 1 << 20, /* libwebsockets keeps two tables of this size, and past 10 million mistrusts the number
+                                  and allows 2,560 connections */
 };
 
 /* libwebsockets logs for the whole process; each worker is one thread with one context. */
@@ -86,8 +86,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     return hg_ws_connection_event(connection, reason, in, len);
 }
 
-/* One protocol, for HTTP too: a name that a client may offer is one that libwebsockets would answer with. The user data of
- * one byte is not used; without any, libwebsockets does not tell when it starts to close. */
+/* One protocol, for HTTP too: a name that a client may offer is one that libwebsockets would answer with. The user data
+ * of one byte is not used; without any, libwebsockets does not tell when it starts to close. */
 static const struct lws_protocols protocols[] = {
     {.name = HG_WS_PROTOCOL,
      .callback = on_event,
@@ -159,7 +159,8 @@ static bool watch_listeners(struct hg_ws *ws, const int *fds, size_t count)
     return true;
 }
 
-hg_result hg_ws_new(const struct hg_ws_config *config, struct hg_ws_sink sink, struct hg_ws **ret_ws, struct hg_buf *reterr)
+hg_result hg_ws_new(const struct hg_ws_config *config, struct hg_ws_sink sink, struct hg_ws **ret_ws,
+                    struct hg_buf *reterr)
 {
     int fds[HG_WS_LISTENERS_MAX];
     size_t count;
@@ -240,7 +241,8 @@ void hg_ws_free(struct hg_ws *ws)
         return;
     HG_ASSERT(ws->ended);
     HG_ASSERT(ws->connections == 0 && ws->refused == 0);
-    /* The second half of what hg_ws_end() began; the handles in the loop, which are part of the context, are closed now. */
+    /* The second half of what hg_ws_end() began; the handles in the loop, which are part of the context, are closed
+     * now. */
     lws_context_destroy(ws->lws);
     if (log_target == ws)
         log_target = NULL;
