@@ -126,6 +126,7 @@ def test_replay_meets_the_live_stream_without_hole_or_repetition(redis, gateway)
                 pipe.xadd("st.x", {"event": f'{{"n":{written[0]}}}'})
                 written[0] += 1
             pipe.execute()
+            stop.wait(0.005)  # a pace that a replay can outrun
 
     writer = threading.Thread(target=write)
     writer.start()
