@@ -702,6 +702,11 @@ class RawSocket:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(data)
 
+    def finish(self):
+        """Nothing more comes from us; the gateway may have hung up already."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
+
     def _fill(self):
         try:
             data = self.socket.recv(65536)
