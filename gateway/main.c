@@ -168,7 +168,6 @@ static hg_time end_turn(void *context, hg_time now)
     (void)hg_redis_tick(gateway->redis, now);
     hg_core_turn_end(gateway->core, now);
     hg_redis_flush(gateway->redis, now);
-    HG_PARANOID_CHECK(hg_core_validate(gateway->core));
 
     hg_time next = hg_time_min(hg_core_next_deadline(gateway->core), hg_redis_next_deadline(gateway->redis));
     if (gateway->stops == 0)
@@ -220,7 +219,7 @@ static bool is_folder(const char *path)
 static bool find_web(char *ret_path, size_t size)
 {
     static const char *const candidates[] = {HG_WEB_INSTALLED, HG_WEB_BUILT};
-    char program[4096], page[8192];
+    char program[4096], page[8192 + 8];
     ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
     if (len <= 0)
         return false;

@@ -176,14 +176,13 @@ static hg_result read_from(struct parse *p)
     if (from.type == HG_JSON_OBJECT) {
         /* Stricter than elsewhere: each member would mean another place to start, so none is ignored. */
         struct hg_json_iter iter = hg_json_iter(from);
+        uint64_t last = 0;
         bool only_last = true;
-        while (only_last && hg_json_next_member(&iter, &key, &value)) {
-            only_last = hg_json_string_is(key, "last") && hg_json_u64(value, &p->command.last);
-            if (only_last && (p->command.last < 1 || p->command.last > HG_FROM_LAST_MAX))
-                only_last = false;
-        }
-        if (only_last && p->command.last > 0) {
+        while (hg_json_next_member(&iter, &key, &value))
+            only_last = only_last && hg_json_string_is(key, "last") && hg_json_u64(value, &last);
+        if (only_last && last >= 1 && last <= HG_FROM_LAST_MAX) {
             p->command.from = HG_FROM_LAST;
+            p->command.last = last;
             return HG_OK;
         }
     }

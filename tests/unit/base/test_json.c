@@ -257,6 +257,7 @@ static void test_strings(void **state)
         {"\"x\\ud800\\n\"", HG_SLICE_NULL},
         {"\"x\\ud800\\u0041\"", HG_SLICE_NULL},
         {"\"x\\ud800\\ud800\"", HG_SLICE_NULL},
+        {"\"x\\ud800\\ue000\"", HG_SLICE_NULL},
         {"\"x\\udc00\"", HG_SLICE_NULL},
         {"\"x\\udc00\\ud800\"", HG_SLICE_NULL},
         {"\"x\\udfff\\udfff\"", HG_SLICE_NULL},

@@ -66,7 +66,7 @@ static void check_round_trip(size_t len, size_t max)
     assert_true(hg_ok(hg_buf_result(&buf)));
 
     struct hg_slice rest = hg_buf_slice(&buf);
-    struct hgt_frame frame;
+    struct hgt_frame frame = {0};
     assert_true(hgt_frame_take(&rest, &frame) && frame.opcode == 9 && hg_slice_is(frame.payload, "p"));
     for (int i = 0; i < 2; i++) {
         assert_true(hgt_frame_take(&rest, &frame) && frame.opcode == 1);
@@ -110,7 +110,7 @@ static void test_no_part_of_a_frame_is_left(void **state)
             assert_int_equal(hg_buf_result(&buf).code, fit == used ? HG_ERR_OK : HG_ERR_TOO_BIG);
         }
         struct hg_slice rest = hg_buf_slice(&buf);
-        struct hgt_frame frame;
+        struct hgt_frame frame = {0};
         while (rest.len > 0)
             assert_true(hgt_frame_take(&rest, &frame));
         hg_buf_done(&buf);
@@ -157,7 +157,7 @@ static void test_the_reader_can_refuse(void **state)
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct hg_slice bytes = rows[i];
-        struct hgt_frame frame;
+        struct hgt_frame frame = {0};
         assert_false(hgt_frame_take(&bytes, &frame));
     }
 }
@@ -172,7 +172,7 @@ static bool build(void)
     hg_frame_put_text_header(&buf, 0);
     bool ok = hg_ok(hg_buf_result(&buf));
     struct hg_slice rest = hg_buf_slice(&buf);
-    struct hgt_frame frame;
+    struct hgt_frame frame = {0};
     while (rest.len > 0)
         assert_true(hgt_frame_take(&rest, &frame));
     hg_buf_done(&buf);

@@ -33,7 +33,7 @@ static int teardown(void **state)
 static struct hg_slice payload(void)
 {
     struct hg_slice rest = hg_buf_slice(&buf);
-    struct hgt_frame frame;
+    struct hgt_frame frame = {0};
     assert_true(hg_ok(hg_buf_result(&buf)));
     assert_true(hgt_frame_take(&rest, &frame));
     assert_int_equal(frame.opcode, 1);
@@ -256,7 +256,7 @@ static bool say_everything(void)
                           HG_LIT("\"event\":\"long enough to let the buffer grow once more\""));
     bool ok = hg_ok(hg_buf_result(&into)) && hg_ok(hg_buf_result(&tail));
     struct hg_slice rest = hg_buf_slice(&into);
-    struct hgt_frame frame;
+    struct hgt_frame frame = {0};
     while (rest.len > 0)
         assert_true(hgt_frame_take(&rest, &frame));
     hg_buf_done(&into);
