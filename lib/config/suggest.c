@@ -32,15 +32,23 @@ size_t hg_edit_distance(struct hg_slice a, struct hg_slice b)
     return rows[a.len % 3][b.len];
 }
 
+/* Whether somebody left the end off, such as the unit. */
+static bool begins(struct hg_slice name, struct hg_slice word)
+{
+    return word.len >= 3 && word.len < name.len && hg_edit_distance(hg_slice_first(name, word.len), word) == 0;
+}
+
 const char *hg_suggest(struct hg_slice word, const char *(*name)(size_t i))
 {
     const char *best = NULL, *candidate;
     size_t best_distance = 0;
     for (size_t i = 0; (candidate = name(i)); i++) {
-        size_t distance = hg_edit_distance(word, hg_slice_str(candidate));
+        struct hg_slice text = hg_slice_str(candidate);
+        size_t distance = hg_edit_distance(word, text);
+        if (distance > 2 && begins(text, word))
+            distance = 2;
         /* About a quarter of the letters may be wrong; beyond that it is another word. */
-        if (distance <= 1 + strlen(candidate) / 4 && distance < strlen(candidate) &&
-            (!best || distance < best_distance)) {
+        if (distance <= 1 + text.len / 4 && distance < text.len && (!best || distance < best_distance)) {
             best = candidate;
             best_distance = distance;
         }

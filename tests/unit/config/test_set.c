@@ -195,6 +195,9 @@ static void test_suggestions(void **state)
     (void)state;
     assert_string_equal(hg_suggest(HG_LIT("connection_max"), hg_config_name), "connections_max");
     assert_string_equal(hg_suggest(HG_LIT("LOG_LEVLE"), hg_config_name), "log_level");
+    assert_string_equal(hg_suggest(HG_LIT("ping"), hg_config_name), "ping_ms");
+    assert_string_equal(hg_suggest(HG_LIT("pages"), hg_config_name), "page");
+    assert_null(hg_suggest(HG_LIT("pi"), hg_config_name));
     assert_null(hg_suggest(HG_LIT("x"), hg_config_name));
     assert_null(hg_suggest(HG_LIT("frobnicate"), hg_config_name));
     assert_null(hg_suggest(HG_SLICE_NULL, hg_config_name));
