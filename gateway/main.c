@@ -1,5 +1,6 @@
 /* main.c – composition: builds core, adapters and loop, ties them together, and takes them apart again. Decides
  * nothing. */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,8 +22,11 @@
 
 /* After the first signal clients get this long to be told goodbye, after the second this much longer; the third ends at
  * once. */
-#define DRAIN_MS        10000
-#define DRAIN_AGAIN_MS  500
+#define DRAIN_MS       10000
+#define DRAIN_AGAIN_MS 500
+/* Descriptors besides those of clients and links: standard streams, loop, listener, reserve. */
+#define DESCRIPTORS_OWN 64
+
 #define ERROR_BYTES_MAX 4096
 
 struct gateway {
@@ -204,6 +209,26 @@ static bool keep_standard_streams(void)
     return true;
 }
 
+/* As many descriptors as the clients need, within the system's hard limit. Not more either: libwebsockets keeps a table
+ * as long as the limit, which some systems set to a thousand million. */
+static void set_descriptor_limit(const struct gateway *gateway)
+{
+    uint64_t clients = gateway->cli->config->connections_max;
+    rlim_t wanted = (rlim_t)clients + HG_LINK_COUNT_MAX + DESCRIPTORS_OWN;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        hg_logger_printf(&gateway->logger, HG_LOG_WARNING, "cannot set the limit of open files: %s", strerror(errno));
+    if (limit.rlim_cur < clients + DESCRIPTORS_OWN)
+        hg_logger_printf(&gateway->logger, HG_LOG_WARNING,
+                         "connections_max is %" PRIu64 ", but the system allows %" PRIu64
+                         " open files; raise that limit (ulimit -n, "
+                         "LimitNOFILE= of systemd) or lower connections_max",
+                         clients, (uint64_t)limit.rlim_cur);
+}
+
 static bool make_seed(uint64_t *ret_seed)
 {
     return getrandom(ret_seed, sizeof(*ret_seed), 0) == (ssize_t)sizeof(*ret_seed);
@@ -346,13 +371,12 @@ static hg_result build(struct gateway *gateway)
                         &gateway->redis);
 }
 
-/* Adapters first, while the core is there for their last words; libwebsockets needs turns of the loop between its two
- * halves. */
+/* Adapters first, while core and loop are there for their last words. */
 static void take_apart(struct gateway *gateway)
 {
     hg_ws_end(gateway->ws);
     hg_redis_free(gateway->redis);
-    hg_loop_free(gateway->loop);
+    hg_loop_free(gateway->loop); /* turns until the handles of libwebsockets are closed */
     hg_ws_free(gateway->ws);
     hg_core_free(gateway->core);
     hg_ws_files_done(&gateway->files);
@@ -370,6 +394,7 @@ static void tell_end(const struct gateway *gateway)
 
 static bool run(struct gateway *gateway)
 {
+    set_descriptor_limit(gateway);
     if (!read_web(gateway))
         return false;
     hg_result result = build(gateway);

@@ -108,7 +108,7 @@ static void take_for_group(void *context, void *value)
         hg_core_log(core, HG_LOG_WARNING, "stream '%.*s' is left out of pattern '%.*s': %s", HG_SLICE_ARG(found->key),
                     HG_SLICE_ARG(group->pattern), result.code == HG_ERR_LIMIT_EXCEEDED ? "topics_max is reached" :
                     "another topic is mapped to it");
-        hg_group_append_gap(core, group, found->topic, "overflow", 0);
+        hg_group_append_left_out(core, group, found->topic);
     }
 }
 
@@ -230,8 +230,8 @@ void hg_discovery_typed(struct hg_core *core, struct hg_group *group, const stru
     group->type_request = NULL;
     if (!reply)
         return; /* still in its list: asked again */
-    if (reply->type == HG_REPLY_ERROR) {
-        note_trouble(core, "TYPE", reply->text);
+    if (reply->type != HG_REPLY_STATUS && reply->type != HG_REPLY_STRING) {
+        note_trouble(core, "TYPE", reply->type == HG_REPLY_ERROR ? reply->text : HG_LIT("unexpected shape"));
         d->retry_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
         if (hg_reply_is_error(reply, "NOPERM") && group->undecided)
             hg_group_refuse(core, group, HG_ERR_UNAVAILABLE, "Redis does not let the gateway ask for the type of this key");

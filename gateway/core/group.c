@@ -235,6 +235,7 @@ void hg_group_check_alive(struct hg_core *core, struct hg_group *group)
     struct hg_segment *segment = segment_for(core, group, group->pattern.len + FRAME_OVERHEAD);
     size_t before = segment->frames.len;
     hg_message_alive(&segment->frames, !stale, group->pattern);
+    segment->alive = stale ? HG_SEGMENT_SAYS_STALE : HG_SEGMENT_SAYS_LIVE;
     grew(core, segment, before);
 }
 
@@ -257,34 +258,59 @@ static void put_span(struct hg_segment *segment, struct hg_attachment *attachmen
     segment->spans[segment->span_count++] = (struct hg_span){attachment, id, id};
 }
 
-void hg_group_append(struct hg_core *core, struct hg_attachment *attachment, const hg_stream_id *id, struct hg_slice tail)
+static void count_event(struct hg_core *core, struct hg_segment *segment, struct hg_attachment *attachment,
+                        const hg_stream_id *id)
 {
-    struct hg_group *group = attachment->group;
-    if (group->member_count == 0 || HG_MUTANT(SILENT_DROP))
-        return;
-    if (HG_MUTANT(SPURIOUS_GAP))
-        hg_group_append_gap(core, group, group->pattern, "disconnected", 0);
-    struct hg_segment *segment = segment_for(core, group, tail.len + FRAME_OVERHEAD);
-    size_t before = segment->frames.len;
-    hg_message_event(&segment->frames, group->number, tail);
-    grew(core, segment, before);
     if (id) {
         put_span(segment, attachment, *id);
         segment->stream_events++;
     } else {
         segment->channel_events++;
     }
-    core->stats.deliveries_offered += group->member_count;
+    core->stats.deliveries_offered += segment->group->member_count;
 }
 
-void hg_group_append_gap(struct hg_core *core, struct hg_group *group, struct hg_slice topic, const char *reason, uint64_t count)
+void hg_group_append(struct hg_core *core, struct hg_attachment *attachment, const hg_stream_id *id, struct hg_slice tail)
 {
-    if (group->member_count == 0)
+    struct hg_group *group = attachment->group;
+    if (group->member_count == 0 || HG_MUTANT(SILENT_DROP))
         return;
+    if (HG_MUTANT(SPURIOUS_GAP))
+        hg_group_append_interruption(core, group);
+    struct hg_segment *segment = segment_for(core, group, tail.len + FRAME_OVERHEAD);
+    size_t before = segment->frames.len;
+    hg_message_event(&segment->frames, group->number, tail);
+    grew(core, segment, before);
+    count_event(core, segment, attachment, id);
+}
+
+static struct hg_segment *append_gap(struct hg_core *core, struct hg_group *group, struct hg_slice topic, const char *reason,
+                                     uint64_t count)
+{
     struct hg_segment *segment = segment_for(core, group, topic.len + FRAME_OVERHEAD);
     size_t before = segment->frames.len;
     hg_message_gap(&segment->frames, group->number, topic, reason, count);
     grew(core, segment, before);
+    return segment;
+}
+
+void hg_group_append_oversize(struct hg_core *core, struct hg_attachment *attachment, const hg_stream_id *id,
+                              struct hg_slice topic)
+{
+    if (attachment->group->member_count > 0)
+        count_event(core, append_gap(core, attachment->group, topic, "overflow", 1), attachment, id);
+}
+
+void hg_group_append_interruption(struct hg_core *core, struct hg_group *group)
+{
+    if (group->member_count > 0)
+        append_gap(core, group, group->pattern, "disconnected", 0)->interrupted = true;
+}
+
+void hg_group_append_left_out(struct hg_core *core, struct hg_group *group, struct hg_slice topic)
+{
+    if (group->member_count > 0)
+        append_gap(core, group, topic, "overflow", 0);
 }
 
 static struct hg_segment *segment_after(const struct hg_segment *segment)
@@ -350,6 +376,8 @@ void hg_groups_distribute(struct hg_core *core)
 
 void hg_group_advance(struct hg_core *core, struct hg_sub *sub)
 {
+    if (sub->next->alive != HG_SEGMENT_SAYS_NOTHING)
+        sub->told_stale = sub->jumped_stale = sub->next->alive == HG_SEGMENT_SAYS_STALE;
     set_next(core, sub, segment_after(sub->next));
 }
 
@@ -401,16 +429,19 @@ static void fall_off(struct hg_core *core, struct hg_sub *sub)
     count_from(sub->next, &channel_events, &stream_events);
     core->stats.deliveries_gapped += channel_events;
     core->stats.deliveries_replaced += stream_events;
-    if (channel_events > 0)
-        hg_sub_owe_gap(core, sub, channel_events);
-    for (const struct hg_segment *segment = sub->next; segment; segment = segment_after(segment))
+    sub->gap += channel_events;
+    sub->jumped_stale = sub->group->stale;
+    for (const struct hg_segment *segment = sub->next; segment; segment = segment_after(segment)) {
+        sub->interrupted = sub->interrupted || segment->interrupted;
         for (size_t i = 0; i < segment->span_count; i++)
             if (segment->spans[i].attachment)
                 hg_replay_extend(core, sub, segment->spans[i].attachment, segment->spans[i].first, segment->spans[i].last);
+    }
     if (sub->replays.count > 0)
         sub->state = HG_SUB_REPLAYING;
     set_next(core, sub, NULL);
-    hg_session_touch(core, sub->session);
+    if (sub->session->writable)
+        hg_sub_tell_jump(core, sub);
 }
 
 static void evict(struct hg_core *core, struct hg_segment *segment)
@@ -451,15 +482,24 @@ void hg_group_take_stream(struct hg_core *core, struct hg_group *group, struct h
     struct hg_attachment *attachment = hg_source_attach(core, source, group, rule);
     if (!whole || source->state == HG_SOURCE_BROKEN)
         return;
-    if (!source->placed) {
+    if (source->placed) {
+        hg_group_replay_whole(core, attachment);
+    } else if (source->attachments.count == 1 && !core->discovery.without_type) {
         hg_source_start_at_zero(core, source);
-        return;
+    } else {
+        /* Others want it from now on, or it may be no stream at all. */
+        attachment->whole = true;
     }
-    /* Others follow it already; what it brought before is read for each member. */
+}
+
+void hg_group_replay_whole(struct hg_core *core, struct hg_attachment *attachment)
+{
+    struct hg_group *group = attachment->group;
+    attachment->whole = false;
     hg_group_distribute(core, group);
     for (size_t i = 0; i < group->member_count; i++) {
         struct hg_sub *sub = group->members[i];
-        hg_replay_start(core, sub, attachment, HG_STREAM_ID_ZERO, false, source->last, 0);
+        hg_replay_start(core, sub, attachment, HG_STREAM_ID_ZERO, false, attachment->source->last, 0);
         if (sub->replays.count > 0 && sub->state == HG_SUB_LIVE)
             hg_sub_set_replaying(core, sub);
     }

@@ -31,6 +31,12 @@ struct hg_segment {
     struct hg_buf frames;
     uint64_t waiting;                        /* subscriptions whose next segment this is */
     uint64_t channel_events, stream_events;
+    bool interrupted;                        /* holds a gap "disconnected" */
+    enum hg_segment_alive {
+        HG_SEGMENT_SAYS_NOTHING,
+        HG_SEGMENT_SAYS_STALE,
+        HG_SEGMENT_SAYS_LIVE
+    } alive; /* the last that it says of its sources */
     struct hg_span *spans;
     size_t span_count, span_capacity;
 };
@@ -92,8 +98,16 @@ void hg_group_take_stream(struct hg_core *core, struct hg_group *group, struct h
 
 /* An event for the log. `id` NULL for channels; `tail` from hg_message_event_tail(). */
 void hg_group_append(struct hg_core *core, struct hg_attachment *attachment, const hg_stream_id *id, struct hg_slice tail);
-/* Something all members are told, in order with their events. */
-void hg_group_append_gap(struct hg_core *core, struct hg_group *group, struct hg_slice topic, const char *reason, uint64_t count);
+/* The same for an event that is larger than event_bytes_max: a gap of one takes its place. */
+void hg_group_append_oversize(struct hg_core *core, struct hg_attachment *attachment, const hg_stream_id *id,
+                              struct hg_slice topic);
+/* All members are told that a channel was not heard for a while, in order with their events. */
+void hg_group_append_interruption(struct hg_core *core, struct hg_group *group);
+/* All members are told that a stream is left out, in order with their events. */
+void hg_group_append_left_out(struct hg_core *core, struct hg_group *group, struct hg_slice topic);
+
+/* What a stream that others follow brought before it was found: each member replays it. */
+void hg_group_replay_whole(struct hg_core *core, struct hg_attachment *attachment);
 
 void hg_group_join(struct hg_core *core, struct hg_sub *sub);
 void hg_group_leave(struct hg_core *core, struct hg_sub *sub);

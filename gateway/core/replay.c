@@ -114,15 +114,24 @@ static void count_back(struct hg_core *core, struct hg_replay *replay, const str
         make_ready(core, replay);
 }
 
+static void go_on_after(struct hg_replay *replay, hg_stream_id last)
+{
+    if (hg_stream_id_next(last, &replay->from))
+        replay->from_exists = false;
+}
+
 static void deliver(struct hg_core *core, struct hg_replay *replay, const struct hg_reply *reply)
 {
     struct hg_session *session = replay->sub->session;
     struct hg_entry entry = {.id = HG_STREAM_ID_ZERO};
+    hg_stream_id last = HG_STREAM_ID_ZERO;
     size_t delivered = 0;
     /* The entry beyond the page is only looked at: its id is where the next page must begin. */
     size_t page = replay->asked - 1;
     for (; delivered < reply->count; delivered++) {
         if (!hg_reply_entry(&reply->items[delivered], &entry)) {
+            if (delivered > 0)
+                go_on_after(replay, last);
             hg_link_lost(core, HG_LINK_REPLAY, HG_LIT("an answer to XRANGE had an unexpected shape"), true);
             make_ready(core, replay);
             return;
@@ -143,6 +152,7 @@ static void deliver(struct hg_core *core, struct hg_replay *replay, const struct
         } else {
             tell_gap(core, replay, "overflow", 1);
         }
+        last = entry.id;
     }
     if (reply->count == 0 && replay->from_exists)
         tell_gap(core, replay, "trimmed", 0);

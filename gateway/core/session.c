@@ -307,6 +307,7 @@ void hg_sub_activate(struct hg_core *core, struct hg_sub *sub)
     if (session->state != HG_SESSION_OPEN)
         return;
     if (sub->group->stale) {
+        sub->told_stale = sub->jumped_stale = true;
         hg_message_alive(&session->out, false, sub->group->pattern);
         (void)hg_core_must(hg_buf_result(&session->out));
     }
@@ -333,20 +334,20 @@ void hg_sub_check_replays(struct hg_core *core, struct hg_sub *sub)
     hg_session_touch(core, sub->session);
 }
 
-void hg_sub_owe_gap(struct hg_core *core, struct hg_sub *sub, uint64_t count)
+void hg_sub_tell_jump(struct hg_core *core, struct hg_sub *sub)
 {
-    sub->gap += count;
-    if (sub->session->writable)
-        hg_sub_tell_gap(core, sub);
-}
-
-void hg_sub_tell_gap(struct hg_core *core, struct hg_sub *sub)
-{
-    if (sub->gap == 0)
-        return;
-    hg_message_gap(&sub->session->out, sub->group->number, sub->group->pattern, "overflow", sub->gap);
-    (void)hg_core_must(hg_buf_result(&sub->session->out));
+    struct hg_buf *out = &sub->session->out;
+    const struct hg_group *group = sub->group;
+    if (sub->gap > 0)
+        hg_message_gap(out, group->number, group->pattern, "overflow", sub->gap);
+    if (sub->interrupted)
+        hg_message_gap(out, group->number, group->pattern, "disconnected", 0);
+    if (sub->told_stale != sub->jumped_stale)
+        hg_message_alive(out, !sub->jumped_stale, group->pattern);
+    (void)hg_core_must(hg_buf_result(out));
     sub->gap = 0;
+    sub->interrupted = false;
+    sub->told_stale = sub->jumped_stale;
     hg_session_touch(core, sub->session);
 }
 
@@ -499,7 +500,7 @@ void hg_session_writable(struct hg_core *core, struct hg_session *session)
 {
     session->writable = true;
     for (uint32_t i = 0; i < session->sub_count; i++)
-        hg_sub_tell_gap(core, session->subs[i]);
+        hg_sub_tell_jump(core, session->subs[i]);
     hg_replays_unblock(core, session);
     if (has_something(session))
         hg_session_touch(core, session);

@@ -30,7 +30,10 @@ struct hg_sub {
     struct hg_segment *next;     /* LIVE: to be sent next; REPLAYING: where it will go on; NULL: has everything */
     enum hg_sub_state state;
     bool tell_caught_up;         /* a replay was asked for */
-    uint64_t gap;                /* events lost to the log's end that are still to be told */
+    uint64_t gap;                /* events of channels lost over a jump to the log's end, still to be told */
+    bool interrupted;            /* so was a gap "disconnected" */
+    bool told_stale;             /* what the client was told last of its sources */
+    bool jumped_stale;           /* what it would have been told by where it jumped to */
     uint32_t member_index;       /* in group->members */
     struct hg_list_node lagging; /* session->lagging while LIVE and next */
     struct hg_list_node pending; /* group->pending */
@@ -107,9 +110,8 @@ void hg_sub_activate(struct hg_core *core, struct hg_sub *sub);
 void hg_sub_refuse(struct hg_core *core, struct hg_sub *sub, enum hg_error error, const char *why);
 /* Its replays changed: go live when none is left. */
 void hg_sub_check_replays(struct hg_core *core, struct hg_sub *sub);
-/* Events of channels were lost to it; told when the socket takes more, all together. */
-void hg_sub_owe_gap(struct hg_core *core, struct hg_sub *sub, uint64_t count);
-void hg_sub_tell_gap(struct hg_core *core, struct hg_sub *sub);
+/* What it lost when it jumped to the end of the log; told when the socket takes more, all together. */
+void hg_sub_tell_jump(struct hg_core *core, struct hg_sub *sub);
 /* A live one got a replay: the log waits. */
 void hg_sub_set_replaying(struct hg_core *core, struct hg_sub *sub);
 

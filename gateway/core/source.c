@@ -170,7 +170,8 @@ static void set_broken(struct hg_core *core, struct hg_source *source, struct hg
 {
     bool wrong_type = hg_slice_starts(words, HG_LIT("WRONGTYPE"));
     bool denied = hg_slice_starts(words, HG_LIT("NOPERM"));
-    if (!source->trouble || !hg_slice_is(words, source->trouble)) {
+    bool may_be_no_stream = core->discovery.without_type && source->type == HG_SOURCE_TYPE_STREAM && wrong_type;
+    if (!may_be_no_stream && (!source->trouble || !hg_slice_is(words, source->trouble))) {
         hg_core_log(core, HG_LOG_WARNING, "redis refuses %s '%.*s': %.*s; trying again",
                     source->type == HG_SOURCE_TYPE_STREAM ? "stream" : "channel", HG_SLICE_ARG(source->name),
                     HG_SLICE_ARG(words));
@@ -212,7 +213,7 @@ static void tell_interrupted(struct hg_core *core, struct hg_source *source)
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
         struct hg_group *group = HG_CONTAINER(n, struct hg_attachment, in_source)->group;
         if (group != told)
-            hg_group_append_gap(core, group, group->pattern, "disconnected", 0);
+            hg_group_append_interruption(core, group);
         told = group;
     }
 }
@@ -269,8 +270,12 @@ void hg_source_located(struct hg_core *core, struct hg_source *source, const str
     }
     source->last = entry.id;
     source->placed = true;
-    for (struct hg_list_node *n = source->attachments.first; n; n = n->next)
-        HG_CONTAINER(n, struct hg_attachment, in_source)->evicted = entry.id;
+    for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
+        struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
+        attachment->evicted = entry.id;
+        if (attachment->whole)
+            hg_group_replay_whole(core, attachment);
+    }
     set_ready(core, source);
 }
 
@@ -352,7 +357,7 @@ void hg_source_message(struct hg_core *core, struct hg_slice channel, struct hg_
         if (fits)
             hg_group_append(core, attachment, NULL, tail);
         else
-            hg_group_append_gap(core, attachment->group, source->topic, "overflow", 1);
+            hg_group_append_oversize(core, attachment, NULL, source->topic);
     }
 }
 
@@ -402,7 +407,7 @@ void hg_source_pattern_message(struct hg_core *core, struct hg_slice glob, struc
         if (!wanted || !hg_pattern_match(attachment->group->pattern, topic))
             continue;
         if (!fits) {
-            hg_group_append_gap(core, attachment->group, topic, "overflow", 1);
+            hg_group_append_oversize(core, attachment, NULL, topic);
             continue;
         }
         if (!made)
@@ -432,7 +437,7 @@ void hg_source_entry(struct hg_core *core, struct hg_source *source, const struc
         if (fits)
             hg_group_append(core, attachment, &entry->id, tail);
         else
-            hg_group_append_gap(core, attachment->group, source->topic, "overflow", 1);
+            hg_group_append_oversize(core, attachment, &entry->id, source->topic);
     }
 }
 

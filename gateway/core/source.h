@@ -54,6 +54,7 @@ struct hg_attachment {
     struct hg_source *source;
     struct hg_group *group;
     const struct hg_rule *rule;
+    bool whole;           /* the group wants the stream from its first entry; replayed once it is located */
     hg_stream_id evicted; /* the newest entry that left the group's log, or the source's place when they met */
 };
 

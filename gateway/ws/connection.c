@@ -36,7 +36,8 @@ void hg_ws_connection_adopt(struct hg_ws *ws, int fd, bool refuse)
     }
     *connection = (struct hg_ws_connection){.tag = HG_WS_TAG_CONNECTION, .ws = ws, .refuse = refuse};
     hg_buf_init(&connection->message, ws->message_bytes_max);
-    /* Not handed over as opaque data at adoption: when that fails, nobody can tell whether a WSI_DESTROY will follow. */
+    /* Not handed over as opaque data at adoption: when that fails, nobody can tell whether a WSI_DESTROY will follow.
+     */
     connection->wsi = lws_adopt_socket_vhost(ws->vhost, fd);
     if (!connection->wsi) { /* libwebsockets has closed the socket */
         free(connection);
@@ -119,7 +120,8 @@ void hg_ws_connection_set_sending(struct hg_ws_connection *connection, bool send
 /* Whole frames, as they are: behind what is buffered, if anything is. False when the connection is broken. */
 static bool write_frames(struct hg_ws_connection *connection, struct hg_slice frames)
 {
-    /* With LWS_WRITE_RAW libwebsockets frames nothing and writes nothing into or in front of the bytes: they may be shared. */
+    /* With LWS_WRITE_RAW libwebsockets frames nothing and writes nothing into or in front of the bytes: they may be
+     * shared. */
     if (lws_write(connection->wsi, (unsigned char *)frames.ptr, frames.len, LWS_WRITE_RAW) >= 0)
         return true;
     connection->leaving = true;
@@ -168,14 +170,15 @@ static void expect_end(struct hg_ws_connection *connection)
 }
 
 /* The close frame goes out at once, behind what is buffered. libwebsockets' own way, lws_close_reason() and a failing
- * callback, starts two timers per connection in a sorted list: with ten thousand connections, a second without service. */
+ * callback, starts two timers per connection in a sorted list: with ten thousand connections, a second without service.
+ */
 static void close_with(struct hg_ws_connection *connection, uint16_t code, struct hg_slice reason)
 {
     if (connection->leaving)
         return;
     reason = hg_slice_first(reason, CLOSE_REASON_BYTES_MAX);
-    unsigned char frame[4 + CLOSE_REASON_BYTES_MAX] = {0x88, (unsigned char)(2 + reason.len), (unsigned char)(code >> 8),
-                                                       (unsigned char)(code & 0xff)};
+    unsigned char frame[4 + CLOSE_REASON_BYTES_MAX] = {0x88, (unsigned char)(2 + reason.len),
+                                                       (unsigned char)(code >> 8), (unsigned char)(code & 0xff)};
     if (reason.len > 0)
         memcpy(frame + 4, reason.ptr, reason.len);
     if (!write_frames(connection, hg_slice(frame, 4 + reason.len)))
@@ -204,18 +207,19 @@ static void close_for(struct hg_ws_connection *connection, enum hg_close why)
     close_with(connection, row->code, hg_slice_str(row->reason));
 }
 
-/* A close frame came in. 0: libwebsockets answers with the same code and ends the connection; else it ends it at once. */
+/* A close frame came in. 0: libwebsockets answers with the same code and ends the connection; else it ends it at once.
+ */
 static int on_peer_close(struct hg_ws_connection *connection, const unsigned char *payload, size_t len)
 {
     if (connection->leaving)
         return -1; /* the answer to ours */
-    expect_end(connection);
-    if (len == 1 || (len > 2 && !hg_utf8_valid(hg_slice(payload + 2, len - 2)))) {
-        /* libwebsockets would send either back (RFC 6455, sections 5.5.1 and 8.1). */
-        lws_close_reason(connection->wsi, len == 1 ? LWS_CLOSE_STATUS_PROTOCOL_ERR : LWS_CLOSE_STATUS_INVALID_PAYLOAD,
-                         NULL, 0);
+    /* libwebsockets would send either back as it came (RFC 6455, sections 5.5.1 and 8.1). */
+    bool broken = len == 1, garbled = len > 2 && !hg_utf8_valid(hg_slice(payload + 2, len - 2));
+    if (broken || garbled) {
+        close_for(connection, broken ? HG_CLOSE_PROTOCOL : HG_CLOSE_NOT_UTF8);
         return -1;
     }
+    expect_end(connection);
     return 0;
 }
 
@@ -292,7 +296,8 @@ static int on_upgrade(struct hg_ws_connection *connection)
     if (lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE) <= 0)
         return -1;
     if (connection->refuse)
-        return hg_ws_http_refuse(connection, 503, "Retry-After: 5\r\n", "The gateway has no room for this connection now.\n");
+        return hg_ws_http_refuse(connection, 503, "Retry-After: 5\r\n",
+                                 "The gateway has no room for this connection now.\n");
     static const enum lws_token_indexes methods[] = {WSI_TOKEN_GET_URI,    WSI_TOKEN_HEAD_URI,  WSI_TOKEN_POST_URI,
                                                      WSI_TOKEN_PUT_URI,    WSI_TOKEN_PATCH_URI, WSI_TOKEN_DELETE_URI,
                                                      WSI_TOKEN_OPTIONS_URI};
@@ -383,9 +388,9 @@ int hg_ws_connection_event(struct hg_ws_connection *connection, enum lws_callbac
 
 /* ---- the sweep ---- */
 
-/* Input that has arrived, or the client's end of the stream, and libwebsockets does not read it: while it flushes what is
- * buffered before it closes, and while an answer over HTTP is under way, it ignores the input but lets it wake the loop,
- * again and again. */
+/* Input that has arrived, or the client's end of the stream, and libwebsockets does not read it: while it flushes what
+ * is buffered before it closes, and while an answer over HTTP is under way, it ignores the input but lets it wake the
+ * loop, again and again. */
 static bool has_unread(struct lws *wsi)
 {
     int fd = lws_get_socket_fd(wsi), waiting = 0;

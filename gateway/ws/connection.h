@@ -1,7 +1,7 @@
 /* connection.h – one accepted socket: first HTTP, then perhaps a WebSocket with a session of the core.
  *
- * Ownership: belongs to its libwebsockets object, from adoption until that is destroyed; the session table points here while
- * the core knows the session. Every callback of libwebsockets for it comes through hg_ws_connection_event(). */
+ * Ownership: belongs to its libwebsockets object, from adoption until that is destroyed; the session table points here
+ * while the core knows the session. Every callback of libwebsockets for it comes through hg_ws_connection_event(). */
 #ifndef HG_WS_CONNECTION_H
 #define HG_WS_CONNECTION_H
 

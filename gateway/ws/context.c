@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -14,15 +13,15 @@
 
 enum {
     SWEEP_MS = 500,
-    HEADERS_S = 10,                    /* for all headers of a request together */
-    KEEPALIVE_S = 15,                  /* an HTTP connection without a request */
-    HEADERS_BYTES_MAX = 16 << 10,      /* cookies, tokens */
-    SCRATCH_BYTES = 16 << 10,          /* one buffer per context: reads of HTTP, the answer to the handshake */
-    RECEIVE_BYTES = 1024,              /* per connection: 0 would mean SCRATCH_BYTES */
-    SEND_BYTES = 256 << 10,            /* one write to the kernel at most; more is copied and waits */
-    DESCRIPTORS_SPARE = 256,           /* Redis, files, the loop */
-    DESCRIPTORS_MAX = 1 << 20,         /* libwebsockets keeps two tables of this size, and past 10 million mistrusts the number
-                                          and allows 2,560 connections */
+    HEADERS_S = 10,               /* for all headers of a request together */
+    KEEPALIVE_S = 15,             /* an HTTP connection without a request */
+    HEADERS_BYTES_MAX = 16 << 10, /* cookies, tokens */
+    SCRATCH_BYTES = 16 << 10,     /* one buffer per context: reads of HTTP, the answer to the handshake */
+    RECEIVE_BYTES = 1024,         /* per connection: 0 would mean SCRATCH_BYTES */
+    SEND_BYTES = 256 << 10,       /* one write to the kernel at most; more is copied and waits */
+    DESCRIPTORS_SPARE = 256,      /* Redis, files, the loop */
+    DESCRIPTORS_MAX = 1 << 20, /* libwebsockets keeps two tables of this size, and past 10 million mistrusts the number
+                                  and allows 2,560 connections */
 };
 
 /* libwebsockets logs for the whole process; each worker is one thread with one context. */
@@ -87,8 +86,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     return hg_ws_connection_event(connection, reason, in, len);
 }
 
-/* One protocol, for HTTP too: a name that a client may offer is one that libwebsockets would answer with. The user data of
- * one byte is not used; without any, libwebsockets does not tell when it starts to close. */
+/* One protocol, for HTTP too: a name that a client may offer is one that libwebsockets would answer with. The user data
+ * of one byte is not used; without any, libwebsockets does not tell when it starts to close. */
 static const struct lws_protocols protocols[] = {
     {.name = HG_WS_PROTOCOL,
      .callback = on_event,
@@ -115,24 +114,6 @@ void hg_ws_kill(struct hg_ws *ws, struct lws *wsi)
     lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
     /* Set from outside of its callbacks, libwebsockets' timer would wait for the next thing that happens. */
     lws_cancel_service(ws->lws);
-}
-
-/* libwebsockets sizes its tables by the limit that holds when the context is made. */
-static void prepare_descriptors(struct hg_ws *ws)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    rlim_t wanted = ws->connections_max + DESCRIPTORS_SPARE, before = limit.rlim_cur;
-    if (limit.rlim_cur < wanted)
-        limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-    if (limit.rlim_cur > DESCRIPTORS_MAX && wanted <= DESCRIPTORS_MAX)
-        limit.rlim_cur = DESCRIPTORS_MAX;
-    if (limit.rlim_cur != before)
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < wanted)
-        hg_ws_log(ws, HG_LOG_WARNING, "the system allows %llu open files, connections_max wants %llu (ulimit -n)",
-                  (unsigned long long)limit.rlim_cur, (unsigned long long)wanted);
 }
 
 static bool create_context(struct hg_ws *ws, void *native_loop)
@@ -178,7 +159,8 @@ static bool watch_listeners(struct hg_ws *ws, const int *fds, size_t count)
     return true;
 }
 
-hg_result hg_ws_new(const struct hg_ws_config *config, struct hg_ws_sink sink, struct hg_ws **ret_ws, struct hg_buf *reterr)
+hg_result hg_ws_new(const struct hg_ws_config *config, struct hg_ws_sink sink, struct hg_ws **ret_ws,
+                    struct hg_buf *reterr)
 {
     int fds[HG_WS_LISTENERS_MAX];
     size_t count;
@@ -206,7 +188,6 @@ hg_result hg_ws_new(const struct hg_ws_config *config, struct hg_ws_sink sink, s
     ws->errors = &errors;
     log_target = ws;
     lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
-    prepare_descriptors(ws);
     bool made = create_context(ws, config->native_loop);
     if (!made)
         while (count > 0)
@@ -260,7 +241,8 @@ void hg_ws_free(struct hg_ws *ws)
         return;
     HG_ASSERT(ws->ended);
     HG_ASSERT(ws->connections == 0 && ws->refused == 0);
-    /* The second half of what hg_ws_end() began; the handles in the loop, which are part of the context, are closed now. */
+    /* The second half of what hg_ws_end() began; the handles in the loop, which are part of the context, are closed
+     * now. */
     lws_context_destroy(ws->lws);
     if (log_target == ws)
         log_target = NULL;

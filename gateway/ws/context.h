@@ -32,12 +32,12 @@ struct hg_ws {
     struct hg_ws_listener listeners[HG_WS_LISTENERS_MAX];
     size_t listener_count;
     uint16_t port;
-    int reserve_fd;           /* given up for a moment to shed a connection when descriptors have run out; -1: gone */
-    bool accepting_paused;    /* accept failed and would fail again; the sweep resumes */
-    hg_time next_accept_log;  /* one line per while tells that accepting fails */
+    int reserve_fd;          /* given up for a moment to shed a connection when descriptors have run out; -1: gone */
+    bool accepting_paused;   /* accept failed and would fail again; the sweep resumes */
+    hg_time next_accept_log; /* one line per while tells that accepting fails */
 
-    size_t connections;                   /* accepted and not yet destroyed, HTTP and WebSocket, the refused ones apart */
-    size_t refused;                       /* those past connections_max that only wait for their 503 */
+    size_t connections; /* accepted and not yet destroyed, HTTP and WebSocket, the refused ones apart */
+    size_t refused;     /* those past connections_max that only wait for their 503 */
     struct hg_ws_connection **by_session; /* by session index */
     size_t by_session_count;
 
@@ -50,7 +50,8 @@ struct hg_ws {
     struct hg_buf *errors; /* while the context is made: what libwebsockets complains of */
 };
 
-void hg_ws_log(struct hg_ws *ws, enum hg_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void hg_ws_log(struct hg_ws *ws, enum hg_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Ends a connection from anywhere, in a port too: later, from libwebsockets' own timer, without a close frame. */
 void hg_ws_kill(struct hg_ws *ws, struct lws *wsi);

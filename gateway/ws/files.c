@@ -68,8 +68,8 @@ static char *url_of(const char *prefix, const char *name)
     return url;
 }
 
-static hg_result add_file(const char *path, size_t size, const char *prefix, const char *name, struct hg_ws_files *files,
-                          struct hg_buf *reterr)
+static hg_result add_file(const char *path, size_t size, const char *prefix, const char *name,
+                          struct hg_ws_files *files, struct hg_buf *reterr)
 {
     if (size > FILE_BYTES_MAX)
         return complain(reterr, "cannot serve", path, "it is larger than 16 MiB");
@@ -92,7 +92,8 @@ static hg_result add_file(const char *path, size_t size, const char *prefix, con
     return HG_OK;
 }
 
-static hg_result walk(const char *folder, const char *prefix, int depth, struct hg_ws_files *files, struct hg_buf *reterr)
+static hg_result walk(const char *folder, const char *prefix, int depth, struct hg_ws_files *files,
+                      struct hg_buf *reterr)
 {
     if (depth > DEPTH_MAX)
         return complain(reterr, "cannot serve", folder, "its folders are nested too deep");

@@ -1,4 +1,5 @@
-/* files.h – finding one of the files that ws.h reads. Only exact paths are found, so no path can lead out of the list. */
+/* files.h – finding one of the files that ws.h reads. Only exact paths are found, so no path can lead out of the list.
+ */
 #ifndef HG_WS_FILES_H
 #define HG_WS_FILES_H
 

@@ -95,8 +95,7 @@ static struct hg_slice without_trailing_slash(struct hg_slice text)
     return text.len > 0 && text.ptr[text.len - 1] == '/' ? hg_slice_first(text, text.len - 1) : text;
 }
 
-bool hg_ws_origin_allowed(struct hg_slice origin, struct hg_slice host, const char *const *origins,
-                          size_t origin_count)
+bool hg_ws_origin_allowed(struct hg_slice origin, struct hg_slice host, const char *const *origins, size_t origin_count)
 {
     if (origin.len == 0)
         return true; /* not a browser; RFC 6455, section 10.2 */
@@ -110,7 +109,8 @@ bool hg_ws_origin_allowed(struct hg_slice origin, struct hg_slice host, const ch
     for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
         struct hg_slice scheme = hg_slice_str(schemes[i]);
         if (same(hg_slice_first(origin, scheme.len), scheme))
-            return host.len > 0 && same(without_default_port(hg_slice_from(origin, scheme.len)), without_default_port(host));
+            return host.len > 0 &&
+                   same(without_default_port(hg_slice_from(origin, scheme.len)), without_default_port(host));
     }
     return false;
 }
@@ -155,7 +155,8 @@ struct hg_ws_refusal hg_ws_handshake_judge(const struct hg_ws_request *request, 
     if (request->connection.len > HG_WS_CONNECTION_BYTES_MAX || !is_plain_list(request->connection))
         REFUSE(400, "", "The Connection header is malformed.\n");
     if (!hg_slice_is(request->version, "13"))
-        REFUSE(426, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n", "Only WebSocket version 13 is spoken here.\n");
+        REFUSE(426, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+               "Only WebSocket version 13 is spoken here.\n");
     if (!is_key(request->key))
         REFUSE(400, "", "Sec-WebSocket-Key must be the base64 of 16 bytes.\n");
     if (request->extensions.len > HG_WS_EXTENSIONS_BYTES_MAX)

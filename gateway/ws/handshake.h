@@ -1,7 +1,8 @@
 /* handshake.h – decides whether a request may become a WebSocket (RFC 6455, section 4.2.1; RFC 6454 for the Origin).
  *
- * libwebsockets lets through more than the RFC does, and closes without an answer, or worse, where it does not: so nothing
- * reaches its own handshake that has not passed here. Pure: slices in, an answer out, nothing kept. Calls out: none. */
+ * libwebsockets lets through more than the RFC does, and closes without an answer, or worse, where it does not: so
+ * nothing reaches its own handshake that has not passed here. Pure: slices in, an answer out, nothing kept. Calls out:
+ * none. */
 #ifndef HG_WS_HANDSHAKE_H
 #define HG_WS_HANDSHAKE_H
 

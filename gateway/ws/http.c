@@ -179,8 +179,8 @@ int hg_ws_http_writable(struct hg_ws_connection *connection)
     if (!file)
         return 0;
     if (connection->file_offset < file->len) {
-        struct hg_slice piece = hg_slice_first(hg_slice_from(hg_slice(file->bytes, file->len), connection->file_offset),
-                                               PIECE_BYTES);
+        struct hg_slice piece =
+            hg_slice_first(hg_slice_from(hg_slice(file->bytes, file->len), connection->file_offset), PIECE_BYTES);
         if (write_bytes(connection->wsi, piece, LWS_WRITE_HTTP) != 0)
             return -1;
         connection->file_offset += piece.len;
@@ -205,7 +205,8 @@ int hg_ws_http_request(struct hg_ws_connection *connection)
 {
     struct lws *wsi = connection->wsi;
     if (connection->refuse)
-        return hg_ws_http_refuse(connection, 503, "Retry-After: 5\r\n", "The gateway has no room for this connection now.\n");
+        return hg_ws_http_refuse(connection, 503, "Retry-After: 5\r\n",
+                                 "The gateway has no room for this connection now.\n");
 
     char path_text[PATH_BYTES_MAX];
     struct hg_slice path;

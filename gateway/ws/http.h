@@ -4,8 +4,10 @@
 
 #include "ws/connection.h"
 
-/* Text of a header field without white space around it, copied into `into`; empty when absent. False when it does not fit. */
-bool hg_ws_http_field(struct lws *wsi, enum lws_token_indexes token, char *into, size_t size, struct hg_slice *ret_text);
+/* Text of a header field without white space around it, copied into `into`; empty when absent. False when it does not
+ * fit. */
+bool hg_ws_http_field(struct lws *wsi, enum lws_token_indexes token, char *into, size_t size,
+                      struct hg_slice *ret_text);
 
 /* Each returns what libwebsockets wants from the callback. */
 int hg_ws_http_request(struct hg_ws_connection *connection);

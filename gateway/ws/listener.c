@@ -17,8 +17,8 @@ enum {
     ACCEPT_BATCH_MAX = 64, /* per socket and turn: the clients that are there come first */
     REFUSED_MAX = 64,      /* past connections_max so many at a time get a 503, further ones are closed at once */
     PORT_TRIES = 16,       /* a port that is free on one address may be taken on another */
-    /* What the kernel holds of ours for a client that does not read. More only delays what comes next; the part that is on
-     * its way to the client (congestion window) comes on top, so a fast but distant one is not slowed. */
+    /* What the kernel holds of ours for a client that does not read. More only delays what comes next; the part that is
+     * on its way to the client (congestion window) comes on top, so a fast but distant one is not slowed. */
     NOTSENT_BYTES = 128 << 10,
     KEEPALIVE_IDLE_S = 60,
     KEEPALIVE_INTERVAL_S = 15,
@@ -79,8 +79,10 @@ static int listen_on(const struct addrinfo *info, uint16_t port, bool both_famil
     return fd;
 }
 
-/* Every address that the machine has; one that it lacks (no IPv6, say) is no error while another works. Returns errno. */
-static int listen_on_all(const struct addrinfo *infos, bool any, uint16_t port, int *fds, size_t fds_max, size_t *ret_count)
+/* Every address that the machine has; one that it lacks (no IPv6, say) is no error while another works. Returns errno.
+ */
+static int listen_on_all(const struct addrinfo *infos, bool any, uint16_t port, int *fds, size_t fds_max,
+                         size_t *ret_count)
 {
     size_t count = 0;
     int error = EADDRNOTAVAIL;
@@ -107,7 +109,8 @@ hg_result hg_ws_listen(const char *host, uint16_t port, int *fds, size_t fds_max
                        struct hg_buf *reterr)
 {
     bool any = !host || strcmp(host, "*") == 0;
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct sockaddr_in any4 = {.sin_family = AF_INET};
     struct sockaddr_in6 any6 = {.sin6_family = AF_INET6};
     struct addrinfo info4 = {.ai_family = AF_INET, .ai_addr = (struct sockaddr *)&any4, .ai_addrlen = sizeof(any4)};
@@ -168,8 +171,8 @@ void hg_ws_accept_resume(struct hg_ws *ws)
             lws_rx_flow_control(ws->listeners[i].wsi, 1);
 }
 
-/* No descriptor left: a connection that stays in the queue would wake us again at once, for ever. The reserve descriptor
- * lets us take it and close it, so that its client knows. Returns errno: EAGAIN when the queue is empty. */
+/* No descriptor left: a connection that stays in the queue would wake us again at once, for ever. The reserve
+ * descriptor lets us take it and close it, so that its client knows. Returns errno: EAGAIN when the queue is empty. */
 static int shed(struct hg_ws *ws, int fd)
 {
     if (ws->reserve_fd < 0)

@@ -1,13 +1,13 @@
-/* listener.h – listening sockets of our own. libwebsockets' acceptor spins when descriptors run out, and cannot share a port;
- * so it only watches the descriptors, as raw files. */
+/* listener.h – listening sockets of our own. libwebsockets' acceptor spins when descriptors run out, and cannot share a
+ * port; so it only watches the descriptors, as raw files. */
 #ifndef HG_WS_LISTENER_H
 #define HG_WS_LISTENER_H
 
 #include "ws/context.h"
 
 /* Binds and listens on every address of `host`. Errors: INTERNAL with a message. */
-HG_RESULT hg_ws_listen(const char *host, uint16_t port, int *fds, size_t fds_max, size_t *ret_count,
-                       uint16_t *ret_port, struct hg_buf *reterr);
+HG_RESULT hg_ws_listen(const char *host, uint16_t port, int *fds, size_t fds_max, size_t *ret_count, uint16_t *ret_port,
+                       struct hg_buf *reterr);
 /* The listening socket is readable: takes in what waits, bounded. */
 void hg_ws_accept(struct hg_ws_listener *listener, int fd);
 /* After accepting had to stop for want of descriptors or memory. */

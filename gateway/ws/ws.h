@@ -1,8 +1,8 @@
 /* ws.h – WebSocket and the bundled files over HTTP, by libwebsockets: the only place that knows <libwebsockets.h>.
  *
- * Bytes only: the adapter neither reads nor makes messages. It guards the handshake (RFC 6455, section 4.2.1; the traps are
- * written down beside the checks), the Origin, and the size of what clients send. Ownership: the adapter owns sockets and
- * context. It calls the sink, never from within a port. Errors: INTERNAL with a message. */
+ * Bytes only: the adapter neither reads nor makes messages. It guards the handshake (RFC 6455, section 4.2.1; the traps
+ * are written down beside the checks), the Origin, and the size of what clients send. Ownership: the adapter owns
+ * sockets and context. It calls the sink, never from within a port. Errors: INTERNAL with a message. */
 #ifndef HG_WS_WS_H
 #define HG_WS_WS_H
 
@@ -16,19 +16,20 @@ struct hg_ws;
 
 /* A file served over HTTP from memory. */
 struct hg_ws_file {
-    char *path;         /* "/", "/page.css", "/docs/protocol.html" */
-    const char *type;   /* Content-Type, static */
-    char *bytes;        /* owned by the list */
+    char *path;       /* "/", "/page.css", "/docs/protocol.html" */
+    const char *type; /* Content-Type, static */
+    char *bytes;      /* owned by the list */
     size_t len;
-    char etag[19];      /* quoted, of the bytes */
+    char etag[19]; /* quoted, of the bytes */
 };
 struct hg_ws_files {
     struct hg_ws_file *items;
     size_t count;
 };
-/* Adds a folder to the list, which starts zeroed, under the URL prefix ("/" or "/docs"): index.html stands for its folder, with a
- * slash at the end; sub-folders are walked; only known endings (html js css svg png ico json md txt) and no dot files. Call
- * hg_ws_files_done() after an error, too. Errors, with a message: a missing folder, a file over 16 MiB, two files at one path. */
+/* Adds a folder to the list, which starts zeroed, under the URL prefix ("/" or "/docs"): index.html stands for its
+ * folder, with a slash at the end; sub-folders are walked; only known endings (html js css svg png ico json md txt) and
+ * no dot files. Call hg_ws_files_done() after an error, too. Errors, with a message: a missing folder, a file over 16
+ * MiB, two files at one path. */
 HG_RESULT hg_ws_files_read(const char *folder, const char *prefix, struct hg_ws_files *files, struct hg_buf *reterr);
 void hg_ws_files_done(struct hg_ws_files *files);
 
@@ -41,11 +42,11 @@ struct hg_ws_config {
     const char *const *origins; /* besides the gateway's own; "*": all */
     size_t origin_count;
     const struct hg_ws_files *files; /* NULL: none */
-    void *native_loop; /* uv_loop_t */
+    void *native_loop;               /* uv_loop_t */
 };
 
-/* What the adapter tells. The core's functions of core.h fit one to one; the ports below may be called from within each,
- * for the very session it is about, too. `log` alone may be called from within a port. */
+/* What the adapter tells. The core's functions of core.h fit one to one; the ports below may be called from within
+ * each, for the very session it is about, too. `log` alone may be called from within a port. */
 struct hg_ws_sink {
     void *context;
     hg_time (*now)(void *context);
@@ -60,7 +61,8 @@ struct hg_ws_sink {
 };
 
 /* Listens and accepts as soon as the loop turns. May raise the process's soft limit of open files. */
-HG_RESULT hg_ws_new(const struct hg_ws_config *config, struct hg_ws_sink sink, struct hg_ws **ret_ws, struct hg_buf *reterr);
+HG_RESULT hg_ws_new(const struct hg_ws_config *config, struct hg_ws_sink sink, struct hg_ws **ret_ws,
+                    struct hg_buf *reterr);
 /* Taking down has two halves with the loop between them, since libuv closes handles in its own turn:
  *     hg_ws_end(ws); … hg_loop_free(loop), which turns until all handles are closed; hg_ws_free(ws);
  * The first ends every connection at once; each session's closed() comes from within it. Accepts NULL. */

@@ -28,7 +28,7 @@
     FLAG(page, true, "Serve the bundled page at / and the documentation at /docs/.")                                   \
     LIST(origins, "Web origins besides the gateway's own that may connect, such as \"https://app.example\"; "         \
                   "\"*\" admits every site.")                                                                          \
-    NUMBER(connections_max, 1, 1000000, 50000, "connections", "Clients connected at the same time.")                   \
+    NUMBER(connections_max, 1, 1000000, 10000, "connections", "Clients connected at the same time.")                   \
     NUMBER(message_bytes_max, 1024, 64 * HG_MIB, 1 * HG_MIB, "bytes", "Largest message a client may send.")            \
     NUMBER(event_bytes_max, 1024, 64 * HG_MIB, 1 * HG_MIB, "bytes",                                                    \
            "Largest event that is delivered or emitted; a larger one from Redis is told as a gap.")                    \

@@ -5,6 +5,12 @@ import pytest
 from harness import FakeRedis, Gateway, RedisServer
 
 
+def pytest_make_parametrize_id(val):
+    """Short names: pytest hands them to every child process in the environment."""
+    text = val if isinstance(val, str) else repr(val)
+    return text[:40] if isinstance(val, (str, bytes, int, list, dict, tuple)) else None
+
+
 @pytest.fixture
 def make_redis(tmp_path):
     """make_redis(**options) starts another redis-server; all are ended with the test."""

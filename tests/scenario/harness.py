@@ -517,6 +517,7 @@ class WsClient:
         self.close_code = self.close_reason = None
         self._changed = threading.Condition()
         self._taken = 0
+        self._version = 0  # changes with every message and with the end
         self._refs = itertools.count(1)
         self._closed = False
         headers = dict(headers or {})
@@ -542,6 +543,7 @@ class WsClient:
                 message = Message(raw)
                 with self._changed:
                     self.messages.append(message)
+                    self._version += 1
                     self._changed.notify_all()
         except websockets.exceptions.ConnectionClosed:
             pass
@@ -550,6 +552,7 @@ class WsClient:
                 self.close_code = self._ws.close_code
                 self.close_reason = self._ws.close_reason
                 self._closed = True
+                self._version += 1
                 self._changed.notify_all()
 
     @property
@@ -561,16 +564,15 @@ class WsClient:
     def wait(self, condition, what="the condition", timeout=None):
         """Waits until condition() is truthy; looks whenever a message arrived or the connection ended."""
         end = time.monotonic() + (DEADLINE if timeout is None else timeout * SLOW)
-        with self._changed:
-            while True:
-                value = condition()
-                if value:
-                    return value
-                left = end - time.monotonic()
-                if left <= 0:
+        while True:
+            seen = self._version
+            value = condition()  # outside the lock: the thread that receives must not wait for it
+            if value:
+                return value
+            with self._changed:
+                if not self._changed.wait_for(lambda: self._version != seen, end - time.monotonic()):
                     last = [m.raw[:200] for m in self.messages[-10:]]
                     raise Timeout(f"{what} did not come about; closed={self.close_code}, last messages: {last}")
-                self._changed.wait(left)
 
     def recv_until(self, predicate, timeout=None):
         """The next message, after those taken before, that fulfils the predicate."""
@@ -699,6 +701,11 @@ class RawSocket:
         """The gateway may hang up while we still talk; what it said before can be read all the same."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(data)
+
+    def finish(self):
+        """Nothing more comes from us; the gateway may have hung up already."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
 
     def _fill(self):
         try:

@@ -141,7 +141,7 @@ def test_all_members_of_a_group_share_its_number(gateway):
 
 
 def test_a_client_that_does_not_read_is_told_what_it_missed_and_holds_up_nobody(redis, make_gateway):
-    gateway = make_gateway(redis, log_bytes_max=65536)
+    gateway = make_gateway(redis, log_bytes_max=65536, event_bytes_max=16384)
     quick = gateway.client()
     quick.subscribe("ch.x")
     with RawSocket(gateway) as slow:

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from harness import RawSocket, ids_of, redis_ids, stream_id
+from harness import RawSocket, ids_of, redis_ids, stream_id, wait_until
 
 
 def fill(redis, key, count, start=0):
@@ -126,6 +126,7 @@ def test_replay_meets_the_live_stream_without_hole_or_repetition(redis, gateway)
                 pipe.xadd("st.x", {"event": f'{{"n":{written[0]}}}'})
                 written[0] += 1
             pipe.execute()
+            stop.wait(0.005)  # a pace that a replay can outrun
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -224,8 +225,10 @@ def test_many_streams(redis, make_gateway):
 def test_a_stream_that_is_deleted_and_begun_anew(redis, client):
     client.subscribe("st.x")
     fill(redis, "st.x", 3)
-    client.wait_events(3)
+    last = ids_of(client.wait_events(3))[-1]
     redis.client().delete("st.x")
+    # Redis makes ids from its clock: within the same millisecond the new stream's would not be greater.
+    wait_until(lambda: int(redis.client().time()[0] * 1000 + redis.client().time()[1] / 1000) > last[0] + 1, "the next millisecond")
     fill(redis, "st.x", 3, 3)
     assert numbers(client.wait_events(6)) == list(range(6))
 
@@ -240,7 +243,7 @@ def test_two_gateways_deliver_the_same(redis, make_gateway):
 
 
 def test_a_client_that_does_not_read_catches_up_from_the_stream(redis, make_gateway):
-    gateway = make_gateway(redis, log_bytes_max=65536)
+    gateway = make_gateway(redis, log_bytes_max=65536, event_bytes_max=16384)
     with RawSocket(gateway) as slow:
         assert slow.handshake()[0] == 101
         slow.send_frame(1, b'{"op":"subscribe","ref":1,"topic":"st.x"}')

@@ -7,8 +7,8 @@
  *     !close CODE REASON   closes at the end of the turn      !close-now CODE REASON   from within the callback
  *     !flood COUNT SIZE    that many frames, one send each    !pause                   stops reading this client
  * anything else is sent back. Lines on standard input: "resume" all, "close-all", "refuse", "accept", "stop-accepting",
- * "rusage" (tells "cpu MS"), "quit". Frames are sent from memory that is read-only and has a forbidden page in front of it,
- * so that a library that writes into or before them is caught. */
+ * "rusage" (tells "cpu MS"), "quit". Frames are sent from memory that is read-only and has a forbidden page in front of
+ * it, so that a library that writes into or before them is caught. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -289,8 +289,7 @@ static void on_stdin(void *context, hg_time now, int events)
 
 int main(int argc, char **argv)
 {
-    struct hg_ws_config config = {
-        .host = "127.0.0.1", .message_bytes_max = 1 << 20, .connections_max = 10000};
+    struct hg_ws_config config = {.host = "127.0.0.1", .message_bytes_max = 1 << 20, .connections_max = 10000};
     const char *origins[8];
     struct hg_ws_files files = {0};
     struct hg_buf error;
