@@ -6,12 +6,14 @@
 #include "base/assert.h"
 #include "base/json.h"
 #include "base/utf8.h"
+#include "base/visible.h"
 #include "core/request.h"
 #include "core/state.h"
 #include "topic/pattern.h"
 #include "wire/message.h"
 
-#define TEXT_BYTES_MAX (4u * 1024 * 1024)
+#define TEXT_BYTES_MAX  (4u * 1024 * 1024)
+#define WORDS_BYTES_MAX 200u
 
 /* ---- what all files use ------------------------------------------------------------------------------------------ */
 
@@ -28,6 +30,17 @@ char *hg_core_copy(struct hg_slice text)
     if (text.len > 0)
         memcpy(copy, text.ptr, text.len);
     return copy;
+}
+
+struct hg_slice hg_core_words(struct hg_core *core, const struct hg_reply *reply)
+{
+    hg_buf_clear(&core->words);
+    if (reply->type == HG_REPLY_ERROR)
+        hg_visible_put(reply->text, WORDS_BYTES_MAX, &core->words);
+    else
+        hg_buf_put_str(&core->words, "an answer of unexpected shape");
+    (void)hg_core_must(hg_buf_result(&core->words));
+    return hg_buf_slice(&core->words);
 }
 
 hg_result hg_core_must(hg_result result)
@@ -72,7 +85,8 @@ const struct hg_slice *hg_core_fields(struct hg_core *core, const struct hg_entr
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-hg_result hg_core_new(const struct hg_config *config, const struct hg_ports *ports, uint64_t seed, struct hg_core **ret_core)
+hg_result hg_core_new(const struct hg_config *config, const struct hg_ports *ports, uint64_t seed,
+                      struct hg_core **ret_core)
 {
     struct hg_core *core = calloc(1, sizeof(*core));
     if (!core)
@@ -88,7 +102,9 @@ hg_result hg_core_new(const struct hg_config *config, const struct hg_ports *por
     hg_buf_init(&core->decoded, (size_t)config->message_bytes_max + 64);
     hg_buf_init(&core->message, 4096);
     hg_buf_init(&core->text, TEXT_BYTES_MAX);
-    hg_buf_init(&core->sessions.gather, core->tail.max * 2 + config->reply_bytes_max + 2 * HG_REPLAY_BYTES + HG_WRITE_BYTES);
+    hg_buf_init(&core->words, 8 * WORDS_BYTES_MAX);
+    hg_buf_init(&core->sessions.gather,
+                core->tail.max * 2 + config->reply_bytes_max + 2 * HG_REPLAY_BYTES + HG_WRITE_BYTES);
     core->replays.entry_bytes = 512;
     hg_sources_init(core);
     hg_groups_init(core);
@@ -118,6 +134,7 @@ void hg_core_free(struct hg_core *core)
     hg_buf_done(&core->decoded);
     hg_buf_done(&core->message);
     hg_buf_done(&core->text);
+    hg_buf_done(&core->words);
     free(core->fields);
     free(core);
 }

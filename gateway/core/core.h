@@ -1,10 +1,10 @@
 /* core.h – the gate itself: events with a clock go in, wants come out through ports.h. No I/O, no clock, no thread.
  *
  * Every function is called from one thread and never from within a port; `now` never runs backwards (both asserted).
- * One turn of the loop: any number of hg_on_… calls, then hg_core_turn_end(), which does the timers that are due and sends
- * what the turn gathered: nothing is sent to a session before. Then sleep until hg_core_next_deadline().
- * Ownership: slices and replies are borrowed for the call. Memory: when the system has none left the core panics; all it
- * holds is bounded by the configuration. */
+ * One turn of the loop: any number of hg_on_… calls, then hg_core_turn_end(), which does the timers that are due and
+ * sends what the turn gathered: nothing is sent to a session before. Then sleep until hg_core_next_deadline().
+ * Ownership: slices and replies are borrowed for the call. Memory: when the system has none left the core panics; all
+ * it holds is bounded by the configuration. */
 #ifndef HG_CORE_CORE_H
 #define HG_CORE_CORE_H
 
@@ -16,9 +16,10 @@
 
 struct hg_core;
 
-/* `config` is borrowed and must outlive the core; it has passed hg_config_check(). `seed` feeds jitter, session names and the
- * keys of hash tables: fresh entropy in production, the test's seed in tests. Errors: NOMEM. Calls no port. */
-HG_RESULT hg_core_new(const struct hg_config *config, const struct hg_ports *ports, uint64_t seed, struct hg_core **ret_core);
+/* `config` is borrowed and must outlive the core; it has passed hg_config_check(). `seed` feeds jitter, session names
+ * and the keys of hash tables: fresh entropy in production, the test's seed in tests. Errors: NOMEM. Calls no port. */
+HG_RESULT hg_core_new(const struct hg_config *config, const struct hg_ports *ports, uint64_t seed,
+                      struct hg_core **ret_core);
 /* Frees everything; calls no port. Accepts NULL. */
 void hg_core_free(struct hg_core *core);
 
@@ -29,8 +30,9 @@ void hg_core_shutdown(struct hg_core *core, hg_time now);
 /* True when a shutdown was asked for and no session is left. */
 bool hg_core_is_drained(const struct hg_core *core);
 
-/* A client finished its WebSocket handshake. True: `ret_session` names it from now on, until hg_on_ws_closed() returned.
- * False: refused (the adapter closes with `*ret_refusal`, an enum hg_close of wire/close.h); the core keeps nothing. */
+/* A client finished its WebSocket handshake. True: `ret_session` names it from now on, until hg_on_ws_closed()
+ * returned. False: refused (the adapter closes with `*ret_refusal`, an enum hg_close of wire/close.h); the core keeps
+ * nothing. */
 bool hg_on_ws_open(struct hg_core *core, hg_time now, hg_session_ref *ret_session, int *ret_refusal);
 /* A whole message. `text` false: a binary one. Messages may still come after ws_close(); they are ignored. */
 void hg_on_ws_message(struct hg_core *core, hg_time now, hg_session_ref session, bool text, struct hg_slice message);
@@ -44,13 +46,14 @@ void hg_on_ws_closed(struct hg_core *core, hg_time now, hg_session_ref session);
 
 /* The link is connected, authenticated and in its database. `client_id`: Redis's CLIENT ID, 0 when not known. */
 void hg_on_redis_up(struct hg_core *core, hg_time now, uint32_t link, uint64_t client_id);
-/* The link could not be opened, or is lost; replies under way are lost. `reason`: a phrase for the log. The core opens it
- * again when it sees fit. */
+/* The link could not be opened, or is lost; replies under way are lost. `reason`: a phrase for the log. The core opens
+ * it again when it sees fit. */
 void hg_on_redis_down(struct hg_core *core, hg_time now, uint32_t link, struct hg_slice reason);
 void hg_on_redis_reply(struct hg_core *core, hg_time now, uint32_t link, uint64_t token, const struct hg_reply *reply);
 
 void hg_core_turn_end(struct hg_core *core, hg_time now);
-/* When hg_core_turn_end() is wanted at latest; not after `now` when work is left over. HG_TIME_NEVER: only after an event. */
+/* When hg_core_turn_end() is wanted at latest; not after `now` when work is left over. HG_TIME_NEVER: only after an
+ * event. */
 hg_time hg_core_next_deadline(const struct hg_core *core);
 
 /* Counters and sizes, for logs, tests and metrics. */

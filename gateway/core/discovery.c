@@ -8,12 +8,13 @@
 #include "topic/pattern.h"
 #include "topic/template.h"
 
-#define SCAN_COUNT "1000"
-#define SCAN_SHARE 10u     /* a pass may take one part in so many of the time */
-#define WATCH_BATCH 200u   /* TYPE commands at a time */
+#define SCAN_COUNT       "1000"
+#define SCAN_SHARE       10u  /* a pass may take one part in so many of the time */
+#define WATCH_BATCH      200u /* TYPE commands at a time */
 #define REFUSED_PAUSE_MS 1000u
-#define HINT_PAUSE_MS 50u
-#define NOT_FOLLOWED "This topic cannot be followed: topics_max is reached, or another topic is mapped to the same name in Redis."
+#define HINT_PAUSE_MS    50u
+#define NOT_FOLLOWED                                                                                                   \
+    "This topic cannot be followed: topics_max is reached, or another topic is mapped to the same name in Redis."
 
 void hg_discovery_init(struct hg_core *core)
 {
@@ -34,7 +35,8 @@ void hg_discovery_add(struct hg_core *core, struct hg_group *group)
     struct hg_discovery *d = &core->discovery;
     (void)hg_core_must(hg_trie_add(d->patterns, group->pattern, group));
     d->group_count++;
-    /* A pass that is under way may have gone by a key already: only one that starts from now on is whole for this group. */
+    /* A pass that is under way may have gone by a key already: only one that starts from now on is whole for this
+     * group. */
     group->needs_pass = d->pass + 1;
     d->next_pass = core->now;
 }
@@ -107,8 +109,8 @@ static void take_for_group(void *context, void *value)
     } else if (!group->full_told) {
         group->full_told = true;
         hg_core_log(core, HG_LOG_WARNING, "stream '%.*s' is left out of pattern '%.*s': %s", HG_SLICE_ARG(found->key),
-                    HG_SLICE_ARG(group->pattern), result.code == HG_ERR_LIMIT_EXCEEDED ? "topics_max is reached" :
-                    "another topic is mapped to it");
+                    HG_SLICE_ARG(group->pattern),
+                    result.code == HG_ERR_LIMIT_EXCEEDED ? "topics_max is reached" : "another topic is mapped to it");
         hg_group_append_left_out(core, group, found->topic);
     }
 }
@@ -117,7 +119,8 @@ static void take_key(struct hg_core *core, struct hg_slice key)
 {
     for (size_t i = 0; i < core->config->rule_count; i++) {
         struct found found = {.core = core, .rule = &core->config->rules[i], .key = key};
-        if (found.rule->source == HG_SOURCE_CHANNEL || !hg_template_extract(hg_slice_str(found.rule->key), key, &found.topic))
+        if (found.rule->source == HG_SOURCE_CHANNEL ||
+            !hg_template_extract(hg_slice_str(found.rule->key), key, &found.topic))
             continue;
         if (found.topic.len == 0)
             found.topic = hg_slice_str(found.rule->match);
@@ -126,8 +129,8 @@ static void take_key(struct hg_core *core, struct hg_slice key)
     }
 }
 
-/* A stream that was not there for a whole pass and brought nothing since is gone. When its key comes back, all its entries
- * will be new, so its place is forgotten: it is found again as a new one. */
+/* A stream that was not there for a whole pass and brought nothing since is gone. When its key comes back, all its
+ * entries will be new, so its place is forgotten: it is found again as a new one. */
 static void let_go_of_gone_streams(struct hg_core *core)
 {
     struct hg_discovery *d = &core->discovery;
@@ -183,8 +186,9 @@ void hg_discovery_scanned(struct hg_core *core, const struct hg_reply *reply)
         d->without_type = true;
         return;
     }
-    if (!hg_reply_is_array(reply, 2) || reply->items[0].type != HG_REPLY_STRING || reply->items[1].type != HG_REPLY_ARRAY) {
-        note_trouble(core, "SCAN", reply->type == HG_REPLY_ERROR ? reply->text : HG_LIT("unexpected shape"));
+    if (!hg_reply_is_array(reply, 2) || reply->items[0].type != HG_REPLY_STRING ||
+        reply->items[1].type != HG_REPLY_ARRAY) {
+        note_trouble(core, "SCAN", hg_core_words(core, reply));
         d->retry_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
         return;
     }
@@ -201,7 +205,7 @@ void hg_discovery_scanned(struct hg_core *core, const struct hg_reply *reply)
     }
 }
 
-static void follow_as_stream(struct hg_core *core, struct hg_group *group, bool whole)
+static hg_result follow_as_stream(struct hg_core *core, struct hg_group *group, bool whole)
 {
     struct hg_source *source;
     hg_buf_clear(&core->text);
@@ -209,11 +213,10 @@ static void follow_as_stream(struct hg_core *core, struct hg_group *group, bool 
     hg_result result = hg_source_get(core, HG_SOURCE_TYPE_STREAM, hg_buf_slice(&core->text), group->pattern, &source);
     if (hg_ok(result))
         hg_group_take_stream(core, group, source, group->rule, whole);
-    else
-        hg_group_refuse(core, group, result.code, NOT_FOLLOWED);
+    return result;
 }
 
-static void follow_as_channel(struct hg_core *core, struct hg_group *group)
+static hg_result follow_as_channel(struct hg_core *core, struct hg_group *group)
 {
     struct hg_source *source;
     hg_buf_clear(&core->text);
@@ -221,8 +224,14 @@ static void follow_as_channel(struct hg_core *core, struct hg_group *group)
     hg_result result = hg_source_get(core, HG_SOURCE_TYPE_CHANNEL, hg_buf_slice(&core->text), group->pattern, &source);
     if (hg_ok(result))
         (void)hg_source_attach(core, source, group, group->rule);
-    else
-        hg_group_refuse(core, group, result.code, NOT_FOLLOWED);
+    return result;
+}
+
+/* It stays undecided and is asked for again: nobody may be told ok on its behalf. */
+static void refuse(struct hg_core *core, struct hg_group *group, hg_result result)
+{
+    core->discovery.retry_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
+    hg_group_refuse(core, group, result.code, NOT_FOLLOWED);
 }
 
 void hg_discovery_typed(struct hg_core *core, struct hg_group *group, const struct hg_reply *reply)
@@ -232,33 +241,40 @@ void hg_discovery_typed(struct hg_core *core, struct hg_group *group, const stru
     if (!reply)
         return; /* still in its list: asked again */
     if (reply->type != HG_REPLY_STATUS && reply->type != HG_REPLY_STRING) {
-        note_trouble(core, "TYPE", reply->type == HG_REPLY_ERROR ? reply->text : HG_LIT("unexpected shape"));
+        note_trouble(core, "TYPE", hg_core_words(core, reply));
         d->retry_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
         if (hg_reply_is_error(reply, "NOPERM") && group->undecided)
-            hg_group_refuse(core, group, HG_ERR_UNAVAILABLE, "Redis does not let the gateway ask for the type of this topic's key.");
+            hg_group_refuse(core, group, HG_ERR_UNAVAILABLE,
+                            "Redis does not let the gateway ask for the type of this topic's key.");
         return;
     }
     bool stream = hg_reply_is(reply, "stream");
     if (group->undecided) {
+        hg_result result = stream ? follow_as_stream(core, group, false) : follow_as_channel(core, group);
+        if (!hg_ok(result)) {
+            refuse(core, group, result);
+            return;
+        }
         group->undecided = false;
         hg_list_unlink(&group->in_auto);
-        if (stream) {
-            follow_as_stream(core, group, false);
-        } else {
-            follow_as_channel(core, group);
+        if (!stream)
             hg_list_push_back(&d->watched, &group->in_auto);
-        }
         hg_group_check_ready(core, group);
     } else if (stream) {
         /* It was no stream when it was asked for last, so every entry is new to those who listen. */
-        hg_list_unlink(&group->in_auto);
         struct hg_list_node *next;
         for (struct hg_list_node *n = group->attachments.first; n; n = next) {
             next = n->next;
             hg_group_detach(core, HG_CONTAINER(n, struct hg_attachment, in_group));
         }
-        follow_as_stream(core, group, true);
-        hg_group_check_ready(core, group);
+        hg_list_unlink(&group->in_auto);
+        hg_result result = follow_as_stream(core, group, true);
+        if (hg_ok(result)) {
+            hg_group_check_ready(core, group);
+        } else { /* only when another topic took the key meanwhile: its own channel made room */
+            hg_discovery_decide(core, group);
+            refuse(core, group, result);
+        }
     }
 }
 
@@ -281,7 +297,8 @@ static void scan(struct hg_core *core)
         d->started = core->now;
         d->cursor = hg_core_copy(HG_LIT("0"));
     }
-    struct hg_slice argv[] = {HG_LIT("SCAN"), hg_slice_str(d->cursor), HG_LIT("COUNT"), HG_LIT(SCAN_COUNT), HG_LIT("TYPE"), HG_LIT("stream")};
+    struct hg_slice argv[] = {HG_LIT("SCAN"),     hg_slice_str(d->cursor), HG_LIT("COUNT"),
+                              HG_LIT(SCAN_COUNT), HG_LIT("TYPE"),          HG_LIT("stream")};
     d->request = hg_link_send(core, HG_LINK_COMMANDER, HG_REQUEST_SCAN, NULL, argv, d->without_type ? 4 : 6);
 }
 

@@ -1,9 +1,9 @@
 /* discovery.h – which streams exist: patterns over streams need it, since Redis cannot tell of keys that appear.
  *
- * SCAN goes over all keys of type stream in passes, at most one every discover_ms and never more than a tenth of the time;
- * each key found is matched through the index of patterns. SCAN promises every key that was there for the whole pass, so
- * after one whole pass a stream that turns up later is new, and all its entries are. Exact topics of "auto" rules that are
- * no stream yet are asked for their type in the same rhythm. */
+ * SCAN goes over all keys of type stream in passes, at most one every discover_ms and never more than a tenth of the
+ * time; each key found is matched through the index of patterns. SCAN promises every key that was there for the whole
+ * pass, so after one whole pass a stream that turns up later is new, and all its entries are. Exact topics of "auto"
+ * rules that are no stream yet are asked for their type in the same rhythm. */
 #ifndef HG_CORE_DISCOVERY_H
 #define HG_CORE_DISCOVERY_H
 
@@ -17,17 +17,17 @@ struct hg_group;
 struct hg_request;
 
 struct hg_discovery {
-    struct hg_trie *patterns;       /* of groups that want streams */
-    uint64_t pass;                  /* number of the pass under way, or of the last */
+    struct hg_trie *patterns; /* of groups that want streams */
+    uint64_t pass;            /* number of the pass under way, or of the last */
     bool running;
-    char *cursor;                   /* next SCAN's; NULL between passes */
+    char *cursor; /* next SCAN's; NULL between passes */
     struct hg_request *request;
     hg_time started, next_pass;
-    bool without_type;              /* Redis 5 does not know SCAN … TYPE */
+    bool without_type; /* Redis 5 does not know SCAN … TYPE */
     char *trouble;
-    size_t group_count;             /* in the index */
-    struct hg_list undecided;       /* exact groups of "auto" rules to be asked for (TYPE) now */
-    struct hg_list watched;         /* of these, the ones that are a channel so far; longest not asked first */
+    size_t group_count;       /* in the index */
+    struct hg_list undecided; /* exact groups of "auto" rules to be asked for (TYPE) now */
+    struct hg_list watched;   /* of these, the ones that are a channel so far; longest not asked first */
     hg_time last_watch, next_watch, retry_at;
 };
 

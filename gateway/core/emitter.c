@@ -3,18 +3,17 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "base/utf8.h"
 #include "core/state.h"
 #include "stream/cursor.h"
 #include "topic/template.h"
 #include "wire/message.h"
 
-#define RETRY_MS 1000u
+#define RETRY_MS         1000u
 #define REFUSED_PAUSE_MS 500u
 
 /* KEYS: stream, dedupe key. ARGV: event, id, fingerprint, window in ms, maxlen or 0, user or "", the event's field.
- * Returns {cursor, duplicate}. XADD comes before SET: when it is refused nothing is remembered. Redis before 7 must be told
- * to replicate the effects, since "*" gives another id on each server. */
+ * Returns {cursor, duplicate}. XADD comes before SET: when it is refused nothing is remembered. Redis before 7 must be
+ * told to replicate the effects, since "*" gives another id on each server. */
 static const char script[] = "local known = redis.call('GET', KEYS[2])\n"
                              "if known then return {known, 1} end\n"
                              "if redis.replicate_commands then redis.replicate_commands() end\n"
@@ -47,8 +46,8 @@ static void put_dedupe_key(struct hg_buf *buf, struct hg_slice stream, struct hg
     hg_buf_put(buf, id);
 }
 
-static void refuse(struct hg_core *core, struct hg_session *session, const struct hg_command *command, enum hg_error error,
-                   const char *why, uint64_t retry_ms)
+static void refuse(struct hg_core *core, struct hg_session *session, const struct hg_command *command,
+                   enum hg_error error, const char *why, uint64_t retry_ms)
 {
     hg_session_error(core, session, command->ref, error, hg_slice_str(why), SIZE_MAX, retry_ms);
 }
@@ -72,7 +71,8 @@ void hg_emitter_emit(struct hg_core *core, struct hg_session *session, const str
         return;
     }
     if (rule->source == HG_SOURCE_CHANNEL) {
-        refuse(core, session, command, HG_ERR_BAD_REQUEST, "This topic is a channel; events can be emitted to streams only.", 0);
+        refuse(core, session, command, HG_ERR_BAD_REQUEST,
+               "This topic is a channel; events can be emitted to streams only.", 0);
         return;
     }
     if (!rule->emit) {
@@ -85,7 +85,8 @@ void hg_emitter_emit(struct hg_core *core, struct hg_session *session, const str
     }
     if (session->emits >= config->emits_per_session_max || emitter->emits.count >= config->emits_max ||
         emitter->bytes + command->event.len > config->emits_bytes_max) {
-        refuse(core, session, command, HG_ERR_TOO_MANY_REQUESTS, "Too many emits wait for Redis; try again with the same id.", RETRY_MS);
+        refuse(core, session, command, HG_ERR_TOO_MANY_REQUESTS,
+               "Too many emits wait for Redis; try again with the same id.", RETRY_MS);
         return;
     }
 
@@ -215,7 +216,7 @@ void hg_emitter_answered(struct hg_core *core, struct hg_emit *emit, const struc
                reply->items[1].type == HG_REPLY_INTEGER && hg_cursor_parse(reply->items[0].text, &cursor)) {
         acknowledge(core, emit, reply->items[0].text, reply->items[1].integer != 0);
     } else {
-        struct hg_slice words = reply->type == HG_REPLY_ERROR ? reply->text : HG_LIT("an answer of unexpected shape");
+        struct hg_slice words = hg_core_words(core, reply);
         enum hg_error error = hg_reply_is_error(reply, "NOPERM") ? HG_ERR_FORBIDDEN : HG_ERR_UNAVAILABLE;
         hg_buf_clear(&core->message);
         /* Redis names the script and the line; the part a client can use comes first. */
@@ -224,12 +225,11 @@ void hg_emitter_answered(struct hg_core *core, struct hg_emit *emit, const struc
             hg_buf_put_str(&core->message, "The key of this topic in Redis is not a stream.");
         } else {
             hg_buf_put_str(&core->message, "Redis refused: ");
-            hg_buf_put(&core->message, hg_slice_first(words, 200));
-            if (!hg_utf8_valid(hg_buf_slice(&core->message)))
-                hg_buf_clear(&core->message);
+            hg_buf_put(&core->message, words);
         }
         if (!core->emitter.trouble || !hg_slice_is(words, core->emitter.trouble)) {
-            hg_core_log(core, HG_LOG_WARNING, "redis refuses an emit to '%.*s': %.*s", HG_SLICE_ARG(emit->key), HG_SLICE_ARG(words));
+            hg_core_log(core, HG_LOG_WARNING, "redis refuses an emit to '%.*s': %.*s", HG_SLICE_ARG(emit->key),
+                        HG_SLICE_ARG(words));
             free(core->emitter.trouble);
             core->emitter.trouble = hg_core_copy(words);
         }
@@ -249,9 +249,10 @@ void hg_emitter_script_loaded(struct hg_core *core, const struct hg_reply *reply
     if (!reply)
         return;
     if (reply->type != HG_REPLY_STRING || reply->text.len != 40) {
-        struct hg_slice words = reply->type == HG_REPLY_ERROR ? reply->text : HG_LIT("an answer of unexpected shape");
+        struct hg_slice words = hg_core_words(core, reply);
         if (!emitter->trouble || !hg_slice_is(words, emitter->trouble)) {
-            hg_core_log(core, HG_LOG_WARNING, "redis refuses SCRIPT LOAD: %.*s; emits wait, trying again", HG_SLICE_ARG(words));
+            hg_core_log(core, HG_LOG_WARNING, "redis refuses SCRIPT LOAD: %.*s; emits wait, trying again",
+                        HG_SLICE_ARG(words));
             free(emitter->trouble);
             emitter->trouble = hg_core_copy(words);
         }
@@ -325,7 +326,8 @@ void hg_emitter_tick(struct hg_core *core)
         if (!hg_time_reached(emit->deadline, core->now))
             return;
         fail(core, emit, HG_ERR_UNAVAILABLE,
-             HG_LIT("Redis did not answer within emit_timeout_ms; emit again with the same id to learn what became of it."));
+             HG_LIT("Redis did not answer within emit_timeout_ms; emit again with the same id to learn what became of "
+                    "it."));
     }
 }
 

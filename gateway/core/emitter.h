@@ -1,7 +1,8 @@
 /* emitter.h – events that clients emit: each appended to its stream once, by one script, and answered once.
  *
- * QUEUED → SENT → answered. An emit whose outcome is unknown (the link was lost) is sent again with the same id, which the
- * script makes harmless, until emit_timeout_ms. Emits leave in the order they came. All are bounded in count and bytes. */
+ * QUEUED → SENT → answered. An emit whose outcome is unknown (the link was lost) is sent again with the same id, which
+ * the script makes harmless, until emit_timeout_ms. Emits leave in the order they came. All are bounded in count and
+ * bytes. */
 #ifndef HG_CORE_EMITTER_H
 #define HG_CORE_EMITTER_H
 
@@ -27,7 +28,7 @@ struct hg_emit {
     uint32_t fingerprint;
     bool was_sent; /* before, with an outcome that is not known */
     size_t bytes;
-    struct hg_slice payload_field; /* of the rule */
+    struct hg_slice payload_field;                   /* of the rule */
     struct hg_slice ref, key, dedupe_key, id, event; /* within text */
     char text[];
 };
@@ -41,7 +42,7 @@ struct hg_emitter {
     uint64_t bytes;
     enum hg_script_state script;
     char *sha;
-    char *trouble; /* Redis's words, said once */
+    char *trouble;    /* Redis's words, said once */
     hg_time retry_at; /* after the script could not be loaded */
 };
 

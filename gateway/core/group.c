@@ -18,8 +18,8 @@ void hg_groups_init(struct hg_core *core)
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
 
-static hg_result follow(struct hg_core *core, struct hg_group *group, const struct hg_rule *rule, enum hg_source_type type,
-                        struct hg_buf *message)
+static hg_result follow(struct hg_core *core, struct hg_group *group, const struct hg_rule *rule,
+                        enum hg_source_type type, struct hg_buf *message)
 {
     struct hg_slice template = hg_slice_str(type == HG_SOURCE_TYPE_STREAM ? rule->key : rule->channel);
     hg_buf_clear(&core->text);
@@ -35,7 +35,8 @@ static hg_result follow(struct hg_core *core, struct hg_group *group, const stru
     if (result.code == HG_ERR_LIMIT_EXCEEDED)
         hg_buf_put_str(message, "The gateway follows as many topics as topics_max allows.");
     else
-        hg_buf_printf(message, "'%.*s' in Redis is followed under another topic already.", HG_SLICE_ARG(hg_buf_slice(&core->text)));
+        hg_buf_printf(message, "'%.*s' in Redis is followed under another topic already.",
+                      HG_SLICE_ARG(hg_buf_slice(&core->text)));
     return result;
 }
 
@@ -72,7 +73,8 @@ static hg_result follow_pattern(struct hg_core *core, struct hg_group *group, st
     return HG_OK;
 }
 
-hg_result hg_group_get(struct hg_core *core, struct hg_slice pattern, struct hg_group **ret_group, struct hg_buf *message)
+hg_result hg_group_get(struct hg_core *core, struct hg_slice pattern, struct hg_group **ret_group,
+                       struct hg_buf *message)
 {
     struct hg_map_node *node = hg_map_find(&core->groups.map, pattern);
     if (node) {
@@ -106,9 +108,6 @@ static void remove_segment(struct hg_core *core, struct hg_segment *segment)
 {
     struct hg_group *group = segment->group;
     HG_ASSERT(segment->waiting == 0 && segment != group->unseen);
-    for (size_t i = 0; i < segment->span_count; i++)
-        if (segment->spans[i].attachment)
-            segment->spans[i].attachment->evicted = segment->spans[i].last;
     if (group->open == segment)
         group->open = NULL;
     group->log_bytes -= segment->frames.len;
@@ -270,7 +269,8 @@ static void count_event(struct hg_core *core, struct hg_segment *segment, struct
     core->stats.deliveries_offered += segment->group->member_count;
 }
 
-void hg_group_append(struct hg_core *core, struct hg_attachment *attachment, const hg_stream_id *id, struct hg_slice tail)
+void hg_group_append(struct hg_core *core, struct hg_attachment *attachment, const hg_stream_id *id,
+                     struct hg_slice tail)
 {
     struct hg_group *group = attachment->group;
     if (group->member_count == 0 || HG_MUTANT(SILENT_DROP))
@@ -284,8 +284,8 @@ void hg_group_append(struct hg_core *core, struct hg_attachment *attachment, con
     count_event(core, segment, attachment, id);
 }
 
-static struct hg_segment *append_gap(struct hg_core *core, struct hg_group *group, struct hg_slice topic, const char *reason,
-                                     uint64_t count)
+static struct hg_segment *append_gap(struct hg_core *core, struct hg_group *group, struct hg_slice topic,
+                                     const char *reason, uint64_t count)
 {
     struct hg_segment *segment = segment_for(core, group, topic.len + FRAME_OVERHEAD);
     size_t before = segment->frames.len;
@@ -421,8 +421,8 @@ void hg_group_leave(struct hg_core *core, struct hg_sub *sub)
     set_next(core, sub, NULL);
 }
 
-/* The segment the subscription needs next is to go. What was on a stream it gets by replay, what was on a channel is lost, and
- * said; it jumps to the end of the log, so that it is not pushed along segment by segment. */
+/* The segment the subscription needs next is to go. What was on a stream it gets by replay, what was on a channel is
+ * lost, and said; it jumps to the end of the log, so that it is not pushed along segment by segment. */
 static void fall_off(struct hg_core *core, struct hg_sub *sub)
 {
     uint64_t channel_events, stream_events;
@@ -435,7 +435,8 @@ static void fall_off(struct hg_core *core, struct hg_sub *sub)
         sub->interrupted = sub->interrupted || segment->interrupted;
         for (size_t i = 0; i < segment->span_count; i++)
             if (segment->spans[i].attachment)
-                hg_replay_extend(core, sub, segment->spans[i].attachment, segment->spans[i].first, segment->spans[i].last);
+                hg_replay_extend(core, sub, segment->spans[i].attachment, segment->spans[i].first,
+                                 segment->spans[i].last);
     }
     if (sub->replays.count > 0)
         sub->state = HG_SUB_REPLAYING;
@@ -468,7 +469,8 @@ void hg_groups_evict(struct hg_core *core)
         evict(core, HG_CONTAINER(group->log.first, struct hg_segment, in_log));
     }
     while (core->stats.log_bytes > core->config->log_bytes_total_max) {
-        /* A segment in the middle of its log may be the oldest of all that nobody waits for; its log's first one goes. */
+        /* A segment in the middle of its log may be the oldest of all that nobody waits for; its log's first one goes.
+         */
         struct hg_group *group = HG_CONTAINER(groups->by_age.first, struct hg_segment, in_age)->group;
         evict(core, HG_CONTAINER(group->log.first, struct hg_segment, in_log));
     }
@@ -476,30 +478,23 @@ void hg_groups_evict(struct hg_core *core)
 
 /* ---- streams that appear, lingering ------------------------------------------------------------------------------ */
 
-void hg_group_take_stream(struct hg_core *core, struct hg_group *group, struct hg_source *source, const struct hg_rule *rule,
-                          bool whole)
+void hg_group_take_stream(struct hg_core *core, struct hg_group *group, struct hg_source *source,
+                          const struct hg_rule *rule, bool whole)
 {
     struct hg_attachment *attachment = hg_source_attach(core, source, group, rule);
-    if (!whole || source->state == HG_SOURCE_BROKEN)
+    if (!whole)
         return;
-    if (source->placed) {
-        hg_group_replay_whole(core, attachment);
-    } else if (source->attachments.count == 1 && !core->discovery.without_type) {
-        hg_source_start_at_zero(core, source);
-    } else {
-        /* Others want it from now on, or it may be no stream at all. */
+    if (!source->placed) {
         attachment->whole = true;
+        group->unready++;
+        return;
     }
-}
-
-void hg_group_replay_whole(struct hg_core *core, struct hg_attachment *attachment)
-{
-    struct hg_group *group = attachment->group;
-    attachment->whole = false;
+    /* Others follow it already: what it brought them before is replayed for each member. */
+    attachment->after = source->last;
     hg_group_distribute(core, group);
     for (size_t i = 0; i < group->member_count; i++) {
         struct hg_sub *sub = group->members[i];
-        hg_replay_start(core, sub, attachment, HG_STREAM_ID_ZERO, false, attachment->source->last, 0);
+        hg_replay_start(core, sub, attachment, HG_STREAM_ID_ZERO, false, source->last, 0);
         if (sub->replays.count > 0 && sub->state == HG_SUB_LIVE)
             hg_sub_set_replaying(core, sub);
     }
@@ -545,7 +540,8 @@ void hg_groups_validate(const struct hg_core *core)
         for (struct hg_list_node *a = group->attachments.first; a; a = a->next) {
             struct hg_attachment *attachment = HG_CONTAINER(a, struct hg_attachment, in_group);
             HG_ASSERT(attachment->group == group);
-            unready += attachment->source->state != HG_SOURCE_READY;
+            unready += (size_t)(attachment->source->state != HG_SOURCE_READY) + attachment->whole;
+            HG_ASSERT(!attachment->whole || !attachment->source->placed || attachment->source->whole);
             not_alive += !attachment->source->alive;
         }
         HG_ASSERT(unready == group->unready && not_alive == group->not_alive);

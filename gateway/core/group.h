@@ -1,10 +1,10 @@
 /* group.h – one distinct subscription, shared by all who made it: its sources, its log of frames, its members.
  *
- * The log is a list of segments; a segment holds whole WebSocket frames that one turn gathered, built once for all members.
- * A member has a position, not a queue: the segment it needs next, or none when it has everything. A segment goes when
- * nobody waits for it, or when the log outgrows its bounds; then its waiters fall off: a stream fills their hole by replay,
- * a channel cannot and they are told a gap with the exact count.
- * Ownership: a group owns segments; subscriptions are owned by their sessions. */
+ * The log is a list of segments; a segment holds whole WebSocket frames that one turn gathered, built once for all
+ * members. A member has a position, not a queue: the segment it needs next, or none when it has everything. A segment
+ * goes when nobody waits for it, or when the log outgrows its bounds; then its waiters fall off: a stream fills their
+ * hole by replay, a channel cannot and they are told a gap with the exact count. Ownership: a group owns segments;
+ * subscriptions are owned by their sessions. */
 #ifndef HG_CORE_GROUP_H
 #define HG_CORE_GROUP_H
 
@@ -13,7 +13,8 @@
 #include "base/time.h"
 #include "core/source.h"
 
-#define HG_SEGMENT_BYTES 65536 /* a segment is closed when one more frame would pass this; a larger frame stands alone */
+#define HG_SEGMENT_BYTES                                                                                               \
+    65536 /* a segment is closed when one more frame would pass this; a larger frame stands alone */
 
 struct hg_session;
 struct hg_sub;
@@ -29,9 +30,9 @@ struct hg_segment {
     struct hg_list_node in_age; /* groups->by_age, oldest first */
     struct hg_group *group;
     struct hg_buf frames;
-    uint64_t waiting;                        /* subscriptions whose next segment this is */
+    uint64_t waiting; /* subscriptions whose next segment this is */
     uint64_t channel_events, stream_events;
-    bool interrupted;                        /* holds a gap "disconnected" */
+    bool interrupted; /* holds a gap "disconnected" */
     enum hg_segment_alive {
         HG_SEGMENT_SAYS_NOTHING,
         HG_SEGMENT_SAYS_STALE,
@@ -50,27 +51,27 @@ struct hg_group {
     const struct hg_rule *rule; /* exact */
 
     struct hg_list attachments;
-    size_t unready;      /* attached sources that are not READY */
-    size_t not_alive;    /* attached sources that are not alive */
-    bool stale;          /* members were told so */
-    bool wants_streams;  /* a pattern: registered with discovery */
-    uint64_t needs_pass; /* ready after this discovery pass; 0: not waiting */
-    bool undecided;      /* exact, "auto": the type is not known yet */
-    bool full_told;      /* a stream was left out at topics_max, and members were told */
+    size_t unready;              /* attached sources that are not READY */
+    size_t not_alive;            /* attached sources that are not alive */
+    bool stale;                  /* members were told so */
+    bool wants_streams;          /* a pattern: registered with discovery */
+    uint64_t needs_pass;         /* ready after this discovery pass; 0: not waiting */
+    bool undecided;              /* exact, "auto": the type is not known yet */
+    bool full_told;              /* a stream was left out at topics_max, and members were told */
     struct hg_list_node in_auto; /* discovery->undecided or ->watched */
     struct hg_request *type_request;
 
     struct hg_sub **members; /* joined subscriptions; dense */
     size_t member_count, member_capacity;
-    struct hg_list pending;  /* subscriptions that wait for the group to be ready */
-    size_t sub_count;        /* members and pending */
+    struct hg_list pending; /* subscriptions that wait for the group to be ready */
+    size_t sub_count;       /* members and pending */
 
-    struct hg_list log;         /* segments, oldest first */
-    struct hg_segment *open;    /* the last of them while it may still grow */
-    struct hg_segment *unseen;  /* the first that members in step have not been pointed to */
+    struct hg_list log;        /* segments, oldest first */
+    struct hg_segment *open;   /* the last of them while it may still grow */
+    struct hg_segment *unseen; /* the first that members in step have not been pointed to */
     uint64_t log_bytes;
-    struct hg_list_node dirty;  /* groups->dirty while unseen */
-    struct hg_list_node full;   /* groups->full while log_bytes > log_bytes_max */
+    struct hg_list_node dirty; /* groups->dirty while unseen */
+    struct hg_list_node full;  /* groups->full while log_bytes > log_bytes_max */
 
     struct hg_list_node linger; /* groups->lingering */
     hg_time linger_until;
@@ -83,7 +84,8 @@ struct hg_groups {
 };
 
 /* The group of a pattern, made if need be. Errors, with a sentence in `message`: UNKNOWN_TOPIC, LIMIT_EXCEEDED. */
-HG_RESULT hg_group_get(struct hg_core *core, struct hg_slice pattern, struct hg_group **ret_group, struct hg_buf *message);
+HG_RESULT hg_group_get(struct hg_core *core, struct hg_slice pattern, struct hg_group **ret_group,
+                       struct hg_buf *message);
 bool hg_group_is_ready(const struct hg_group *group);
 /* Something it waited for came true; answers pending subscriptions if all did. */
 void hg_group_check_ready(struct hg_core *core, struct hg_group *group);
@@ -93,11 +95,12 @@ void hg_group_refuse(struct hg_core *core, struct hg_group *group, enum hg_error
 void hg_group_check_alive(struct hg_core *core, struct hg_group *group);
 
 /* Takes a stream that was discovered. `whole`: members of a ready group get it from its first entry. */
-void hg_group_take_stream(struct hg_core *core, struct hg_group *group, struct hg_source *source, const struct hg_rule *rule,
-                          bool whole);
+void hg_group_take_stream(struct hg_core *core, struct hg_group *group, struct hg_source *source,
+                          const struct hg_rule *rule, bool whole);
 
 /* An event for the log. `id` NULL for channels; `tail` from hg_message_event_tail(). */
-void hg_group_append(struct hg_core *core, struct hg_attachment *attachment, const hg_stream_id *id, struct hg_slice tail);
+void hg_group_append(struct hg_core *core, struct hg_attachment *attachment, const hg_stream_id *id,
+                     struct hg_slice tail);
 /* The same for an event that is larger than event_bytes_max: a gap of one takes its place. */
 void hg_group_append_oversize(struct hg_core *core, struct hg_attachment *attachment, const hg_stream_id *id,
                               struct hg_slice topic);
@@ -105,9 +108,6 @@ void hg_group_append_oversize(struct hg_core *core, struct hg_attachment *attach
 void hg_group_append_interruption(struct hg_core *core, struct hg_group *group);
 /* All members are told that a stream is left out, in order with their events. */
 void hg_group_append_left_out(struct hg_core *core, struct hg_group *group, struct hg_slice topic);
-
-/* What a stream that others follow brought before it was found: each member replays it. */
-void hg_group_replay_whole(struct hg_core *core, struct hg_attachment *attachment);
 
 void hg_group_join(struct hg_core *core, struct hg_sub *sub);
 void hg_group_leave(struct hg_core *core, struct hg_sub *sub);

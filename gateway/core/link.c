@@ -35,7 +35,8 @@ void hg_link_want(struct hg_core *core, uint32_t link)
     struct hg_link *l = get(core, link);
     if (!l) {
         l = core->links.items[link] = hg_core_alloc(sizeof(*l));
-        hg_backoff_init(&l->backoff, hg_ms(core->config->redis_backoff_min_ms), hg_ms(core->config->redis_backoff_max_ms));
+        hg_backoff_init(&l->backoff, hg_ms(core->config->redis_backoff_min_ms),
+                        hg_ms(core->config->redis_backoff_max_ms));
         if (link >= core->links.count)
             core->links.count = link + 1;
     }
@@ -180,7 +181,8 @@ void hg_links_tick(struct hg_core *core)
             continue;
         if (l->state == HG_LINK_WAITING) {
             open_link(core, link);
-        } else if (l->requests.count > 0 && hg_time_reached(hg_time_add(l->progress, patience(core, link)), core->now)) {
+        } else if (l->requests.count > 0 &&
+                   hg_time_reached(hg_time_add(l->progress, patience(core, link)), core->now)) {
             hg_link_lost(core, link, HG_LIT("no answer within redis_timeout_ms"), true);
         } else {
             /* Pub/Sub is silent by nature: an answer to PING is the only sign that the link still hears. */

@@ -1,9 +1,9 @@
 /* link.h – the connections to Redis: opened, kept, given up and opened again with backoff; requests and their answers.
  *
  * A link: CLOSED (not wanted) → OPENING → UP → WAITING (lost; opened again at a time) → OPENING …
- * Answers come in the order of requests, so each link keeps its requests in a list. A request that is lost with its link is
- * handed back as done without a reply. Ownership: the link owns its requests; an object that dies before its answer sets
- * request->object to NULL. */
+ * Answers come in the order of requests, so each link keeps its requests in a list. A request that is lost with its
+ * link is handed back as done without a reply. Ownership: the link owns its requests; an object that dies before its
+ * answer sets request->object to NULL. */
 #ifndef HG_CORE_LINK_H
 #define HG_CORE_LINK_H
 

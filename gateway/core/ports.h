@@ -45,8 +45,9 @@ struct hg_ports {
     void (*redis_open)(void *context, uint32_t link);
     /* End the connection at once. No event for this link follows, replies under way are forgotten. Idempotent. */
     void (*redis_close)(void *context, uint32_t link);
-    /* Send one command on a link that is up. Each command gets one hg_on_redis_reply() with its token, in order, unless the
-     * link goes down before; on the listener every push arrives with token 0. Written out at the end of the turn at latest. */
+    /* Send one command on a link that is up. Each command gets one hg_on_redis_reply() with its token, in order, unless
+     * the link goes down before; on the listener every push arrives with token 0. Written out at the end of the turn at
+     * latest. */
     void (*redis_command)(void *context, uint32_t link, uint64_t token, const struct hg_slice *argv, size_t argc);
 
     /* One line, without newline. */

@@ -5,13 +5,13 @@
 #include "base/assert.h"
 #include "core/state.h"
 
-#define SHORT_BLOCK_MS 100u
-#define BUSY_ENTRIES 16u    /* a reply this large is followed by a pause, so that bursts come as one */
-#define BUSY_PAUSE_MS 2u
+#define SHORT_BLOCK_MS   100u
+#define BUSY_ENTRIES     16u /* a reply this large is followed by a pause, so that bursts come as one */
+#define BUSY_PAUSE_MS    2u
 #define REFUSED_PAUSE_MS 500u
 #define UNBLOCK_PAUSE_MS 1u
-#define READ_BYTES (256u * 1024) /* what one stream should bring at most in one reply */
-#define COUNT_MAX 1000u
+#define READ_BYTES       (256u * 1024) /* what one stream should bring at most in one reply */
+#define COUNT_MAX        1000u
 
 void hg_reader_add(struct hg_core *core, struct hg_source *source)
 {
@@ -61,7 +61,8 @@ static uint64_t entry_bytes(const struct hg_entry *entry)
 /* False: the shape is wrong. */
 static bool take_stream(struct hg_core *core, struct hg_reader *reader, const struct hg_reply *reply, size_t *entries)
 {
-    if (!hg_reply_is_array(reply, 2) || reply->items[0].type != HG_REPLY_STRING || reply->items[1].type != HG_REPLY_ARRAY)
+    if (!hg_reply_is_array(reply, 2) || reply->items[0].type != HG_REPLY_STRING ||
+        reply->items[1].type != HG_REPLY_ARRAY)
         return false;
     struct hg_source *source = hg_source_find(core, HG_SOURCE_TYPE_STREAM, reply->items[0].text);
     /* Not followed any more, or followed anew from another place than this XREAD started at. */
@@ -76,7 +77,20 @@ static bool take_stream(struct hg_core *core, struct hg_reader *reader, const st
         hg_source_entry(core, source, &entry);
     }
     *entries += list->count;
+    if (list->count > 0)
+        source->brought_in = reader->asked;
     return true;
+}
+
+/* A stream that was asked for and brought nothing has nothing more. */
+static void settle_streams(struct hg_core *core, struct hg_reader *reader)
+{
+    for (struct hg_list_node *n = reader->sources.first; n; n = n->next) {
+        struct hg_source *source = HG_CONTAINER(n, struct hg_source, in_reader);
+        bool nothing = source->asked_in == reader->asked && source->brought_in != reader->asked;
+        if (source->whole && (nothing || hg_stream_id_cmp(source->last, source->tail) >= 0))
+            hg_source_settle(core, source);
+    }
 }
 
 void hg_reader_read(struct hg_core *core, struct hg_reader *reader, const struct hg_reply *reply)
@@ -85,11 +99,14 @@ void hg_reader_read(struct hg_core *core, struct hg_reader *reader, const struct
     if (!reply)
         return;
     reader->next_read = core->now;
+    if (reply->type == HG_REPLY_NIL)
+        settle_streams(core, reader);
     if (reply->type == HG_REPLY_NIL || hg_reply_is_error(reply, "UNBLOCKED"))
         return;
     if (reply->type == HG_REPLY_ERROR) {
         reader->next_read = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
-        hg_core_log(core, HG_LOG_WARNING, "redis refuses to read streams: %.*s", HG_SLICE_ARG(reply->text));
+        struct hg_slice words = hg_core_words(core, reply);
+        hg_core_log(core, HG_LOG_WARNING, "redis refuses to read streams: %.*s", HG_SLICE_ARG(words));
         /* XREAD does not say which key it means. */
         if (hg_reply_is_error(reply, "WRONGTYPE"))
             for (struct hg_list_node *n = reader->sources.first; n; n = n->next)
@@ -102,7 +119,9 @@ void hg_reader_read(struct hg_core *core, struct hg_reader *reader, const struct
         well_formed = take_stream(core, reader, &reply->items[i], &entries);
     if (!well_formed)
         hg_link_lost(core, reader->link, HG_LIT("an answer to XREAD had an unexpected shape"), true);
-    else if (entries >= BUSY_ENTRIES)
+    else
+        settle_streams(core, reader);
+    if (well_formed && entries >= BUSY_ENTRIES)
         reader->next_read = hg_time_add(core->now, hg_ms(BUSY_PAUSE_MS));
 }
 
@@ -113,10 +132,12 @@ void hg_reader_unblocked(struct hg_core *core, struct hg_reader *reader, const s
         return;
     if (reply->type == HG_REPLY_ERROR) {
         core->readers.cannot_unblock = true;
+        struct hg_slice words = hg_core_words(core, reply);
         hg_core_log(core, HG_LOG_INFO, "redis refuses CLIENT UNBLOCK (%.*s): new streams are joined within %u ms",
-                    HG_SLICE_ARG(reply->text), SHORT_BLOCK_MS);
+                    HG_SLICE_ARG(words), SHORT_BLOCK_MS);
     }
-    /* 0: it was not blocked at that moment, and Redis does not remember; ask again until it is, or is back by itself. */
+    /* 0: it was not blocked at that moment, and Redis does not remember; ask again until it is, or is back by itself.
+     */
     reader->next_unblock = hg_time_add(core->now, hg_ms(UNBLOCK_PAUSE_MS));
 }
 
@@ -153,7 +174,8 @@ static void read_streams(struct hg_core *core, struct hg_reader *reader)
     bool blind = core->readers.cannot_unblock || core->links.items[reader->link]->client_id == 0;
     char block[24], number[24];
     int block_len = snprintf(block, sizeof(block), "%u", blind ? SHORT_BLOCK_MS : HG_READ_BLOCK_MS);
-    int number_len = snprintf(number, sizeof(number), "%llu", (unsigned long long)number_of_entries(reader->entry_bytes));
+    int number_len =
+        snprintf(number, sizeof(number), "%llu", (unsigned long long)number_of_entries(reader->entry_bytes));
     argv[0] = HG_LIT("XREAD");
     argv[1] = HG_LIT("COUNT");
     argv[2] = hg_slice(number, (size_t)number_len);

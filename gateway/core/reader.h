@@ -1,7 +1,7 @@
 /* reader.h – streams are read by blocking XREADs, many streams a link: what each reader follows, and when it asks.
  *
- * A new stream joins a reader that blocks by CLIENT UNBLOCK through the commander; where that is refused the reader blocks
- * for a short time only. Ownership: readers are kept once made; they own nothing of the sources they list. */
+ * A new stream joins a reader that blocks by CLIENT UNBLOCK through the commander; where that is refused the reader
+ * blocks for a short time only. Ownership: readers are kept once made; they own nothing of the sources they list. */
 #ifndef HG_CORE_READER_H
 #define HG_CORE_READER_H
 

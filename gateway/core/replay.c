@@ -6,8 +6,8 @@
 #include "core/state.h"
 #include "wire/message.h"
 
-#define PAGE_BYTES (64u * 1024)
-#define PAGE_MAX 500u
+#define PAGE_BYTES       (64u * 1024)
+#define PAGE_MAX         500u
 #define REFUSED_PAUSE_MS 500u
 
 static bool is_head(const struct hg_replay *replay)
@@ -38,8 +38,8 @@ void hg_replay_start(struct hg_core *core, struct hg_sub *sub, struct hg_attachm
     if (hg_stream_id_cmp(until, HG_STREAM_ID_ZERO) == 0 || (last == 0 && hg_stream_id_cmp(from, until) > 0))
         return;
     struct hg_replay *replay = hg_core_alloc(sizeof(*replay));
-    *replay = (struct hg_replay){.sub = sub, .attachment = attachment, .from = from, .until = until,
-                                 .from_exists = from_exists, .last = last};
+    *replay = (struct hg_replay){
+        .sub = sub, .attachment = attachment, .from = from, .until = until, .from_exists = from_exists, .last = last};
     if (HG_MUTANT(DOUBLE_JOIN))
         replay->until = HG_STREAM_ID_MAX;
     hg_list_push_back(&sub->replays, &replay->in_sub);
@@ -132,6 +132,7 @@ static void deliver(struct hg_core *core, struct hg_replay *replay, const struct
         if (!hg_reply_entry(&reply->items[delivered], &entry)) {
             if (delivered > 0)
                 go_on_after(replay, last);
+            hg_session_touch(core, session);
             hg_link_lost(core, HG_LINK_REPLAY, HG_LIT("an answer to XRANGE had an unexpected shape"), true);
             make_ready(core, replay);
             return;
@@ -183,8 +184,9 @@ void hg_replay_page(struct hg_core *core, struct hg_replay *replay, const struct
         tell_gap(core, replay, "gone", 0);
         finish(core, replay);
     } else if (reply->type == HG_REPLY_ERROR) {
+        struct hg_slice words = hg_core_words(core, reply);
         hg_core_log(core, HG_LOG_WARNING, "redis refuses to replay '%.*s': %.*s; trying again",
-                    HG_SLICE_ARG(replay->attachment->source->name), HG_SLICE_ARG(reply->text));
+                    HG_SLICE_ARG(replay->attachment->source->name), HG_SLICE_ARG(words));
         core->replays.retry_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
         make_ready(core, replay);
     } else if (reply->type != HG_REPLY_ARRAY) {
@@ -215,7 +217,8 @@ static void ask(struct hg_core *core, struct hg_replay *replay)
         replay->asked = (size_t)++count;
     }
     int low_len = snprintf(low, sizeof(low), "%llu-%llu", (unsigned long long)from.ms, (unsigned long long)from.seq);
-    int high_len = snprintf(high, sizeof(high), "%llu-%llu", (unsigned long long)until.ms, (unsigned long long)until.seq);
+    int high_len =
+        snprintf(high, sizeof(high), "%llu-%llu", (unsigned long long)until.ms, (unsigned long long)until.seq);
     int number_len = snprintf(number, sizeof(number), "%llu", (unsigned long long)count);
     struct hg_slice low_text = hg_slice(low, (size_t)low_len), high_text = hg_slice(high, (size_t)high_len);
     struct hg_slice argv[] = {backwards ? HG_LIT("XREVRANGE") : HG_LIT("XRANGE"),
@@ -241,6 +244,7 @@ void hg_replays_pump(struct hg_core *core)
 hg_time hg_replays_deadline(const struct hg_core *core)
 {
     const struct hg_replays *replays = &core->replays;
-    bool waits = replays->ready.count > 0 && hg_link_is_up(core, HG_LINK_REPLAY) && hg_time_before(core->now, replays->retry_at);
+    bool waits =
+        replays->ready.count > 0 && hg_link_is_up(core, HG_LINK_REPLAY) && hg_time_before(core->now, replays->retry_at);
     return waits ? replays->retry_at : HG_TIME_NEVER;
 }

@@ -1,10 +1,10 @@
-/* replay.h – entries that a subscription gets from the stream itself, by XRANGE, page after page, before it goes on with its
- * group's log: for `from`, and when it fell behind the log.
+/* replay.h – entries that a subscription gets from the stream itself, by XRANGE, page after page, before it goes on
+ * with its group's log: for `from`, and when it fell behind the log.
  *
- * A replay ends at `until`, the source's place when the subscription was pinned to the log; what comes later is in the log, so
- * the two meet without a hole or a double. One entry more than needed is read with each page: its id is known to exist, and
- * if the next page does not begin with it, the stream was trimmed in between and the client is told a gap.
- * One page is under way for a replay at a time, and at most HG_REPLAYS_RUNNING for all. */
+ * A replay ends at `until`, the source's place when the subscription was pinned to the log; what comes later is in the
+ * log, so the two meet without a hole or a double. One entry more than needed is read with each page: its id is known
+ * to exist, and if the next page does not begin with it, the stream was trimmed in between and the client is told a
+ * gap. One page is under way for a replay at a time, and at most HG_REPLAYS_RUNNING for all. */
 #ifndef HG_CORE_REPLAY_H
 #define HG_CORE_REPLAY_H
 
@@ -31,7 +31,7 @@ struct hg_replay {
     uint64_t last;            /* > 0: `from` is to be found, this many entries before what was found so far */
     bool more;                /* `until` was moved while a page was under way; go on at more_from */
     hg_stream_id more_from;
-    size_t asked;             /* COUNT of the page under way */
+    size_t asked; /* COUNT of the page under way */
     struct hg_request *request;
 };
 
@@ -42,7 +42,8 @@ struct hg_replays {
     hg_time retry_at;     /* after Redis refused a page */
 };
 
-/* `last` as above, then `from` is past `until` at first; 0: `from` is known. Nothing is made when the range is empty. */
+/* `last` as above, then `from` is past `until` at first; 0: `from` is known. Nothing is made when the range is empty.
+ */
 void hg_replay_start(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, hg_stream_id from,
                      bool from_exists, hg_stream_id until, uint64_t last);
 /* The subscription fell behind the log: `first` to `last` of a stream are to be replayed, after what is already. */

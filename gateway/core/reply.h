@@ -1,7 +1,7 @@
 /* reply.h – what Redis answered, as a tree of plain values (RESP2, and what RESP3 adds is mapped onto it).
  *
- * Ownership: the adapter owns the tree; it is valid during the call that hands it to the core. Peers make it: no shape is
- * trusted, every reader below says whether the shape was what it should be. Calls out: none. */
+ * Ownership: the adapter owns the tree; it is valid during the call that hands it to the core. Peers make it: no shape
+ * is trusted, every reader below says whether the shape was what it should be. Calls out: none. */
 #ifndef HG_CORE_REPLY_H
 #define HG_CORE_REPLY_H
 

@@ -3,7 +3,8 @@
 #include "base/assert.h"
 #include "core/state.h"
 
-void hg_request_done(struct hg_core *core, uint32_t link, const struct hg_request *request, const struct hg_reply *reply)
+void hg_request_done(struct hg_core *core, uint32_t link, const struct hg_request *request,
+                     const struct hg_reply *reply)
 {
     void *object = request->object;
     switch (request->kind) {

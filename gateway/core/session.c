@@ -7,11 +7,11 @@
 #include "wire/frame.h"
 #include "wire/message.h"
 
-#define SLICES 32u           /* pings are spread over the period in so many parts */
-#define WRITES_PER_TURN 4096u /* then accepts, emits and Redis get their turn */
+#define SLICES             32u   /* pings are spread over the period in so many parts */
+#define WRITES_PER_TURN    4096u /* then accepts, emits and Redis get their turn */
 #define WRITES_PER_SESSION 4u
-#define KEEP_BYTES 512u      /* of `out`, while nothing is in it */
-#define NO_SLOT UINT32_MAX
+#define KEEP_BYTES         512u /* of `out`, while nothing is in it */
+#define NO_SLOT            UINT32_MAX
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
@@ -190,7 +190,8 @@ void hg_session_error(struct hg_core *core, struct hg_session *session, struct h
 
 /* ---- subscriptions ----------------------------------------------------------------------------------------------- */
 
-static void answer_sub(struct hg_core *core, struct hg_session *session, struct hg_slice ref, const struct hg_group *group)
+static void answer_sub(struct hg_core *core, struct hg_session *session, struct hg_slice ref,
+                       const struct hg_group *group)
 {
     size_t mark;
     hg_session_answer_begin(session, &mark);
@@ -255,7 +256,8 @@ void hg_session_subscribe(struct hg_core *core, struct hg_session *session, cons
         if (group->sub_count == 0)
             hg_group_linger(core, group);
         hg_session_error(core, session, command->ref, HG_ERR_LIMIT_EXCEEDED,
-                         HG_LIT("This connection has as many subscriptions as subscriptions_per_session_max allows."), SIZE_MAX, 0);
+                         HG_LIT("This connection has as many subscriptions as subscriptions_per_session_max allows."),
+                         SIZE_MAX, 0);
         return;
     }
     if (!sub) {
@@ -287,13 +289,12 @@ static void start_replays(struct hg_core *core, struct hg_sub *sub)
 {
     for (struct hg_list_node *n = sub->group->attachments.first; n; n = n->next) {
         struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_group);
-        struct hg_source *source = attachment->source;
-        if (source->type != HG_SOURCE_TYPE_STREAM)
+        if (attachment->source->type != HG_SOURCE_TYPE_STREAM)
             continue;
-        hg_stream_id from = HG_STREAM_ID_ZERO;
-        if (sub->from == HG_FROM_LAST && !hg_stream_id_next(source->last, &from))
+        hg_stream_id from = HG_STREAM_ID_ZERO, until = hg_attachment_place(attachment);
+        if (sub->from == HG_FROM_LAST && !hg_stream_id_next(until, &from))
             continue;
-        hg_replay_start(core, sub, attachment, from, false, source->last, sub->from == HG_FROM_LAST ? sub->last : 0);
+        hg_replay_start(core, sub, attachment, from, false, until, sub->from == HG_FROM_LAST ? sub->last : 0);
     }
 }
 
@@ -392,7 +393,8 @@ void hg_session_unsubscribe(struct hg_core *core, struct hg_session *session, co
         return;
     }
     hg_buf_clear(&core->message);
-    hg_buf_printf(&core->message, "There is no subscription %llu on this connection.", (unsigned long long)command->sub);
+    hg_buf_printf(&core->message, "There is no subscription %llu on this connection.",
+                  (unsigned long long)command->sub);
     hg_session_error(core, session, command->ref, HG_ERR_BAD_REQUEST, hg_buf_slice(&core->message), SIZE_MAX, 0);
 }
 

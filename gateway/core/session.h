@@ -1,8 +1,8 @@
 /* session.h – one connected client: what it subscribed to, what it is owed, what may be sent.
  *
  * OPEN → CLOSING (close was asked for, nothing is sent any more) → gone when the adapter says closed.
- * `out` holds what is this session's alone (answers, replayed events, its own gaps), whole frames in order; what it shares with
- * others it reads from the logs of its groups. Ownership: a session owns its subscriptions. */
+ * `out` holds what is this session's alone (answers, replayed events, its own gaps), whole frames in order; what it
+ * shares with others it reads from the logs of its groups. Ownership: a session owns its subscriptions. */
 #ifndef HG_CORE_SESSION_H
 #define HG_CORE_SESSION_H
 
@@ -14,8 +14,8 @@
 #include "wire/close.h"
 #include "wire/command.h"
 
-#define HG_WRITE_BYTES 65536     /* more than this is not gathered into one write */
-#define HG_REPLAY_BYTES 131072   /* a replay stops filling `out` past this */
+#define HG_WRITE_BYTES  65536  /* more than this is not gathered into one write */
+#define HG_REPLAY_BYTES 131072 /* a replay stops filling `out` past this */
 
 enum hg_session_state { HG_SESSION_OPEN, HG_SESSION_CLOSING };
 enum hg_sub_state {
@@ -27,7 +27,7 @@ enum hg_sub_state {
 struct hg_sub {
     struct hg_session *session;
     struct hg_group *group;
-    struct hg_segment *next;     /* LIVE: to be sent next; REPLAYING: where it will go on; NULL: has everything */
+    struct hg_segment *next; /* LIVE: to be sent next; REPLAYING: where it will go on; NULL: has everything */
     enum hg_sub_state state;
     bool tell_caught_up;         /* a replay was asked for */
     uint64_t gap;                /* events of channels lost over a jump to the log's end, still to be told */
@@ -38,7 +38,7 @@ struct hg_sub {
     struct hg_list_node lagging; /* session->lagging while LIVE and next */
     struct hg_list_node pending; /* group->pending */
     struct hg_list replays;
-    enum hg_from from;           /* PENDING */
+    enum hg_from from; /* PENDING */
     uint64_t last;
 };
 
@@ -61,14 +61,14 @@ struct hg_session {
     struct hg_list waits;
     struct hg_list replays_blocked; /* until there is room in `out` */
     struct hg_buf out;
-    size_t answer_bytes;         /* of `out`, what answers commands */
-    struct hg_list_node dirty;   /* sessions->dirty */
-    uint32_t emits;              /* waiting for Redis */
-    bool writable;               /* independent of the state: the adapter took all so far */
-    bool paused;                 /* reading is stopped until `out` is sent */
-    hg_time blocked_since;       /* while not writable */
-    hg_time heard;               /* last sign of life */
-    hg_time pinged;              /* last ping; unanswered while later than heard */
+    size_t answer_bytes;       /* of `out`, what answers commands */
+    struct hg_list_node dirty; /* sessions->dirty */
+    uint32_t emits;            /* waiting for Redis */
+    bool writable;             /* independent of the state: the adapter took all so far */
+    bool paused;               /* reading is stopped until `out` is sent */
+    hg_time blocked_since;     /* while not writable */
+    hg_time heard;             /* last sign of life */
+    hg_time pinged;            /* last ping; unanswered while later than heard */
 };
 
 struct hg_session_slot {
@@ -81,7 +81,7 @@ struct hg_sessions {
     struct hg_session_slot *slots;
     uint32_t slot_count, slot_capacity, free_slot;
     uint64_t count;
-    struct hg_list dirty;   /* have something to send */
+    struct hg_list dirty; /* have something to send */
     struct hg_list waits;
     struct hg_buf gather;
     uint32_t ping_slice;

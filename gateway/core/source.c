@@ -10,8 +10,8 @@
 #include "topic/template.h"
 #include "wire/message.h"
 
-#define RETRY_MIN_MS 200u
-#define RETRY_MAX_MS 5000u
+#define RETRY_MIN_MS   200u
+#define RETRY_MAX_MS   5000u
 #define FIELD_OVERHEAD 8u /* quotes, colon, comma: what a field costs besides its bytes */
 
 void hg_sources_init(struct hg_core *core)
@@ -95,7 +95,8 @@ struct hg_attachment *hg_source_attach(struct hg_core *core, struct hg_source *s
                                        const struct hg_rule *rule)
 {
     struct hg_attachment *attachment = hg_core_alloc(sizeof(*attachment));
-    *attachment = (struct hg_attachment){.source = source, .group = group, .rule = rule, .evicted = source->last};
+    *attachment = (struct hg_attachment){.source = source, .group = group, .rule = rule};
+    attachment->after = hg_stream_id_max(source->last, source->tail);
     hg_list_push_back(&source->attachments, &attachment->in_source);
     hg_list_push_back(&group->attachments, &attachment->in_group);
     group->unready += source->state != HG_SOURCE_READY;
@@ -110,11 +111,16 @@ void hg_source_detach(struct hg_core *core, struct hg_attachment *attachment)
     struct hg_group *group = attachment->group;
     hg_list_remove(&source->attachments, &attachment->in_source);
     hg_list_remove(&group->attachments, &attachment->in_group);
-    group->unready -= source->state != HG_SOURCE_READY;
+    group->unready -= (size_t)(source->state != HG_SOURCE_READY) + attachment->whole;
     group->not_alive -= !source->alive;
     free(attachment);
     if (source->attachments.count == 0)
         release(core, source);
+}
+
+hg_stream_id hg_attachment_place(const struct hg_attachment *attachment)
+{
+    return hg_stream_id_max(attachment->source->last, attachment->after);
 }
 
 static void set_state(struct hg_core *core, struct hg_source *source, enum hg_source_state state)
@@ -241,7 +247,7 @@ void hg_source_subscribed(struct hg_core *core, struct hg_source *source, const 
     if (!reply) {
         set_state(core, source, HG_SOURCE_WANTED);
     } else if (reply->type == HG_REPLY_ERROR) {
-        set_broken(core, source, reply->text);
+        set_broken(core, source, hg_core_words(core, reply));
     } else if (hg_reply_is_array(reply, 3) && reply->items[1].type == HG_REPLY_STRING &&
                hg_slice_eq(reply->items[1].text, source->name) &&
                hg_reply_is(&reply->items[0], source->type == HG_SOURCE_TYPE_CHANNEL ? "subscribe" : "psubscribe")) {
@@ -260,35 +266,34 @@ void hg_source_located(struct hg_core *core, struct hg_source *source, const str
         return;
     }
     struct hg_entry entry = {.id = HG_STREAM_ID_ZERO};
-    if (reply->type == HG_REPLY_ERROR) {
-        set_broken(core, source, reply->text);
+    if (reply->type != HG_REPLY_ARRAY || reply->count > 1 ||
+        (reply->count == 1 && !hg_reply_entry(&reply->items[0], &entry))) {
+        set_broken(core, source, hg_core_words(core, reply));
         return;
     }
-    if (reply->type != HG_REPLY_ARRAY || reply->count > 1 || (reply->count == 1 && !hg_reply_entry(&reply->items[0], &entry))) {
-        set_broken(core, source, HG_LIT("the answer to XREVRANGE had an unexpected shape"));
-        return;
-    }
-    source->last = entry.id;
-    source->placed = true;
+    /* Groups that want the stream whole share one reading from its beginning; the others skip what they did not ask
+     * for. */
+    source->whole = false;
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
         struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
-        attachment->evicted = entry.id;
-        if (attachment->whole)
-            hg_group_replay_whole(core, attachment);
+        attachment->after = attachment->whole ? HG_STREAM_ID_ZERO : entry.id;
+        source->whole = source->whole || attachment->whole;
     }
+    source->placed = true;
+    source->tail = entry.id;
+    source->last = source->whole ? HG_STREAM_ID_ZERO : entry.id;
     set_ready(core, source);
 }
 
-void hg_source_start_at_zero(struct hg_core *core, struct hg_source *source)
+void hg_source_settle(struct hg_core *core, struct hg_source *source)
 {
-    HG_ASSERT(source->type == HG_SOURCE_TYPE_STREAM && !source->placed);
-    if (source->state == HG_SOURCE_BROKEN)
-        return;
-    if (source->request)
-        source->request->object = NULL;
-    source->request = NULL;
-    source->placed = true;
-    set_ready(core, source);
+    source->whole = false;
+    for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
+        struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
+        attachment->group->unready -= attachment->whole;
+        attachment->whole = false;
+    }
+    announce_ready(core, source);
 }
 
 void hg_source_inspect(struct hg_core *core, struct hg_source *source)
@@ -386,7 +391,8 @@ static bool is_followed_as_stream(struct hg_core *core, const struct hg_rule *ru
            hg_source_find(core, HG_SOURCE_TYPE_STREAM, hg_buf_slice(&core->text));
 }
 
-void hg_source_pattern_message(struct hg_core *core, struct hg_slice glob, struct hg_slice channel, struct hg_slice payload)
+void hg_source_pattern_message(struct hg_core *core, struct hg_slice glob, struct hg_slice channel,
+                               struct hg_slice payload)
 {
     struct hg_source *source = hg_source_find(core, HG_SOURCE_TYPE_PATTERN, glob);
     if (!source)
@@ -434,6 +440,8 @@ void hg_source_entry(struct hg_core *core, struct hg_source *source, const struc
     bool fits = hg_source_put_entry(core, first->rule, source->topic, entry, &tail);
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
         struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
+        if (hg_stream_id_cmp(entry->id, attachment->after) <= 0)
+            continue;
         if (fits)
             hg_group_append(core, attachment, &entry->id, tail);
         else
@@ -441,8 +449,8 @@ void hg_source_entry(struct hg_core *core, struct hg_source *source, const struc
     }
 }
 
-bool hg_source_put_entry(struct hg_core *core, const struct hg_rule *rule, struct hg_slice topic, const struct hg_entry *entry,
-                         struct hg_slice *ret_tail)
+bool hg_source_put_entry(struct hg_core *core, const struct hg_rule *rule, struct hg_slice topic,
+                         const struct hg_entry *entry, struct hg_slice *ret_tail)
 {
     const struct hg_slice *fields = hg_core_fields(core, entry);
     struct hg_slice payload_field = hg_slice_str(rule->payload_field);
@@ -507,7 +515,8 @@ void hg_sources_pump(struct hg_core *core)
         if (!hg_link_is_up(core, link))
             continue;
         if (stream) {
-            struct hg_slice argv[] = {HG_LIT("XREVRANGE"), source->name, HG_LIT("+"), HG_LIT("-"), HG_LIT("COUNT"), HG_LIT("1")};
+            struct hg_slice argv[] = {HG_LIT("XREVRANGE"), source->name,    HG_LIT("+"),
+                                      HG_LIT("-"),         HG_LIT("COUNT"), HG_LIT("1")};
             source->request = hg_link_send(core, link, HG_REQUEST_LOCATE, source, argv, 6);
         } else {
             struct hg_slice argv[] = {

@@ -1,9 +1,10 @@
 /* source.h – what is followed in Redis: a channel, a channel pattern (glob), or a stream; and which groups it feeds.
  *
- * A source exists while a group is attached to it. WANTED (to be subscribed or located) → ASKED → READY, and back to WANTED
- * when the listener is lost; a stream keeps its place once it is READY. BROKEN: Redis refused; asked again later.
- * A stream starts behind its newest entry, found once with XREVRANGE, never with "$": across a reconnect "$" would be
- * another place. Ownership: sources own their attachments' source side; attachments are freed by hg_source_detach(). */
+ * A source exists while a group is attached to it. WANTED (to be subscribed or located) → ASKED → READY, and back to
+ * WANTED when the listener is lost; a stream keeps its place once it is READY. BROKEN: Redis refused; asked again
+ * later. A stream starts behind its newest entry, found once with XREVRANGE, never with "$": across a reconnect "$"
+ * would be another place. Ownership: sources own their attachments' source side; attachments are freed by
+ * hg_source_detach(). */
 #ifndef HG_CORE_SOURCE_H
 #define HG_CORE_SOURCE_H
 
@@ -24,27 +25,30 @@ enum hg_source_type { HG_SOURCE_TYPE_CHANNEL, HG_SOURCE_TYPE_PATTERN, HG_SOURCE_
 enum hg_source_state { HG_SOURCE_WANTED, HG_SOURCE_ASKED, HG_SOURCE_READY, HG_SOURCE_BROKEN };
 
 struct hg_source {
-    struct hg_map_node node;     /* by Redis name */
+    struct hg_map_node node; /* by Redis name */
     struct hg_list_node in_all;
     enum hg_source_type type;
     enum hg_source_state state;
-    struct hg_slice name;        /* the Redis name; owned */
-    struct hg_slice topic;       /* owned; empty for a pattern */
+    struct hg_slice name;  /* the Redis name; owned */
+    struct hg_slice topic; /* owned; empty for a pattern */
     struct hg_list attachments;
-    struct hg_list_node todo;    /* in sources->wanted or sources->broken */
-    struct hg_request *request;  /* ASKED, or an INSPECT under way */
-    struct hg_backoff backoff;   /* BROKEN */
-    hg_time retry_at;            /* BROKEN */
-    char *trouble;               /* BROKEN: Redis's words */
-    bool interrupted;            /* channel or pattern: was READY, then lost its link; a gap is owed */
-    bool alive;                  /* what its groups were told: false after stale, true after live */
+    struct hg_list_node todo;   /* in sources->wanted or sources->broken */
+    struct hg_request *request; /* ASKED, or an INSPECT under way */
+    struct hg_backoff backoff;  /* BROKEN */
+    hg_time retry_at;           /* BROKEN */
+    char *trouble;              /* BROKEN: Redis's words */
+    bool interrupted;           /* channel or pattern: was READY, then lost its link; a gap is owed */
+    bool alive;                 /* what its groups were told: false after stale, true after live */
     /* streams */
-    bool placed;                 /* `last` is known */
-    hg_stream_id last;           /* the newest entry handed to the groups */
-    struct hg_reader *reader;    /* READY */
+    bool placed;              /* `last` is known */
+    bool whole;               /* read from its beginning for the groups that want it whole, and not up to `tail` yet */
+    hg_stream_id last;        /* the newest entry handed to the groups */
+    hg_stream_id tail;        /* the newest entry when it was located */
+    struct hg_reader *reader; /* READY */
     struct hg_list_node in_reader;
-    uint64_t asked_in;           /* the reader's request that names it */
-    uint64_t seen_in;            /* the discovery pass that saw its key */
+    uint64_t asked_in;   /* the reader's request that names it */
+    uint64_t brought_in; /* the reader's request that brought entries last */
+    uint64_t seen_in;    /* the discovery pass that saw its key */
     hg_time last_entry_at;
 };
 
@@ -54,9 +58,12 @@ struct hg_attachment {
     struct hg_source *source;
     struct hg_group *group;
     const struct hg_rule *rule;
-    bool whole;           /* the group wants the stream from its first entry; replayed once it is located */
-    hg_stream_id evicted; /* the newest entry that left the group's log, or the source's place when they met */
+    bool whole;         /* the stream is wanted from its first entry; until then nobody new may join the group */
+    hg_stream_id after; /* only newer entries of a stream are for the group */
 };
+
+/* Up to where the group has got the stream. */
+hg_stream_id hg_attachment_place(const struct hg_attachment *attachment);
 
 struct hg_sources {
     struct hg_map maps[3]; /* one a type */
@@ -64,18 +71,19 @@ struct hg_sources {
     struct hg_list wanted, broken;
 };
 
-/* The source, made if need be. Errors: LIMIT_EXCEEDED at topics_max; BAD_REQUEST when the Redis name is followed under another
- * topic already (two rules map two topics to it). `topic` is ignored for patterns. */
+/* The source, made if need be. Errors: LIMIT_EXCEEDED at topics_max; BAD_REQUEST when the Redis name is followed under
+ * another topic already (two rules map two topics to it). `topic` is ignored for patterns. */
 HG_RESULT hg_source_get(struct hg_core *core, enum hg_source_type type, struct hg_slice name, struct hg_slice topic,
                         struct hg_source **ret_source);
 struct hg_source *hg_source_find(const struct hg_core *core, enum hg_source_type type, struct hg_slice name);
-/* A stream whose entries are all wanted starts at zero instead of behind its newest; only while WANTED. */
-void hg_source_start_at_zero(struct hg_core *core, struct hg_source *source);
 
 struct hg_attachment *hg_source_attach(struct hg_core *core, struct hg_source *source, struct hg_group *group,
                                        const struct hg_rule *rule);
 /* Frees the attachment, and the source with the last one. */
 void hg_source_detach(struct hg_core *core, struct hg_attachment *attachment);
+
+/* Everything up to the tail was read, or is not there any more: who waits to join may. */
+void hg_source_settle(struct hg_core *core, struct hg_source *source);
 
 /* Answers. `reply` NULL: lost. */
 void hg_source_subscribed(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply);
@@ -85,12 +93,13 @@ void hg_source_inspect(struct hg_core *core, struct hg_source *source);
 
 /* Events. */
 void hg_source_message(struct hg_core *core, struct hg_slice channel, struct hg_slice payload);
-void hg_source_pattern_message(struct hg_core *core, struct hg_slice glob, struct hg_slice channel, struct hg_slice payload);
+void hg_source_pattern_message(struct hg_core *core, struct hg_slice glob, struct hg_slice channel,
+                               struct hg_slice payload);
 void hg_source_entry(struct hg_core *core, struct hg_source *source, const struct hg_entry *entry);
 
 /* Builds the tail of an entry's event message in core->tail; false when it is larger than event_bytes_max. */
-bool hg_source_put_entry(struct hg_core *core, const struct hg_rule *rule, struct hg_slice topic, const struct hg_entry *entry,
-                         struct hg_slice *ret_tail);
+bool hg_source_put_entry(struct hg_core *core, const struct hg_rule *rule, struct hg_slice topic,
+                         const struct hg_entry *entry, struct hg_slice *ret_tail);
 
 void hg_source_set_alive(struct hg_core *core, struct hg_source *source, bool alive);
 void hg_sources_init(struct hg_core *core);

@@ -40,8 +40,8 @@ struct hg_core {
     size_t field_capacity;
     /* Scratch of one command and its answer. */
     struct hg_buf decoded, message;
-    /* Scratch of one request to Redis. */
-    struct hg_buf text;
+    /* Scratch of one request to Redis, and of its words. */
+    struct hg_buf text, words;
 };
 
 void hg_core_log(struct hg_core *core, enum hg_log_level level, const char *format, ...)
@@ -51,6 +51,8 @@ void hg_core_log(struct hg_core *core, enum hg_log_level level, const char *form
 void *hg_core_alloc(size_t size);
 /* A copy that ends with NUL; the caller frees it. */
 char *hg_core_copy(struct hg_slice text);
+/* Redis's words as they may be shown and sent: one line of valid UTF-8, not too long. Valid until the next call. */
+struct hg_slice hg_core_words(struct hg_core *core, const struct hg_reply *reply);
 /* Panics when a library ran out of memory; other errors are the caller's business. */
 hg_result hg_core_must(hg_result result);
 

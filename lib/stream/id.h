@@ -23,6 +23,11 @@ static inline int hg_stream_id_cmp(hg_stream_id a, hg_stream_id b)
     return a.seq == b.seq ? 0 : a.seq < b.seq ? -1 : 1;
 }
 
+static inline hg_stream_id hg_stream_id_max(hg_stream_id a, hg_stream_id b)
+{
+    return hg_stream_id_cmp(a, b) >= 0 ? a : b;
+}
+
 /* The smallest id above; false at the maximum. */
 bool hg_stream_id_next(hg_stream_id id, hg_stream_id *ret_next);
 /* The greatest id below; false at zero. */

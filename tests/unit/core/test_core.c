@@ -314,6 +314,9 @@ static void test_auto_turns_to_the_stream_that_appears(void **state)
     hgt_answer(&gate, HG_LINK_COMMANDER, "+stream\r\n");
     hgt_turn(&gate, 0);
     assert_true(hgt_asked(&gate, "0: UNSUBSCRIBE x"));
+    /* What came between two looks is read from the beginning, though the newest entry is known. */
+    hgt_answer(&gate, HG_LINK_COMMANDER, "*1\r\n*2\r\n$3\r\n7-0\r\n*2\r\n$5\r\nevent\r\n$1\r\n7\r\n");
+    hgt_turn(&gate, 0);
     hgt_up(&gate, HG_LINK_READER);
     hgt_turn(&gate, 0);
     assert_true(hgt_asked(&gate, "STREAMS x 0-0"));

@@ -103,8 +103,8 @@ static void test_errors(void **state)
     check("{\"op\":\"error\",\"ref\":1,\"code\":120,\"reason\":\"filter_invalid\",\"message\":" HOSTILE_JSON
           ",\"at\":17}");
     hg_message_error(&buf, HG_SLICE_NULL, HG_ERR_TOO_MANY_REQUESTS, HG_SLICE_NULL, SIZE_MAX, 500);
-    check("{\"op\":\"error\",\"code\":111,\"reason\":\"too_many_requests\",\"message\":\"too many requests; slow "
-          "down\",\"retry_ms\":500}");
+    check("{\"op\":\"error\",\"code\":111,\"reason\":\"too_many_requests\",\"message\":\"Too many requests; slow "
+          "down.\",\"retry_ms\":500}");
     hg_message_error(&buf, HG_SLICE_NULL, HG_ERR_BAD_REQUEST, HG_LIT("No."), 0, 0);
     check("{\"op\":\"error\",\"code\":107,\"reason\":\"bad_request\",\"message\":\"No.\",\"at\":0}");
     /* Every row has a code, a reason and a text; those of our own are shown as internal. */
