@@ -1,23 +1,23 @@
 /* mutant.h – faults put into the core on purpose, so that the simulator proves that it would find them.
  *
  * In every normal build HG_MUTANT(name) is the constant 0 and the fault is not there at all. In the library that
- * tests/sim builds for itself with HG_MUTANTS defined, HG_MUTANT(name) is true while the mutant `name` is the chosen one
- * and strikes: a row says on which of its evaluations, since a fault that happens always is easily found.
- * Use: `if (HG_MUTANT(SILENT_DROP)) return;` where the right code would go on. The globals belong to the simulator
+ * tests/sim builds for itself with HG_MUTANTS defined, HG_MUTANT(name) is true while the mutant `name` is the chosen
+ * one and strikes: a row says on which of its evaluations, since a fault that happens always is easily found. Use: `if
+ * (HG_MUTANT(SILENT_DROP)) return;` where the right code would go on. The globals belong to the simulator
  * (tests/sim/mutants.c); the core only reads them through the macro. Calls out: none. */
 #ifndef HG_CORE_MUTANT_H
 #define HG_CORE_MUTANT_H
 
 /*    name               strikes every n-th time, what it does */
 #define HG_MUTANT_LIST(X)                                                                                              \
-    X(SILENT_DROP,       7, "a frame is left out of a group's log")                                                    \
-    X(NO_DEDUPE,         1, "an emit that is sent to Redis again goes out under a fresh id")                           \
-    X(STUCK_CURSOR,      5, "a reader's last id is not advanced")                                                      \
-    X(FORGOTTEN_GAP,     1, "no gap is told after the listener's link came back")                                      \
-    X(SPURIOUS_GAP,      7, "a gap is told although nothing was missed")                                               \
-    X(DOUBLE_JOIN,       1, "a replay overlaps the live stream by one event")                                          \
-    X(LATE_UNSUBSCRIBE,  1, "a subscription still delivers after the ok of its unsubscribe")                           \
-    X(LOST_ACK,          1, "an emit's answer is lost when the commander's link is lost")                              \
+    X(SILENT_DROP, 7, "a frame is left out of a group's log")                                                          \
+    X(NO_DEDUPE, 1, "an emit that is sent to Redis again goes out under a fresh id")                                   \
+    X(STUCK_CURSOR, 5, "a reader's last id is not advanced")                                                           \
+    X(FORGOTTEN_GAP, 1, "no gap is told after the listener's link came back")                                          \
+    X(SPURIOUS_GAP, 7, "a gap is told although nothing was missed")                                                    \
+    X(DOUBLE_JOIN, 1, "a replay overlaps the live stream by one event")                                                \
+    X(LATE_UNSUBSCRIBE, 1, "a subscription still delivers after the ok of its unsubscribe")                            \
+    X(LOST_ACK, 1, "an emit's answer is lost when the commander's link is lost")                                       \
     X(NO_LINGER_CLEANUP, 1, "a topic that nobody wants any more is kept")
 
 #ifdef HG_MUTANTS
