@@ -1,0 +1,107 @@
+/* client.h – fake clients and their sockets: what they say, when they read, how they leave.
+ *
+ * A socket takes a number of bytes, then it is full until it was emptied; a client may stop reading, stop answering
+ * pings, or vanish. What the gateway sends is taken apart frame by frame (RFC 6455) and told to the oracle; what the
+ * client says is an order, which the oracle follows until it is answered. Ownership: orders are in the run's arena.
+ * Calls out: the core's hg_on_ws_… functions from sim_client_event() only. */
+#ifndef HG_SIM_CLIENT_H
+#define HG_SIM_CLIENT_H
+
+#include "core/ports.h"
+#include "sim/env.h"
+#include "sim/topics.h"
+#include "wire/command.h"
+
+#define SIM_CLIENTS 8
+
+enum sim_order_kind { SIM_ORDER_SUBSCRIBE, SIM_ORDER_UNSUBSCRIBE, SIM_ORDER_EMIT, SIM_ORDER_PING, SIM_ORDER_GARBAGE };
+
+/* One command of a client. Its ref is its number, as JSON number or string. */
+struct sim_order {
+    struct sim_order *next; /* in the same message */
+    enum sim_order_kind kind;
+    uint64_t number;
+    bool has_ref, ref_is_string;
+    uint64_t client; /* the connection's number */
+    bool delivered, answered, answered_ok;
+    bool excused;        /* the session was closed */
+    const char *pattern; /* SUBSCRIBE */
+    enum hg_from from;
+    uint64_t last;
+    uint64_t sub; /* UNSUBSCRIBE */
+    bool sub_was_there;
+    int topic; /* EMIT */
+    struct hg_slice id, event;
+    bool stood_before; /* EMIT: the id stood in the stream already when the order arrived */
+    uint64_t troubles; /* EMIT: faults before it arrived */
+};
+
+struct sim_message {
+    struct sim_message *next;
+    bool text, too_big;
+    struct hg_slice bytes;
+    struct sim_order *orders;
+};
+
+enum sim_client_state { SIM_CLIENT_FREE, SIM_CLIENT_CONNECTING, SIM_CLIENT_OPEN, SIM_CLIENT_CLOSING };
+
+struct sim_client {
+    enum sim_client_state state;
+    uint64_t number;     /* of the connection; never used again */
+    uint32_t generation; /* of agenda entries */
+    hg_session_ref session;
+    bool stalled, muted, leaving; /* reads nothing; answers no ping; gone, but the gateway was not told yet */
+    bool rude;                    /* ever did something that may end the connection */
+    bool welcomed, farewelled;
+    /* what it says */
+    struct sim_message *messages, **messages_end;
+    hg_time way_there;
+    bool paused; /* by the gateway */
+    unsigned held;
+    /* its socket */
+    uint64_t room;
+    hg_time refill_at;
+    uint64_t buffered; /* bytes the adapter holds */
+    bool full;         /* the gateway waits for writable */
+    unsigned pings;    /* not answered yet */
+};
+
+struct sim_clients {
+    struct sim_env *env;
+    struct sim_client items[SIM_CLIENTS];
+    uint64_t next_number;
+    struct sim_order **orders; /* all, by number */
+    size_t order_count, order_capacity;
+    uint64_t next_id; /* of emits */
+    struct hg_slice *used_ids;
+    size_t used_count, used_capacity;
+    /* for the oracle's sums */
+    uint64_t opened, refused, writes, bytes, event_frames, error_frames;
+};
+
+void sim_clients_init(struct sim_clients *clients, struct sim_env *env);
+void sim_clients_done(struct sim_clients *clients);
+
+/* The ports. */
+enum hg_send sim_client_send(struct sim_clients *clients, hg_session_ref session, struct hg_slice frames);
+void sim_client_close(struct sim_clients *clients, hg_session_ref session, uint16_t code, struct hg_slice reason);
+void sim_client_pause(struct sim_clients *clients, hg_session_ref session, bool paused);
+
+/* An entry of the agenda is due. */
+void sim_client_event(struct sim_clients *clients, const struct sim_event *event);
+
+/* What clients do. NULL: no free place. */
+struct sim_client *sim_client_connect(struct sim_clients *clients);
+void sim_client_leave(struct sim_client *client, struct sim_env *env);
+void sim_client_stall(struct sim_client *client, struct sim_env *env, bool stalled);
+void sim_client_mute(struct sim_client *client, struct sim_env *env, bool muted);
+/* A message of one order; `follows` is sent in the same message before it (NULL: none). */
+void sim_client_say(struct sim_clients *clients, struct sim_client *client, struct sim_order *order);
+/* Orders, ready to be said; `a` and `b` choose among what there is. */
+struct sim_order *sim_order_subscribe(struct sim_clients *clients, const char *pattern, uint32_t from);
+struct sim_order *sim_order_unsubscribe(struct sim_clients *clients, uint64_t sub);
+struct sim_order *sim_order_emit(struct sim_clients *clients, int topic, uint32_t a, uint32_t b);
+struct sim_order *sim_order_ping(struct sim_clients *clients);
+void sim_client_garbage(struct sim_clients *clients, struct sim_client *client, uint32_t kind);
+
+#endif

@@ -1,0 +1,158 @@
+#include "sim/options.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static uint64_t pick(struct hg_prng *prng, const uint64_t *choices, size_t count)
+{
+    return choices[hg_prng_below(prng, count)];
+}
+#define PICK(prng, ...)                                                                                                \
+    pick(prng, (const uint64_t[]){__VA_ARGS__}, sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+
+static const struct hg_rule default_rule = {
+#define TEXT(field, def, ...)             .field = (char *)(uintptr_t)(def),
+#define FLAG(field, def, ...)             .field = (def),
+#define NUMBER(field, min, max, def, ...) .field = (def),
+#define ENUM(field, values, def, ...)     .field = (def),
+    HG_RULE_SETTINGS(TEXT, FLAG, NUMBER, ENUM)
+#undef TEXT
+#undef FLAG
+#undef NUMBER
+#undef ENUM
+};
+
+static const struct hg_config default_config = {
+#define TEXT(field, def, ...)             .field = (char *)(uintptr_t)(def),
+#define FLAG(field, def, ...)             .field = (def),
+#define LIST(field, ...)                  .field = {NULL, 0},
+#define NUMBER(field, min, max, def, ...) .field = (def),
+    HG_SETTINGS(TEXT, FLAG, LIST, NUMBER)
+#undef TEXT
+#undef FLAG
+#undef LIST
+#undef NUMBER
+};
+
+static void add_rule(struct sim_options *o, const char *match, enum hg_source_kind source, const char *key,
+                     const char *channel)
+{
+    struct hg_rule *rule = &o->rules[o->config.rule_count++];
+
+    *rule = default_rule;
+    rule->match = (char *)(uintptr_t)match;
+    rule->source = source;
+    rule->key = (char *)(uintptr_t)key;
+    rule->channel = (char *)(uintptr_t)channel;
+}
+
+static void make_rules(struct sim_options *o, struct hg_prng *prng)
+{
+    const char *key = o->long_names ? "s[1]:{topic}" : "{topic}";
+    const char *channel = o->long_names ? "c:{topic}:x" : "{topic}";
+
+    o->config.rules = o->rules;
+    add_rule(o, "st.**", HG_SOURCE_STREAM, key, "{topic}");
+    o->rules[0].dedupe_window_ms = PICK(prng, 3000, 60000, 600000);
+    o->rules[0].maxlen = o->trims && hg_prng_chance(prng, 50) ? PICK(prng, 1, 5, 20) : 0;
+    add_rule(o, "no.**", HG_SOURCE_STREAM, "{topic}", "{topic}");
+    o->rules[1].emit = false;
+    o->rules[1].payload_field = (char *)(uintptr_t) "payload";
+    add_rule(o, "ch.**", HG_SOURCE_CHANNEL, "{topic}", channel);
+    add_rule(o, "au.**", HG_SOURCE_AUTO, key, channel);
+    o->rules[3].payload_field = (char *)(uintptr_t) "payload";
+    if (o->catch_all)
+        add_rule(o, "**", HG_SOURCE_CHANNEL, "{topic}", o->long_names ? "z:{topic}" : "{topic}");
+}
+
+static void make_config(struct sim_options *o, struct hg_prng *prng)
+{
+    struct hg_config *c = &o->config;
+
+    *c = default_config;
+    make_rules(o, prng);
+    c->linger_ms = PICK(prng, 0, 20, 200);
+    c->discover_ms = PICK(prng, 50, 50, 200);
+    c->ping_ms = PICK(prng, 300, 1000, 25000);
+    c->pong_timeout_ms = PICK(prng, 400, 1000);
+    c->stall_timeout_ms = PICK(prng, 500, 2000);
+    c->subscribe_timeout_ms = PICK(prng, 100, 500, 2000);
+    c->emit_timeout_ms = PICK(prng, 100, 500, 1500);
+    c->redis_timeout_ms = PICK(prng, 100, 500, 1000);
+    c->redis_backoff_min_ms = PICK(prng, 1, 10, 50);
+    c->redis_backoff_max_ms = PICK(prng, 50, 200, 500);
+    c->streams_per_link_max = PICK(prng, 1, 2, 3, 150);
+    c->event_bytes_max = PICK(prng, 1024, 1024, 65536);
+    c->message_bytes_max = PICK(prng, 4096, 65536);
+    c->log_bytes_max = PICK(prng, 1024, 4096, 65536);
+    c->log_bytes_total_max = PICK(prng, 8192, 65536, 1048576);
+    c->reply_bytes_max = PICK(prng, 4096, 262144);
+    if (o->tight) {
+        c->connections_max = PICK(prng, 1, 3, 100);
+        c->subscriptions_per_session_max = PICK(prng, 1, 3, 100);
+        c->groups_max = PICK(prng, 2, 5, 100);
+        c->topics_max = o->patterns ? 100 : PICK(prng, 2, 5, 100);
+        c->emits_per_session_max = PICK(prng, 1, 2, 100);
+        c->emits_max = PICK(prng, 1, 4, 100);
+        c->emits_bytes_max = PICK(prng, 256, 4096);
+    }
+}
+
+void sim_options_init(struct sim_options *o, struct hg_prng *prng)
+{
+    *o = (struct sim_options){0};
+    o->operations = PICK(prng, 30, 100, 200);
+    o->tempo_us = PICK(prng, 200, 3000, 20000, 50000);
+    o->clients_max = 1 + hg_prng_below(prng, 6);
+    o->net_us = PICK(prng, 50, 1000, 8000);
+    o->redis_us = PICK(prng, 50, 1000, 8000);
+    o->turn_us = PICK(prng, 1, 100, 2000);
+    o->burst_max = PICK(prng, 1, 5, 5, 40);
+    o->pad_max = PICK(prng, 0, 0, 100, 600, 1500);
+    o->odd_payload_chance = PICK(prng, 0, 0, 10, 60);
+    o->socket_bytes = PICK(prng, 200, 2000, 1000000, 1000000);
+    o->socket_refill_us = PICK(prng, 100, 3000, 30000);
+    o->stalls = hg_prng_chance(prng, 40);
+    o->mutes = hg_prng_chance(prng, 15);
+    o->leaves = hg_prng_chance(prng, 60);
+    o->garbage = hg_prng_chance(prng, 20);
+    o->emits = hg_prng_chance(prng, 60);
+    o->patterns = hg_prng_chance(prng, 60);
+    o->kills = hg_prng_chance(prng, 50);
+    o->restarts = hg_prng_chance(prng, 25);
+    o->spikes = hg_prng_chance(prng, 25);
+    o->error_chance = hg_prng_chance(prng, 25) ? PICK(prng, 1, 10) : 0;
+    o->odd_chance = hg_prng_chance(prng, 15) ? PICK(prng, 1, 5) : 0;
+    o->unblock_denied = hg_prng_chance(prng, 15);
+    o->trims = hg_prng_chance(prng, 15);
+    o->scan_page = PICK(prng, 1, 3, 100);
+    o->page_repeats = hg_prng_chance(prng, 30);
+    o->long_names = hg_prng_chance(prng, 50);
+    o->catch_all = hg_prng_chance(prng, 25);
+    o->shutdown = hg_prng_chance(prng, 20);
+    o->validate = hg_prng_chance(prng, 10);
+    o->tight = hg_prng_chance(prng, 15);
+    make_config(o, prng);
+}
+
+void sim_options_print(const struct sim_options *o)
+{
+    const struct hg_config *c = &o->config;
+
+#define X(name, text) printf("  %-20s %8" PRIu64 "  %s\n", #name, o->name, text);
+    SIM_OPTIONS(X)
+#undef X
+    printf("  configuration, where it is not the default:\n");
+#define SKIP(...)
+#define NUMBER(field, min, max, def, ...)                                                                              \
+    if (c->field != (def))                                                                                             \
+        printf("    %-30s %10" PRIu64 "\n", #field, c->field);
+    HG_SETTINGS(SKIP, SKIP, SKIP, NUMBER)
+#undef NUMBER
+    for (size_t i = 0; i < c->rule_count; i++) {
+        const struct hg_rule *rule = &c->rules[i];
+
+        printf("    %-6s source %d key %s channel %s maxlen %" PRIu64 " window %" PRIu64 " ms\n", rule->match,
+               (int)rule->source, rule->key, rule->channel, rule->maxlen, rule->dedupe_window_ms);
+    }
+}

@@ -1,0 +1,135 @@
+/* oracle.h – what must be true: it sees what publishers did, what reached the gateway, and what clients were told, and
+ * ends the run when a rule of the architecture is broken.
+ *
+ * A track follows one subscription of one client, from the moment its order reached the gateway. For each topic it has
+ *   a feed   (channels): what the gateway was handed or has missed, in order; a client must get each event, or be told;
+ *   a place  (streams): the entry that must come next.
+ * What happened between the order and its ok may or may not be told; from the ok on, everything is due.
+ * Calls out: none; sim_violation() does not return. */
+#ifndef HG_SIM_ORACLE_H
+#define HG_SIM_ORACLE_H
+
+#include <jansson.h>
+
+#include "sim/client.h"
+#include "sim/env.h"
+#include "sim/redis.h"
+#include "sim/store.h"
+
+#define SIM_TOPICS_MAX 16
+#define SIM_RULES_MAX  8
+
+enum sim_item_kind {
+    SIM_ITEM_EVENT, /* handed to the gateway */
+    SIM_ITEM_LOST,  /* published while the gateway could not hear it */
+    SIM_ITEM_BREAK, /* the listener's link was lost */
+};
+
+struct sim_item {
+    enum sim_item_kind kind;
+    bool optional; /* before the ok */
+    bool covered;  /* LOST, BREAK: a gap came after it, and no event since */
+    uint64_t number;
+};
+
+struct sim_feed {
+    struct sim_item *items;
+    size_t head, count, capacity;
+    bool begun; /* an event came: from it on nothing is optional */
+};
+
+struct sim_place {
+    size_t count_at_order, first_at_order, handed_at_order, count_at_ok;
+    size_t there;  /* entries that the gateway knows of, or must find */
+    size_t recent; /* the first entry that was young when the order came */
+    bool followed; /* somebody else's subscription may have had the gateway read it already */
+    bool begun;
+    size_t next;     /* begun: the entry that is due */
+    uint64_t budget; /* entries too large to be shown, told as gaps, not yet passed */
+};
+
+enum sim_track_state { SIM_TRACK_PENDING, SIM_TRACK_ACTIVE };
+
+struct sim_track {
+    enum sim_track_state state;
+    uint64_t client, sub;
+    struct sim_order *order;
+    const char *pattern;
+    bool exact, stale;
+    bool caught_up_due; /* may still come */
+    bool from_unclear;  /* another order for the same was pending: its `from` may be the one that counts */
+    bool matches[SIM_TOPICS_MAX];
+    struct hg_slice globs[SIM_RULES_MAX]; /* of a pattern; null pointer: it does not listen for this rule */
+    uint64_t sources;                     /* channels and globs it listens to */
+    uint64_t gaps_due;                    /* gaps of reason disconnected that may be told */
+    uint64_t stales, troubles_at_order;
+    uint64_t overflow_told, skipped, skipped_optional;
+    struct sim_feed feeds[SIM_TOPICS_MAX];
+    struct sim_place places[SIM_TOPICS_MAX];
+};
+
+struct sim_oracle {
+    struct sim_env *env;
+    struct sim_track **tracks;
+    size_t track_count, track_capacity;
+    struct sim_payload *messages[SIM_TOPICS_MAX]; /* published, by number */
+    size_t message_count[SIM_TOPICS_MAX], message_capacity[SIM_TOPICS_MAX];
+    uint64_t troubles; /* links lost, commands refused, odd answers so far */
+    uint64_t events_seen, gaps_seen;
+};
+
+void sim_oracle_init(struct sim_oracle *oracle, struct sim_env *env);
+void sim_oracle_done(struct sim_oracle *oracle);
+
+/* Publishers and Redis. A glob with a null pointer: by the channel's own name. */
+void sim_oracle_published(struct sim_oracle *oracle, int topic, struct sim_payload payload);
+void sim_oracle_message_handed(struct sim_oracle *oracle, int topic, struct hg_slice glob, uint64_t number);
+void sim_oracle_message_lost(struct sim_oracle *oracle, int topic, struct hg_slice glob, uint64_t number);
+void sim_oracle_listener_lost(struct sim_oracle *oracle);
+void sim_oracle_trouble(struct sim_oracle *oracle);
+void sim_oracle_appended(struct sim_oracle *oracle, const struct sim_key *key, const struct sim_entry *entry,
+                         uint64_t window_ms, uint64_t maxlen);
+
+/* Clients. `open`: the gateway had not closed it. */
+void sim_oracle_order(struct sim_oracle *oracle, struct sim_order *order, bool open);
+void sim_oracle_message(struct sim_oracle *oracle, struct sim_client *client, struct hg_slice text, const char *op,
+                        const json_t *message);
+void sim_oracle_client_closing(struct sim_oracle *oracle, uint64_t client);
+
+/* Cheap rules, after each turn. */
+void sim_oracle_turn(struct sim_oracle *oracle);
+/* Whether everything due has come; then there is no need to wait longer. */
+bool sim_oracle_is_settled(const struct sim_oracle *oracle);
+/* After everything healed and time passed: whatever is due has come, or the run ends. */
+void sim_oracle_settled(struct sim_oracle *oracle);
+/* After all clients left and lingering ended: nothing is kept. */
+void sim_oracle_empty(struct sim_oracle *oracle);
+
+/* A subscription that the client knows of, by chance; NULL when it has none. */
+const struct sim_track *sim_oracle_pick(const struct sim_oracle *oracle, uint64_t client, uint32_t chance);
+
+/* For the parts of the oracle. */
+bool sim_is_channel(const struct sim_env *env, int topic);
+/* A channel under an "auto" rule that became a stream: what is published on it is not due any more. */
+bool sim_is_converted(const struct sim_env *env, int topic);
+bool sim_is_oversize(const struct sim_env *env, const struct sim_key *key, size_t index);
+
+void sim_feed_put(struct sim_feed *feed, enum sim_item_kind kind, bool optional, uint64_t number);
+void sim_feed_event(struct sim_oracle *oracle, struct sim_track *track, int topic, uint64_t number);
+void sim_feed_disconnected(struct sim_track *track, int topic);
+/* Whether something may still come. */
+bool sim_feed_is_waiting(const struct sim_oracle *oracle, const struct sim_track *track, int topic);
+void sim_feed_settled(struct sim_oracle *oracle, struct sim_track *track, int topic);
+
+void sim_place_ordered(struct sim_oracle *oracle, struct sim_track *track, int topic);
+void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int topic, struct hg_slice cursor,
+                     struct hg_slice text, const json_t *message);
+/* Whether everything before entry `upto` has come, or cannot. */
+bool sim_place_has(const struct sim_oracle *oracle, const struct sim_track *track, int topic, size_t upto);
+
+/* Answers to orders. The order that `message` answers, checked; NULL: an error that answers none. */
+struct sim_order *sim_answer_order(struct sim_oracle *oracle, struct sim_client *client, bool ok,
+                                   const json_t *message);
+void sim_answer_emit_ordered(struct sim_oracle *oracle, struct sim_order *order);
+
+#endif

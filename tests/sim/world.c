@@ -1,0 +1,556 @@
+#include "sim/world.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "sim/client.h"
+#include "sim/oracle.h"
+#include "sim/redis.h"
+#include "sim/store.h"
+
+#define TURNS_WITHOUT_EVENT_MAX 20000
+#define SETTLE_MS               40000
+
+struct sim_world {
+    struct sim_env env;
+    struct sim_store store;
+    struct sim_redis redis;
+    struct sim_clients clients;
+    struct sim_oracle oracle;
+    jmp_buf on_violation;
+    uint64_t idle_turns;
+};
+
+/* ---- ports ------------------------------------------------------------------------------------------------------- */
+
+static enum hg_send ws_send(void *context, hg_session_ref session, struct hg_slice frames)
+{
+    return sim_client_send(&((struct sim_world *)context)->clients, session, frames);
+}
+
+static void ws_close(void *context, hg_session_ref session, uint16_t code, struct hg_slice reason)
+{
+    sim_client_close(&((struct sim_world *)context)->clients, session, code, reason);
+}
+
+static void ws_pause(void *context, hg_session_ref session, bool paused)
+{
+    sim_client_pause(&((struct sim_world *)context)->clients, session, paused);
+}
+
+static void redis_open(void *context, uint32_t link)
+{
+    sim_redis_open(&((struct sim_world *)context)->redis, link);
+}
+
+static void redis_close(void *context, uint32_t link)
+{
+    sim_redis_close(&((struct sim_world *)context)->redis, link);
+}
+
+static void redis_command(void *context, uint32_t link, uint64_t token, const struct hg_slice *argv, size_t argc)
+{
+    sim_redis_command(&((struct sim_world *)context)->redis, link, token, argv, argc);
+}
+
+static void log_line(void *context, enum hg_log_level level, struct hg_slice line)
+{
+    struct sim_world *world = context;
+
+    (void)level;
+    SIM_TRACE(&world->env, "core: log: %.*s", HG_SLICE_ARG(line));
+}
+
+/* ---- turns ------------------------------------------------------------------------------------------------------- */
+
+static void dispatch(struct sim_world *world, const struct sim_event *event)
+{
+    if (event->kind <= SIM_LINK_DOWN)
+        sim_redis_event(&world->redis, event);
+    else
+        sim_client_event(&world->clients, event);
+    if (world->env.options.validate && world->env.fed)
+        hg_core_validate(world->env.core);
+}
+
+static void turn(struct sim_world *world)
+{
+    struct sim_env *env = &world->env;
+
+    env->fed = false;
+    while (sim_agenda_next(&env->agenda).us <= env->now.us) {
+        struct sim_event event = sim_agenda_pop(&env->agenda);
+        dispatch(world, &event);
+    }
+    if (env->fed)
+        world->idle_turns = 0;
+    else if (hg_core_next_deadline(env->core).us > env->now.us)
+        return;
+    else if (++world->idle_turns > TURNS_WITHOUT_EVENT_MAX)
+        sim_violation(env, "turns: the core asks for one after the other, and nothing happens");
+    hg_core_turn_end(env->core, env->now);
+    if (env->options.validate)
+        hg_core_validate(env->core);
+    sim_oracle_turn(&world->oracle);
+}
+
+static void run_until(struct sim_world *world, hg_time end)
+{
+    struct sim_env *env = &world->env;
+
+    for (;;) {
+        hg_time next = hg_time_min(sim_agenda_next(&env->agenda), hg_core_next_deadline(env->core));
+
+        if (next.us <= env->now.us)
+            next.us = env->now.us + 1;
+        if (env->options.turn_us > 1)
+            next = hg_time_add(next, hg_us(sim_below(env, env->options.turn_us)));
+        if (next.us > end.us) {
+            if (env->now.us < end.us)
+                env->now = end;
+            return;
+        }
+        env->now = next;
+        turn(world);
+    }
+}
+
+static void run_for(struct sim_world *world, hg_dur span)
+{
+    run_until(world, hg_time_add(world->env.now, span));
+}
+
+/* ---- beginning and end ------------------------------------------------------------------------------------------- */
+
+struct sim_world *sim_world_new(uint64_t seed)
+{
+    struct sim_world *world = calloc(1, sizeof *world);
+
+    HG_ASSERT(world);
+    struct sim_env *env = &world->env;
+    hg_prng_init(&env->prng, seed);
+    env->now = hg_time_add((hg_time){0}, hg_ms(1000 + sim_below(env, 100000)));
+    env->faults = true;
+    env->on_violation = &world->on_violation;
+    env->store = &world->store;
+    env->redis = &world->redis;
+    env->clients = &world->clients;
+    env->oracle = &world->oracle;
+    sim_options_init(&env->options, &env->prng);
+    sim_store_init(&world->store, env);
+    sim_redis_init(&world->redis, env);
+    sim_clients_init(&world->clients, env);
+    sim_oracle_init(&world->oracle, env);
+
+    const struct hg_ports ports = {
+        .context = world,
+        .ws_send = ws_send,
+        .ws_close = ws_close,
+        .ws_pause = ws_pause,
+        .redis_open = redis_open,
+        .redis_close = redis_close,
+        .redis_command = redis_command,
+        .log = log_line,
+    };
+    if (!hg_ok(hg_core_new(&env->options.config, &ports, hg_prng_next(&env->prng), &env->core)))
+        HG_UNREACHABLE();
+    if (setjmp(world->on_violation))
+        return world;
+    for (size_t i = 0; i < sim_topic_count; i++)
+        for (uint64_t n = sim_topics[i].there ? 1 + sim_below(env, 12) : 0; n > 0; n--)
+            sim_redis_append(&world->redis, (int)i);
+    env->started = env->now;
+    hg_core_start(env->core, env->now);
+    hg_core_turn_end(env->core, env->now);
+    for (uint64_t n = 1 + sim_below(env, env->options.clients_max); n > 0; n--)
+        sim_client_connect(&world->clients);
+    return world;
+}
+
+void sim_world_free(struct sim_world *world)
+{
+    if (world->env.violation[0] == '\0')
+        hg_core_free(world->env.core);
+    sim_oracle_done(&world->oracle);
+    sim_clients_done(&world->clients);
+    sim_redis_done(&world->redis);
+    sim_store_done(&world->store);
+    sim_agenda_done(&world->env.agenda);
+    sim_arena_clear(&world->env.arena);
+    free(world);
+}
+
+const struct sim_options *sim_world_options(const struct sim_world *world)
+{
+    return &world->env.options;
+}
+
+const char *sim_world_violation(const struct sim_world *world)
+{
+    return world->env.violation;
+}
+
+void sim_world_sums(const struct sim_world *world, struct sim_sums *sums)
+{
+    sums->events += world->oracle.events_seen;
+    sums->gaps += world->oracle.gaps_seen;
+    sums->orders += world->clients.order_count;
+    for (size_t i = 0; i < world->store.key_count; i++)
+        sums->entries += world->store.keys[i].count;
+    for (size_t i = 0; i < sim_topic_count; i++)
+        sums->messages += world->redis.published[i];
+}
+
+/* Waits until the oracle has no wish left, at most `ms`; then insists. */
+static void settle(struct sim_world *world, uint64_t ms)
+{
+    for (uint64_t waited = 0; waited < ms && !sim_oracle_is_settled(&world->oracle); waited += 100)
+        run_for(world, hg_ms(100));
+    sim_oracle_settled(&world->oracle);
+}
+
+/* A newcomer is served as if nothing had happened. */
+static void probe(struct sim_world *world)
+{
+    struct sim_env *env = &world->env;
+    struct sim_order *orders[3];
+
+    if (env->options.tight)
+        return;
+    run_for(world, hg_ms(4000)); /* the last slow answer, the longest backoff */
+    struct sim_client *client = sim_client_connect(&world->clients);
+    if (!client)
+        return;
+    uint64_t number = client->number;
+    int stream = sim_topic_find(HG_LIT("st.a")), channel = sim_topic_find(HG_LIT("ch.a"));
+    orders[0] = sim_order_subscribe(&world->clients, "st.a", 2);
+    orders[1] = sim_order_subscribe(&world->clients, "ch.a", 0);
+    orders[2] = sim_order_emit(&world->clients, stream, 1, 3);
+    for (int i = 0; i < 3; i++)
+        sim_client_say(&world->clients, client, orders[i]);
+    settle(world, SETTLE_MS);
+    for (int i = 0; i < 3; i++)
+        if (!orders[i]->answered_ok && (i < 2 || orders[i]->event.len <= env->options.config.event_bytes_max) &&
+            client->number == number && client->state == SIM_CLIENT_OPEN)
+            sim_violation(env, "probe: all is well, but order %" PRIu64 " of a new client is not granted",
+                          orders[i]->number);
+    sim_redis_publish(&world->redis, channel);
+    sim_redis_append(&world->redis, stream);
+    run_for(world, hg_ms(50));
+    settle(world, SETTLE_MS);
+}
+
+static void everybody_leaves(struct sim_world *world)
+{
+    struct sim_env *env = &world->env;
+    struct hg_core_stats stats;
+
+    if (env->options.shutdown) {
+        SIM_TRACE(env, "shutdown");
+        hg_core_shutdown(env->core, env->now);
+        hg_core_turn_end(env->core, env->now);
+        sim_client_connect(&world->clients);
+    } else {
+        for (size_t i = 0; i < SIM_CLIENTS; i++)
+            sim_client_leave(&world->clients.items[i], env);
+    }
+    for (uint64_t waited = 0; waited < 20000; waited += 100) {
+        run_for(world, hg_ms(100));
+        hg_core_stats(env->core, &stats);
+        if (stats.sessions == 0 && stats.topics == 0 && stats.groups == 0 && stats.emits_pending == 0 &&
+            world->redis.channels.count + world->redis.globs.count == 0)
+            break;
+    }
+    if (env->options.shutdown && !hg_core_is_drained(env->core))
+        sim_violation(env, "shutdown: the core is not drained");
+    sim_oracle_empty(&world->oracle);
+    for (size_t i = 0; i < SIM_CLIENTS; i++)
+        if (world->clients.items[i].state == SIM_CLIENT_OPEN)
+            sim_violation(env, "shutdown: a client is still there");
+}
+
+bool sim_world_finish(struct sim_world *world)
+{
+    struct sim_env *env = &world->env;
+
+    if (env->violation[0])
+        return false;
+    if (setjmp(world->on_violation))
+        return false;
+    SIM_TRACE(env, "all heals");
+    env->faults = false;
+    world->redis.down_until = world->redis.loading_until = env->now;
+    for (size_t i = 0; i < SIM_CLIENTS; i++) {
+        sim_client_stall(&world->clients.items[i], env, false);
+        sim_client_mute(&world->clients.items[i], env, false);
+    }
+    settle(world, SETTLE_MS);
+    probe(world);
+    everybody_leaves(world);
+    return true;
+}
+
+/* ---- operations -------------------------------------------------------------------------------------------------- */
+
+static struct sim_client *choose_client(struct sim_world *world, uint32_t chance)
+{
+    struct sim_client *there[SIM_CLIENTS];
+    size_t count = 0;
+
+    for (size_t i = 0; i < SIM_CLIENTS; i++)
+        if (world->clients.items[i].state != SIM_CLIENT_FREE && !world->clients.items[i].leaving)
+            there[count++] = &world->clients.items[i];
+    return count ? there[chance % count] : NULL;
+}
+
+static const char *choose_pattern(const struct sim_world *world, uint32_t chance)
+{
+    size_t exact = 0;
+
+    while (exact < sim_pattern_count && !strchr(sim_patterns[exact], '*'))
+        exact++;
+    /* Few topics get most subscriptions: what is shared is where it gets interesting. */
+    if (chance % 2 == 0)
+        return sim_patterns[chance / 2 % 3];
+    return sim_patterns[chance / 2 % (world->env.options.patterns ? sim_pattern_count : exact)];
+}
+
+static int choose_topic(uint32_t chance, bool (*fits)(const struct sim_topic *topic))
+{
+    int fitting[SIM_TOPICS_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < sim_topic_count; i++)
+        if (fits(&sim_topics[i]))
+            fitting[count++] = (int)i;
+    return fitting[chance % count];
+}
+
+static bool is_stream(const struct sim_topic *topic)
+{
+    return topic->kind == SIM_TOPIC_STREAM;
+}
+
+static bool is_channel(const struct sim_topic *topic)
+{
+    return topic->kind == SIM_TOPIC_CHANNEL;
+}
+
+static bool is_any(const struct sim_topic *topic)
+{
+    (void)topic;
+    return true;
+}
+
+static void publish(struct sim_world *world, struct sim_op op)
+{
+    struct sim_env *env = &world->env;
+    int topic = choose_topic(op.a, op.b % 16 == 0 ? is_any : is_channel);
+
+    if (env->options.catch_all && sim_topics[topic].kind == SIM_TOPIC_WRONG)
+        return;
+    /* Under an "auto" rule the channel of a topic that is a stream is neither forbidden nor promised. */
+    if (sim_topics[topic].rule == 3 && (sim_topics[topic].kind != SIM_TOPIC_CHANNEL || sim_is_converted(env, topic)))
+        return;
+    for (uint64_t n = 1 + op.b / 16 % env->options.burst_max; n > 0; n--)
+        sim_redis_publish(&world->redis, topic);
+}
+
+static void append(struct sim_world *world, struct sim_op op)
+{
+    int topic = choose_topic(op.a, is_stream);
+
+    for (uint64_t n = 1 + op.b % world->env.options.burst_max; n > 0; n--)
+        sim_redis_append(&world->redis, topic);
+}
+
+static void subscribe(struct sim_world *world, struct sim_op op, struct sim_client *client, bool anew)
+{
+    const struct sim_track *track = sim_oracle_pick(&world->oracle, client->number, op.b);
+
+    if (!anew) {
+        sim_client_say(&world->clients, client,
+                       sim_order_subscribe(&world->clients, choose_pattern(world, op.b), op.a >> 8));
+    } else if (track) {
+        struct sim_order *first = sim_order_unsubscribe(&world->clients, track->sub);
+        first->next = sim_order_subscribe(&world->clients, track->pattern, op.a >> 8);
+        if (op.b % 4 == 0)
+            first->next->next = sim_order_ping(&world->clients);
+        sim_client_say(&world->clients, client, first);
+    }
+}
+
+static void trim(struct sim_world *world, struct sim_op op)
+{
+    struct sim_key *key = sim_store_key(&world->store, choose_topic(op.a, is_stream));
+
+    if (world->env.options.trims)
+        sim_store_trim(&world->store, key, op.b % 6);
+}
+
+static void client_op(struct sim_world *world, struct sim_op op)
+{
+    struct sim_env *env = &world->env;
+    struct sim_client *client = choose_client(world, op.a);
+
+    if (!client) {
+        sim_client_connect(&world->clients);
+        return;
+    }
+    switch (op.kind) {
+    case SIM_OP_LEAVE:
+        sim_client_leave(client, env);
+        return;
+    case SIM_OP_SUBSCRIBE:
+        subscribe(world, op, client, false);
+        return;
+    case SIM_OP_RESUBSCRIBE:
+        subscribe(world, op, client, true);
+        return;
+    case SIM_OP_UNSUBSCRIBE: {
+        const struct sim_track *track = sim_oracle_pick(&world->oracle, client->number, op.b);
+        if (track)
+            sim_client_say(&world->clients, client, sim_order_unsubscribe(&world->clients, track->sub));
+        return;
+    }
+    case SIM_OP_EMIT: {
+        int topic = choose_topic(op.b, op.a % 16 == 3 ? is_any : is_stream);
+        struct sim_order *order = sim_order_emit(&world->clients, topic, op.a / 16, op.b / 16);
+        if (op.b % 5 == 0)
+            order->next = sim_order_emit(&world->clients, topic, op.b / 32, op.a / 8);
+        sim_client_say(&world->clients, client, order);
+        return;
+    }
+    case SIM_OP_PING:
+        sim_client_say(&world->clients, client, sim_order_ping(&world->clients));
+        return;
+    case SIM_OP_GARBAGE:
+        sim_client_garbage(&world->clients, client, op.b);
+        return;
+    case SIM_OP_STALL:
+        sim_client_stall(client, env, op.b % 3 != 0);
+        return;
+    case SIM_OP_MUTE:
+        sim_client_mute(client, env, op.b % 3 != 0);
+        return;
+    default:
+        HG_UNREACHABLE();
+    }
+}
+
+static void apply(struct sim_world *world, struct sim_op op)
+{
+    struct sim_env *env = &world->env;
+    size_t there = 0;
+
+    switch (op.kind) {
+    case SIM_OP_WAIT:
+        run_for(world, hg_us(op.a % (10 * env->options.tempo_us + 1)));
+        return;
+    case SIM_OP_CONNECT:
+        for (size_t i = 0; i < SIM_CLIENTS; i++)
+            there += world->clients.items[i].state != SIM_CLIENT_FREE;
+        if (there < env->options.clients_max)
+            sim_client_connect(&world->clients);
+        return;
+    case SIM_OP_PUBLISH:
+        publish(world, op);
+        return;
+    case SIM_OP_APPEND:
+        append(world, op);
+        return;
+    case SIM_OP_KILL:
+        sim_redis_kill(&world->redis, op.b % 3 == 0 ? op.a % 5 : op.a % 2, op.b % 4 < 2, op.b % 2 == 0);
+        return;
+    case SIM_OP_RESTART:
+        sim_redis_restart(&world->redis, hg_ms(op.a % 300), hg_ms(op.b % 3 == 0 ? op.b % 200 : 0));
+        return;
+    case SIM_OP_SPIKE:
+        sim_redis_spike(&world->redis, op.a % 5, hg_ms(op.b % 1500));
+        return;
+    case SIM_OP_ODD_PUSH:
+        sim_redis_odd_push(&world->redis);
+        return;
+    case SIM_OP_TRIM:
+        trim(world, op);
+        return;
+    default:
+        client_op(world, op);
+        return;
+    }
+}
+
+/* How often each is chosen; 0: not in this world. */
+static uint64_t weight(const struct sim_options *o, enum sim_op_kind kind)
+{
+    const uint64_t weights[SIM_OP__COUNT] = {
+        [SIM_OP_WAIT] = 4,
+        [SIM_OP_CONNECT] = 4,
+        [SIM_OP_LEAVE] = o->leaves ? 3 : 0,
+        [SIM_OP_SUBSCRIBE] = 16,
+        [SIM_OP_UNSUBSCRIBE] = 4,
+        [SIM_OP_RESUBSCRIBE] = 3,
+        [SIM_OP_EMIT] = o->emits ? 14 : 0,
+        [SIM_OP_PING] = 1,
+        [SIM_OP_GARBAGE] = o->garbage ? 3 : 0,
+        [SIM_OP_PUBLISH] = 20,
+        [SIM_OP_APPEND] = 20,
+        [SIM_OP_STALL] = o->stalls ? 5 : 0,
+        [SIM_OP_MUTE] = o->mutes ? 3 : 0,
+        [SIM_OP_KILL] = o->kills ? 4 : 0,
+        [SIM_OP_RESTART] = o->restarts ? 1 : 0,
+        [SIM_OP_SPIKE] = o->spikes ? 2 : 0,
+        [SIM_OP_ODD_PUSH] = o->odd_chance ? 1 : 0,
+        [SIM_OP_TRIM] = o->trims ? 3 : 0,
+    };
+    return weights[kind];
+}
+
+bool sim_world_apply(struct sim_world *world, struct sim_op op)
+{
+    struct sim_env *env = &world->env;
+
+    if (env->violation[0])
+        return false;
+    if (weight(&env->options, op.kind) == 0)
+        return true;
+    if (setjmp(world->on_violation))
+        return false;
+    apply(world, op);
+    run_until(world, sim_soon(env, env->options.tempo_us));
+    return true;
+}
+
+struct sim_op sim_op_random(struct sim_world *world)
+{
+    struct sim_env *env = &world->env;
+    uint64_t sum = 0;
+
+    for (int i = 0; i < SIM_OP__COUNT; i++)
+        sum += weight(&env->options, (enum sim_op_kind)i);
+    uint64_t chosen = sim_below(env, sum);
+    int kind = 0;
+    while (chosen >= weight(&env->options, (enum sim_op_kind)kind))
+        chosen -= weight(&env->options, (enum sim_op_kind)kind++);
+    struct sim_op op = {.kind = (enum sim_op_kind)kind};
+    op.a = (uint32_t)hg_prng_next(&env->prng);
+    op.b = (uint32_t)hg_prng_next(&env->prng);
+    return op;
+}
+
+bool sim_world_run(uint64_t seed, struct sim_sums *sums, char *reterr_text, size_t size)
+{
+    struct sim_world *world = sim_world_new(seed);
+    bool good = world->env.violation[0] == '\0';
+
+    for (uint64_t i = 0; good && i < world->env.options.operations; i++)
+        good = sim_world_apply(world, sim_op_random(world));
+    good = good && sim_world_finish(world);
+    if (!good)
+        snprintf(reterr_text, size, "%s", world->env.violation);
+    sim_world_sums(world, sums);
+    sim_world_free(world);
+    return good;
+}
