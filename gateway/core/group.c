@@ -177,7 +177,7 @@ void hg_groups_done(struct hg_core *core)
 
 bool hg_group_is_ready(const struct hg_group *group)
 {
-    return group->unready == 0 && !group->undecided && group->needs_pass == 0;
+    return group->unready == 0 && group->not_alive == 0 && !group->undecided && group->needs_pass == 0;
 }
 
 void hg_group_check_ready(struct hg_core *core, struct hg_group *group)

@@ -59,7 +59,7 @@ static uint64_t entry_bytes(const struct hg_entry *entry)
 }
 
 /* False: the shape is wrong. */
-static bool take_stream(struct hg_core *core, struct hg_reader *reader, const struct hg_reply *reply, size_t *entries)
+static bool take_stream(struct hg_core *core, struct hg_reader *reader, const struct hg_reply *reply)
 {
     if (!hg_reply_is_array(reply, 2) || reply->items[0].type != HG_REPLY_STRING ||
         reply->items[1].type != HG_REPLY_ARRAY)
@@ -76,7 +76,8 @@ static bool take_stream(struct hg_core *core, struct hg_reader *reader, const st
         reader->entry_bytes = (reader->entry_bytes * 15 + entry_bytes(&entry)) / 16;
         hg_source_entry(core, source, &entry);
     }
-    *entries += list->count;
+    reader->entries += list->count;
+    reader->full = reader->full || list->count >= reader->count;
     if (list->count > 0)
         source->brought_in = reader->asked;
     return true;
@@ -93,35 +94,57 @@ static void settle_streams(struct hg_core *core, struct hg_reader *reader)
     }
 }
 
+static void set_alive(struct hg_core *core, struct hg_reader *reader, bool alive)
+{
+    for (struct hg_list_node *n = reader->sources.first; n; n = n->next)
+        hg_source_set_alive(core, HG_CONTAINER(n, struct hg_source, in_reader), alive);
+}
+
+/* Redis has nothing more for now: what is told from here on is live. */
+static void catch_up(struct hg_core *core, struct hg_reader *reader)
+{
+    if (!reader->behind)
+        return;
+    reader->behind = false;
+    set_alive(core, reader, true);
+}
+
+static void refused(struct hg_core *core, struct hg_reader *reader, const struct hg_reply *reply)
+{
+    if (hg_reply_is_error(reply, "UNBLOCKED"))
+        return;
+    reader->next_read = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
+    struct hg_slice words = hg_core_words(core, reply);
+    hg_core_log(core, HG_LOG_WARNING, "redis refuses to read streams: %.*s", HG_SLICE_ARG(words));
+    /* XREAD does not say which key it means. */
+    if (hg_reply_is_error(reply, "WRONGTYPE"))
+        for (struct hg_list_node *n = reader->sources.first; n; n = n->next)
+            hg_source_inspect(core, HG_CONTAINER(n, struct hg_source, in_reader));
+}
+
 void hg_reader_read(struct hg_core *core, struct hg_reader *reader, const struct hg_reply *reply)
 {
     reader->read = NULL;
     if (!reply)
         return;
     reader->next_read = core->now;
-    if (reply->type == HG_REPLY_NIL)
-        settle_streams(core, reader);
-    if (reply->type == HG_REPLY_NIL || hg_reply_is_error(reply, "UNBLOCKED"))
-        return;
     if (reply->type == HG_REPLY_ERROR) {
-        reader->next_read = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
-        struct hg_slice words = hg_core_words(core, reply);
-        hg_core_log(core, HG_LOG_WARNING, "redis refuses to read streams: %.*s", HG_SLICE_ARG(words));
-        /* XREAD does not say which key it means. */
-        if (hg_reply_is_error(reply, "WRONGTYPE"))
-            for (struct hg_list_node *n = reader->sources.first; n; n = n->next)
-                hg_source_inspect(core, HG_CONTAINER(n, struct hg_source, in_reader));
+        refused(core, reader, reply);
         return;
     }
-    bool well_formed = reply->type == HG_REPLY_ARRAY;
-    size_t entries = 0;
+    bool well_formed = reply->type == HG_REPLY_ARRAY || reply->type == HG_REPLY_NIL;
+    reader->entries = 0;
+    reader->full = false;
     for (size_t i = 0; well_formed && i < reply->count; i++)
-        well_formed = take_stream(core, reader, &reply->items[i], &entries);
-    if (!well_formed)
+        well_formed = take_stream(core, reader, &reply->items[i]);
+    if (!well_formed) {
         hg_link_lost(core, reader->link, HG_LIT("an answer to XREAD had an unexpected shape"), true);
-    else
-        settle_streams(core, reader);
-    if (well_formed && entries >= BUSY_ENTRIES)
+        return;
+    }
+    settle_streams(core, reader);
+    if (!reader->full)
+        catch_up(core, reader);
+    if (reader->entries >= BUSY_ENTRIES && !reader->full)
         reader->next_read = hg_time_add(core->now, hg_ms(BUSY_PAUSE_MS));
 }
 
@@ -141,24 +164,22 @@ void hg_reader_unblocked(struct hg_core *core, struct hg_reader *reader, const s
     reader->next_unblock = hg_time_add(core->now, hg_ms(UNBLOCK_PAUSE_MS));
 }
 
-static void set_alive(struct hg_core *core, uint32_t link, bool alive)
+static struct hg_reader *reader_of(const struct hg_core *core, uint32_t link)
 {
     size_t index = link - HG_LINK_READER;
     HG_ASSERT(index < core->readers.count);
-    struct hg_reader *reader = core->readers.items[index];
-    for (struct hg_list_node *n = reader->sources.first; n; n = n->next)
-        hg_source_set_alive(core, HG_CONTAINER(n, struct hg_source, in_reader), alive);
-    reader->next_read = core->now;
+    return core->readers.items[index];
 }
 
 void hg_readers_link_up(struct hg_core *core, uint32_t link)
 {
-    set_alive(core, link, true);
+    reader_of(core, link)->behind = true;
+    reader_of(core, link)->next_read = core->now;
 }
 
 void hg_readers_link_lost(struct hg_core *core, uint32_t link)
 {
-    set_alive(core, link, false);
+    set_alive(core, reader_of(core, link), false);
 }
 
 static uint64_t number_of_entries(uint64_t entry_size)
@@ -169,19 +190,22 @@ static uint64_t number_of_entries(uint64_t entry_size)
 
 static void read_streams(struct hg_core *core, struct hg_reader *reader)
 {
-    size_t count = reader->sources.count, argc = 6 + 2 * count, at = 6;
-    struct hg_slice *argv = hg_core_alloc(argc * sizeof(*argv));
-    bool blind = core->readers.cannot_unblock || core->links.items[reader->link]->client_id == 0;
+    size_t count = reader->sources.count, at = 3;
+    struct hg_slice *argv = hg_core_alloc((6 + 2 * count) * sizeof(*argv));
     char block[24], number[24];
-    int block_len = snprintf(block, sizeof(block), "%u", blind ? SHORT_BLOCK_MS : HG_READ_BLOCK_MS);
-    int number_len =
-        snprintf(number, sizeof(number), "%llu", (unsigned long long)number_of_entries(reader->entry_bytes));
+    reader->count = number_of_entries(reader->entry_bytes);
+    int number_len = snprintf(number, sizeof(number), "%llu", (unsigned long long)reader->count);
     argv[0] = HG_LIT("XREAD");
     argv[1] = HG_LIT("COUNT");
     argv[2] = hg_slice(number, (size_t)number_len);
-    argv[3] = HG_LIT("BLOCK");
-    argv[4] = hg_slice(block, (size_t)block_len);
-    argv[5] = HG_LIT("STREAMS");
+    if (!reader->behind) {
+        bool blind = core->readers.cannot_unblock || core->links.items[reader->link]->client_id == 0;
+        int block_len = snprintf(block, sizeof(block), "%u", blind ? SHORT_BLOCK_MS : HG_READ_BLOCK_MS);
+        argv[3] = HG_LIT("BLOCK");
+        argv[4] = hg_slice(block, (size_t)block_len);
+        at = 5;
+    }
+    argv[at++] = HG_LIT("STREAMS");
     struct hg_buf *ids = &core->text;
     hg_buf_clear(ids);
     /* Reserved at once: the slices point into the buffer. */
@@ -196,7 +220,7 @@ static void read_streams(struct hg_core *core, struct hg_reader *reader)
         source->asked_in = reader->asked;
     }
     reader->changed = false;
-    reader->read = hg_link_send(core, reader->link, HG_REQUEST_READ, reader, argv, argc);
+    reader->read = hg_link_send(core, reader->link, HG_REQUEST_READ, reader, argv, at + count);
     free(argv);
 }
 

@@ -307,11 +307,6 @@ void hg_sub_activate(struct hg_core *core, struct hg_sub *sub)
     answer_waits(core, sub);
     if (session->state != HG_SESSION_OPEN)
         return;
-    if (sub->group->stale) {
-        sub->told_stale = sub->jumped_stale = true;
-        hg_message_alive(&session->out, false, sub->group->pattern);
-        (void)hg_core_must(hg_buf_result(&session->out));
-    }
     if (sub->from == HG_FROM_LIVE)
         return;
     sub->tell_caught_up = true;

@@ -168,6 +168,7 @@ void hg_source_set_alive(struct hg_core *core, struct hg_source *source, bool al
         else
             group->not_alive++;
         hg_group_check_alive(core, group);
+        hg_group_check_ready(core, group);
     }
 }
 
