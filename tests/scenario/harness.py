@@ -309,7 +309,7 @@ class Gateway:
         wrap = [part.replace("{log}", str(valgrind_log)) for part in WRAP]
         env = {
             **os.environ,
-            "ASAN_OPTIONS": "detect_leaks=1:exitcode=99:strict_string_checks=1:detect_stack_use_after_return=1",
+            "ASAN_OPTIONS": "detect_leaks=1:exitcode=99:detect_stack_use_after_return=1",
             "UBSAN_OPTIONS": "print_stacktrace=1",
             **self.env,
         }

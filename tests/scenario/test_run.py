@@ -157,4 +157,4 @@ def test_a_bad_configuration_is_told(make_run, tmp_path):
 def test_arguments(make_run, args, code):
     run = make_run(*args)
     assert run.process.wait(timeout=60) == code
-    assert "--listen HOST:PORT" in run.out or code == 1
+    assert "--listen" in run.out or code == 1
