@@ -716,8 +716,7 @@ def test_kernel_holds_little_for_one_who_does_not_read(server):
     client = Client(server, receive_buffer=4096)
     client.text("!flood 1000 10000")
     server.wait(f"buffered {client.index}")
-    taken = 10000 * 1000 - 10000 * 1000
-    # Bytes accepted before the first refusal: what the client then reads until the server says writable once.
+    taken = 0  # the transmit queue of the server's end
     with open("/proc/net/tcp", encoding="ascii") as table:
         for line in table.readlines()[1:]:
             fields = line.split()
@@ -817,6 +816,7 @@ def test_connections_max(server):
     wait_for(enters)
 
 
+@pytest.mark.skipif("WS_WRAPPER" in os.environ, reason="valgrind keeps descriptors of its own")
 @pytest.mark.parametrize("server", [("--nofile", 60, "--connections", 1000)], indirect=True)
 def test_out_of_descriptors(server):
     clients = [Client(server, connect=False) for _ in range(100)]
