@@ -133,7 +133,6 @@ static bool create_context(struct hg_ws *ws, void *native_loop)
     info.timeout_secs = HEADERS_S;
     info.timeout_secs_ah_idle = HEADERS_S;
     info.keepalive_timeout = KEEPALIVE_S;
-    info.gid = info.uid = -1;
     info.user = ws;
     ws->lws = lws_create_context(&info);
     ws->vhost = ws->lws ? lws_get_vhost_by_name(ws->lws, info.vhost_name) : NULL;

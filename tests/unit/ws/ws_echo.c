@@ -40,7 +40,7 @@ static struct hg_ws *ws;
 static char *arena, *flood_bytes;
 static size_t flood_len;
 static bool refusing, quitting;
-static unsigned live;
+static unsigned live, high; /* sessions now, and one past the highest index ever */
 
 static char *guarded(size_t bytes)
 {
@@ -124,6 +124,8 @@ static bool on_open(void *context, hg_time now, hg_session_ref *ret_session, int
     hg_buf_init(&session->out, ARENA_BYTES);
     *ret_session = ref_of(index);
     live++;
+    if (index >= high)
+        high = index + 1;
     printf("open %u\n", index);
     return true;
 }
@@ -221,7 +223,7 @@ static void on_log(void *context, enum hg_log_level level, struct hg_slice line)
 static hg_time on_turn_end(void *context, hg_time now)
 {
     (void)context, (void)now;
-    for (uint32_t i = 0; i < SESSIONS; i++)
+    for (uint32_t i = 0; i < high; i++)
         if (sessions[i].dirty)
             flush_session(i);
     fflush(stdout);
@@ -244,7 +246,7 @@ static void on_line(const char *line)
         refusing = strcmp(line, "refuse") == 0;
     else if (strcmp(line, "stop-accepting") == 0)
         hg_ws_stop_accepting(ws);
-    for (uint32_t i = 0; i < SESSIONS; i++) {
+    for (uint32_t i = 0; i < high; i++) {
         if (!sessions[i].live)
             continue;
         if (strcmp(line, "resume") == 0)
