@@ -154,7 +154,7 @@ static void test_the_reference_page_is_up_to_date(void **state)
     static const char here[] = "tests/unit/config/test_dump.c";
     char path[4096];
     size_t root = strlen(__FILE__) - strlen(here);
-    assert_string_equal(__FILE__ + root, here);
+    assert_string_equal(&__FILE__[root], here);
     snprintf(path, sizeof(path), "%.*sweb/docs/configuration.md", (int)root, __FILE__);
     FILE *file = fopen(path, "rb");
     if (!file)
