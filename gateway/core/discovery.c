@@ -13,6 +13,7 @@
 #define WATCH_BATCH 200u   /* TYPE commands at a time */
 #define REFUSED_PAUSE_MS 1000u
 #define HINT_PAUSE_MS 50u
+#define NOT_FOLLOWED "This topic cannot be followed: topics_max is reached, or another topic is mapped to the same name in Redis."
 
 void hg_discovery_init(struct hg_core *core)
 {
@@ -209,7 +210,7 @@ static void follow_as_stream(struct hg_core *core, struct hg_group *group, bool 
     if (hg_ok(result))
         hg_group_take_stream(core, group, source, group->rule, whole);
     else
-        hg_group_refuse(core, group, result.code, "the stream cannot be followed: topics_max is reached, or another topic is mapped to it");
+        hg_group_refuse(core, group, result.code, NOT_FOLLOWED);
 }
 
 static void follow_as_channel(struct hg_core *core, struct hg_group *group)
@@ -221,7 +222,7 @@ static void follow_as_channel(struct hg_core *core, struct hg_group *group)
     if (hg_ok(result))
         (void)hg_source_attach(core, source, group, group->rule);
     else
-        hg_group_refuse(core, group, result.code, "the channel cannot be followed: topics_max is reached, or another topic is mapped to it");
+        hg_group_refuse(core, group, result.code, NOT_FOLLOWED);
 }
 
 void hg_discovery_typed(struct hg_core *core, struct hg_group *group, const struct hg_reply *reply)
@@ -234,7 +235,7 @@ void hg_discovery_typed(struct hg_core *core, struct hg_group *group, const stru
         note_trouble(core, "TYPE", reply->type == HG_REPLY_ERROR ? reply->text : HG_LIT("unexpected shape"));
         d->retry_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
         if (hg_reply_is_error(reply, "NOPERM") && group->undecided)
-            hg_group_refuse(core, group, HG_ERR_UNAVAILABLE, "Redis does not let the gateway ask for the type of this key");
+            hg_group_refuse(core, group, HG_ERR_UNAVAILABLE, "Redis does not let the gateway ask for the type of this topic's key.");
         return;
     }
     bool stream = hg_reply_is(reply, "stream");

@@ -12,7 +12,7 @@
 #define RETRY_MS 1000u
 #define REFUSED_PAUSE_MS 500u
 
-/* KEYS: stream, dedupe key. ARGV: event, id, fingerprint, window in ms, maxlen or 0, user or "".
+/* KEYS: stream, dedupe key. ARGV: event, id, fingerprint, window in ms, maxlen or 0, user or "", the event's field.
  * Returns {cursor, duplicate}. XADD comes before SET: when it is refused nothing is remembered. Redis before 7 must be told
  * to replicate the effects, since "*" gives another id on each server. */
 static const char script[] = "local known = redis.call('GET', KEYS[2])\n"
@@ -22,7 +22,7 @@ static const char script[] = "local known = redis.call('GET', KEYS[2])\n"
                              "if ARGV[5] ~= '0' then\n"
                              "  args[2], args[3], args[4] = 'MAXLEN', '~', ARGV[5]\n"
                              "end\n"
-                             "for _, v in ipairs({'*', 'event', ARGV[1], 'id', ARGV[2]}) do args[#args + 1] = v end\n"
+                             "for _, v in ipairs({'*', ARGV[7], ARGV[1], 'id', ARGV[2]}) do args[#args + 1] = v end\n"
                              "if ARGV[6] ~= '' then\n"
                              "  args[#args + 1] = 'user'\n"
                              "  args[#args + 1] = ARGV[6]\n"
@@ -72,11 +72,11 @@ void hg_emitter_emit(struct hg_core *core, struct hg_session *session, const str
         return;
     }
     if (rule->source == HG_SOURCE_CHANNEL) {
-        refuse(core, session, command, HG_ERR_BAD_REQUEST, "this topic is a channel; events can be emitted to streams only", 0);
+        refuse(core, session, command, HG_ERR_BAD_REQUEST, "This topic is a channel; events can be emitted to streams only.", 0);
         return;
     }
     if (!rule->emit) {
-        refuse(core, session, command, HG_ERR_FORBIDDEN, "clients may not emit to this topic", 0);
+        refuse(core, session, command, HG_ERR_FORBIDDEN, "Clients may not emit to this topic.", 0);
         return;
     }
     if (command->event.len > config->event_bytes_max) {
@@ -85,7 +85,7 @@ void hg_emitter_emit(struct hg_core *core, struct hg_session *session, const str
     }
     if (session->emits >= config->emits_per_session_max || emitter->emits.count >= config->emits_max ||
         emitter->bytes + command->event.len > config->emits_bytes_max) {
-        refuse(core, session, command, HG_ERR_TOO_MANY_REQUESTS, "too many emits wait for Redis; try again with the same id", RETRY_MS);
+        refuse(core, session, command, HG_ERR_TOO_MANY_REQUESTS, "Too many emits wait for Redis; try again with the same id.", RETRY_MS);
         return;
     }
 
@@ -111,7 +111,8 @@ void hg_emitter_emit(struct hg_core *core, struct hg_session *session, const str
     emit->deadline = hg_time_add(core->now, hg_ms(config->emit_timeout_ms));
     emit->maxlen = rule->maxlen;
     emit->window_ms = rule->dedupe_window_ms;
-    const struct hg_slice fields[] = {HG_LIT("event"), emit->event, HG_LIT("id"), emit->id};
+    emit->payload_field = hg_slice_str(rule->payload_field);
+    const struct hg_slice fields[] = {emit->payload_field, emit->event, HG_LIT("id"), emit->id};
     emit->fingerprint = hg_fingerprint(fields, 4);
     hg_list_push_back(&emitter->emits, &emit->node);
     if (!emitter->first_queued)
@@ -220,7 +221,7 @@ void hg_emitter_answered(struct hg_core *core, struct hg_emit *emit, const struc
         /* Redis names the script and the line; the part a client can use comes first. */
         if (memmem(words.ptr, words.len, "WRONGTYPE", 9)) {
             error = HG_ERR_BAD_REQUEST;
-            hg_buf_put_str(&core->message, "the key of this topic in Redis is not a stream");
+            hg_buf_put_str(&core->message, "The key of this topic in Redis is not a stream.");
         } else {
             hg_buf_put_str(&core->message, "Redis refused: ");
             hg_buf_put(&core->message, hg_slice_first(words, 200));
@@ -287,7 +288,8 @@ static void send(struct hg_core *core, struct hg_emit *emit)
                               hg_slice_str(fingerprint),
                               hg_slice_str(window),
                               hg_slice_str(maxlen),
-                              HG_LIT("")};
+                              HG_LIT(""),
+                              emit->payload_field};
     emit->request = hg_link_send(core, HG_LINK_COMMANDER, HG_REQUEST_EMIT, emit, argv, sizeof(argv) / sizeof(argv[0]));
     emit->state = HG_EMIT_SENT;
     emit->was_sent = true;
@@ -323,7 +325,7 @@ void hg_emitter_tick(struct hg_core *core)
         if (!hg_time_reached(emit->deadline, core->now))
             return;
         fail(core, emit, HG_ERR_UNAVAILABLE,
-             HG_LIT("Redis did not answer within emit_timeout_ms; emit again with the same id to learn what became of it"));
+             HG_LIT("Redis did not answer within emit_timeout_ms; emit again with the same id to learn what became of it."));
     }
 }
 

@@ -27,6 +27,7 @@ struct hg_emit {
     uint32_t fingerprint;
     bool was_sent; /* before, with an outcome that is not known */
     size_t bytes;
+    struct hg_slice payload_field; /* of the rule */
     struct hg_slice ref, key, dedupe_key, id, event; /* within text */
     char text[];
 };

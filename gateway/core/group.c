@@ -33,9 +33,9 @@ static hg_result follow(struct hg_core *core, struct hg_group *group, const stru
     }
     hg_buf_clear(message);
     if (result.code == HG_ERR_LIMIT_EXCEEDED)
-        hg_buf_put_str(message, "the gateway follows as many topics as topics_max allows");
+        hg_buf_put_str(message, "The gateway follows as many topics as topics_max allows.");
     else
-        hg_buf_printf(message, "'%.*s' in Redis is followed under another topic already", HG_SLICE_ARG(hg_buf_slice(&core->text)));
+        hg_buf_printf(message, "'%.*s' in Redis is followed under another topic already.", HG_SLICE_ARG(hg_buf_slice(&core->text)));
     return result;
 }
 
@@ -82,7 +82,7 @@ hg_result hg_group_get(struct hg_core *core, struct hg_slice pattern, struct hg_
     }
     hg_buf_clear(message);
     if (core->groups.map.count >= core->config->groups_max) {
-        hg_buf_put_str(message, "the gateway holds as many distinct subscriptions as groups_max allows");
+        hg_buf_put_str(message, "The gateway holds as many distinct subscriptions as groups_max allows.");
         return HG_FAIL(LIMIT_EXCEEDED);
     }
     struct hg_group *group = hg_core_alloc(sizeof(*group));

@@ -255,7 +255,7 @@ void hg_session_subscribe(struct hg_core *core, struct hg_session *session, cons
         if (group->sub_count == 0)
             hg_group_linger(core, group);
         hg_session_error(core, session, command->ref, HG_ERR_LIMIT_EXCEEDED,
-                         HG_LIT("this connection has as many subscriptions as subscriptions_per_session_max allows"), SIZE_MAX, 0);
+                         HG_LIT("This connection has as many subscriptions as subscriptions_per_session_max allows."), SIZE_MAX, 0);
         return;
     }
     if (!sub) {
@@ -392,7 +392,7 @@ void hg_session_unsubscribe(struct hg_core *core, struct hg_session *session, co
         return;
     }
     hg_buf_clear(&core->message);
-    hg_buf_printf(&core->message, "there is no subscription %llu on this connection", (unsigned long long)command->sub);
+    hg_buf_printf(&core->message, "There is no subscription %llu on this connection.", (unsigned long long)command->sub);
     hg_session_error(core, session, command->ref, HG_ERR_BAD_REQUEST, hg_buf_slice(&core->message), SIZE_MAX, 0);
 }
 
@@ -557,7 +557,7 @@ static void expire_waits(struct hg_core *core)
             if (!hg_link_is_up(core, link))
                 trouble = hg_link_trouble(core, link);
         hg_buf_clear(&core->message);
-        hg_buf_printf(&core->message, "Redis did not confirm this subscription within %llu ms (%s)",
+        hg_buf_printf(&core->message, "Redis did not confirm this subscription within %llu ms (%s).",
                       (unsigned long long)core->config->subscribe_timeout_ms, trouble ? trouble : "no answer yet");
         hg_sub_refuse(core, wait->sub, HG_ERR_UNAVAILABLE, core->message.ptr);
     }

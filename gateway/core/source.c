@@ -194,9 +194,9 @@ static void set_broken(struct hg_core *core, struct hg_source *source, struct hg
         if (group->exact || source->type != HG_SOURCE_TYPE_STREAM) {
             hg_buf_clear(&core->text);
             if (wrong_type)
-                hg_buf_printf(&core->text, "the key '%.*s' in Redis is not a stream", HG_SLICE_ARG(source->name));
+                hg_buf_printf(&core->text, "The key '%.*s' in Redis is not a stream.", HG_SLICE_ARG(source->name));
             else
-                hg_buf_printf(&core->text, "Redis does not let the gateway read '%.*s'", HG_SLICE_ARG(source->name));
+                hg_buf_printf(&core->text, "Redis does not let the gateway read '%.*s'.", HG_SLICE_ARG(source->name));
             hg_group_refuse(core, group, HG_ERR_UNAVAILABLE, core->text.ptr);
         } else {
             hg_group_detach(core, attachment);

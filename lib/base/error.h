@@ -26,21 +26,21 @@ enum hg_error_class {
     X(TOO_BIG,           LIMIT,   0, "limit_exceeded",      413, "a buffer would grow past its ceiling")               \
     X(SYNTAX,            PEER,    0, "bad_request",         400, "the text does not parse")                            \
     X(SHAPE,             REDIS,   0, "unavailable",         503, "Redis answered in an unexpected shape")              \
-    X(INTERNAL,          OURS,  100, "internal",            500, "internal error")                                     \
-    X(UNAUTHORIZED,      PEER,  101, "unauthorized",        401, "authentication is required")                         \
-    X(UNKNOWN_TOPIC,     PEER,  102, "unknown_topic",       404, "no rule of the configuration maps this topic")       \
-    X(FORBIDDEN,         PEER,  103, "forbidden",           403, "this is not granted")                                \
-    X(UNKNOWN_OP,        PEER,  104, "unknown_op",          400, "there is no such operation")                         \
-    X(LIMIT_EXCEEDED,    LIMIT, 106, "limit_exceeded",      429, "a limit of the gateway is reached")                  \
-    X(BAD_REQUEST,       PEER,  107, "bad_request",         400, "the message is not well formed")                     \
-    X(UNAVAILABLE,       AGAIN, 108, "unavailable",         503, "Redis is not available; try again later")            \
-    X(TOKEN_EXPIRED,     PEER,  109, "token_expired",       401, "the token has expired")                              \
-    X(TOO_MANY_REQUESTS, AGAIN, 111, "too_many_requests",   429, "too many requests; slow down")                       \
-    X(POSITION_LOST,     PEER,  112, "position_lost",       410, "the position is not in the stream any more")         \
-    X(FILTER_INVALID,    PEER,  120, "filter_invalid",      400, "the filter does not parse")                          \
-    X(EVENT_INVALID,     PEER,  121, "event_invalid",       422, "the event is not valid")                             \
-    X(ID_CONFLICT,       PEER,  122, "id_conflict",         409, "this id was used for a different event")             \
-    X(EVENT_TOO_LARGE,   PEER,  123, "event_too_large",     413, "the event is larger than the gateway accepts")
+    X(INTERNAL,          OURS,  100, "internal",            500, "Internal error.")                                    \
+    X(UNAUTHORIZED,      PEER,  101, "unauthorized",        401, "Authentication is required.")                        \
+    X(UNKNOWN_TOPIC,     PEER,  102, "unknown_topic",       404, "No rule of the configuration maps this topic.")      \
+    X(FORBIDDEN,         PEER,  103, "forbidden",           403, "This is not granted.")                               \
+    X(UNKNOWN_OP,        PEER,  104, "unknown_op",          400, "There is no such operation.")                        \
+    X(LIMIT_EXCEEDED,    LIMIT, 106, "limit_exceeded",      429, "A limit of the gateway is reached.")                 \
+    X(BAD_REQUEST,       PEER,  107, "bad_request",         400, "The message is not well formed.")                    \
+    X(UNAVAILABLE,       AGAIN, 108, "unavailable",         503, "Redis is not available; try again later.")           \
+    X(TOKEN_EXPIRED,     PEER,  109, "token_expired",       401, "The token has expired.")                             \
+    X(TOO_MANY_REQUESTS, AGAIN, 111, "too_many_requests",   429, "Too many requests; slow down.")                      \
+    X(POSITION_LOST,     PEER,  112, "position_lost",       410, "The position is not in the stream any more.")        \
+    X(FILTER_INVALID,    PEER,  120, "filter_invalid",      400, "The filter does not parse.")                         \
+    X(EVENT_INVALID,     PEER,  121, "event_invalid",       422, "The event is not valid.")                            \
+    X(ID_CONFLICT,       PEER,  122, "id_conflict",         409, "This id was used for a different event.")            \
+    X(EVENT_TOO_LARGE,   PEER,  123, "event_too_large",     413, "The event is larger than the gateway accepts.")
 
 enum hg_error {
 #define X(name, class_, code, reason, http, text) HG_ERR_##name,

@@ -446,7 +446,7 @@ static void test_a_key_of_another_type_is_refused_at_once(void **state)
     struct hgt_client *a = subscribed("st.a");
     hgt_answer(&gate, HG_LINK_COMMANDER, "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
     hgt_turn(&gate, 0);
-    assert_true(hgt_said(a, "the key 'st.a' in Redis is not a stream"));
+    assert_true(hgt_said(a, "The key 'st.a' in Redis is not a stream."));
 }
 
 static void test_goodbye(void **state)
