@@ -224,8 +224,8 @@ static void set_descriptor_limit(const struct gateway *gateway)
     if (limit.rlim_cur < clients + DESCRIPTORS_OWN)
         hg_logger_printf(&gateway->logger, HG_LOG_WARNING,
                          "connections_max is %" PRIu64 ", but the system allows %" PRIu64
-                         " open files; raise that limit (ulimit -n, "
-                         "LimitNOFILE= of systemd) or lower connections_max",
+                         " open files; raise that limit "
+                         "(ulimit -n, LimitNOFILE= of systemd) or lower connections_max",
                          clients, (uint64_t)limit.rlim_cur);
 }
 

@@ -41,7 +41,6 @@ static void test_an_empty_object_is_the_defaults(void **state)
     assert_string_equal(config->listen, "127.0.0.1:8080");
     assert_string_equal(config->redis, "redis://127.0.0.1:6379");
     assert_true(config->page);
-    assert_int_equal(config->connections_max, 10000);
     assert_int_equal(config->origins.count, 0);
     assert_int_equal(config->rule_count, 1);
     assert_string_equal(config->rules[0].match, "**");
