@@ -148,7 +148,6 @@ static bool read_streams(struct sim_redis *redis, uint32_t link, struct sim_comm
     struct sim_reply *reply = sim_reply_new(c->token);
     struct hg_reply *items;
     struct hg_reply whole = array_of(reply, n, &items);
-    reply->seen = sim_arena_get(&reply->arena, n * sizeof *reply->seen);
     for (size_t i = 0; i < n; i++) {
         struct sim_key *key = sim_store_find(env->store, c->argv[at + i]);
         if (key && !again) {
@@ -179,10 +178,9 @@ static bool read_streams(struct sim_redis *redis, uint32_t link, struct sim_comm
         items[found] = array_of(reply, 2, &pair);
         pair[0] = string_of(reply, key->name);
         pair[1] = entries_of(reply, key, from, count, false);
-        reply->seen[found++] = (struct sim_seen){key, from + count};
+        found++;
     }
     whole.count = found;
-    reply->seen_count = found;
     if (found > 0)
         *reply->root = whole;
     if (found == 0 && (blocks || again)) {
@@ -473,6 +471,8 @@ static void make_odd(struct sim_redis *redis, uint32_t link, struct hg_slice ver
                               array_of(reply, 1, &single),
                               {.type = HG_REPLY_NIL}};
     single[0] = array_of(reply, 3, &triple);
+    if (word_is(verb, "TYPE"))
+        odd[1] = integer_of(0); /* a word would be a type */
     size_t choices = word_is(verb, "XREAD") ? 4 : 5; /* nil: nothing came in time */
     if (entries && reply->root->type == HG_REPLY_ARRAY && reply->root->count > 0 && sim_chance(redis->env, 50)) {
         /* Right outside, wrong within. */
@@ -482,7 +482,6 @@ static void make_odd(struct sim_redis *redis, uint32_t link, struct hg_slice ver
     } else {
         *reply->root = odd[sim_below(redis->env, choices)];
     }
-    reply->seen_count = 0;
     sim_oracle_trouble(redis->env->oracle);
     SIM_TRACE(redis->env, "redis: the reply to #%" PRIu64 " on link %" PRIu32 " is odd", reply->token, link);
 }

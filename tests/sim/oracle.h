@@ -39,7 +39,7 @@ struct sim_feed {
 };
 
 struct sim_place {
-    size_t count_at_order, first_at_order, handed_at_order, count_at_ok;
+    size_t count_at_order, first_at_order, shown_at_order, count_at_ok;
     size_t there;  /* entries that the gateway knows of, or must find */
     size_t recent; /* the first entry that was young when the order came */
     bool followed; /* somebody else's subscription may have had the gateway read it already */

@@ -23,11 +23,15 @@ void sim_place_ordered(struct sim_oracle *oracle, struct sim_track *track, int t
     if (!key)
         return;
     *place =
-        (struct sim_place){.count_at_order = key->count, .first_at_order = key->first, .handed_at_order = key->handed};
+        (struct sim_place){.count_at_order = key->count, .first_at_order = key->first, .shown_at_order = key->shown};
     /* Longer than any lingering subscription and any answer under way. */
     uint64_t memory_us = (config->linger_ms + 4 * config->redis_timeout_ms + 8000) * 1000;
     place->followed = key->asked && env->now.us - key->asked_at.us < memory_us;
-    place->there = place->followed && key->handed < key->count ? key->handed : key->count;
+    place->there = place->followed && key->shown < key->count ? key->shown : key->count;
+    /* A stream that has just appeared is found by patterns at the next pass over all keys; then all of it comes. */
+    uint64_t pass_us = (12 * config->discover_ms + 2 * config->redis_timeout_ms + 1000) * 1000;
+    if (!track->exact && key->count > 0 && env->now.us - key->entries[0].at.us < pass_us)
+        place->there = 0;
     place->recent = key->count;
     while (place->recent > 0 && env->now.us - key->entries[place->recent - 1].at.us < memory_us)
         place->recent--;
@@ -54,8 +58,8 @@ static void bounds(const struct sim_track *track, const struct sim_place *place,
 {
     size_t low = place->count_at_order;
 
-    if (place->followed && place->handed_at_order < low)
-        low = place->handed_at_order;
+    if (place->followed && place->shown_at_order < low)
+        low = place->shown_at_order;
     if ((!track->exact || sim_topics[topic].rule == 3) && place->recent < low)
         low = place->recent;
     if (track->from_unclear) {
@@ -98,7 +102,7 @@ void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int top
                      struct hg_slice text, const json_t *message)
 {
     struct sim_env *env = oracle->env;
-    const struct sim_key *key = sim_store_key(env->store, topic);
+    struct sim_key *key = sim_store_key(env->store, topic);
     struct sim_place *place = &track->places[topic];
     struct hg_cursor cursor;
 
@@ -113,6 +117,8 @@ void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int top
         sim_violation(env, "event: %s: entry %zu has another fingerprint than %.*s", who(track, topic), index,
                       HG_SLICE_ARG(text_cursor));
     check_entry(oracle, track, topic, key, index, text, message);
+    if (key->shown <= index)
+        key->shown = index + 1;
 
     if (!place->begun) {
         size_t low, high, start = index;

@@ -265,9 +265,6 @@ static void deliver(struct sim_redis *redis, uint32_t link)
     struct sim_reply *reply = pop_reply(&redis->links[link]);
 
     HG_ASSERT(reply);
-    for (size_t i = 0; i < reply->seen_count; i++)
-        if (reply->seen[i].key->handed < reply->seen[i].upto)
-            reply->seen[i].key->handed = reply->seen[i].upto;
     if (reply->is_message) {
         SIM_TRACE(env, "link 0: message %s #%" PRIu64 "%s%.*s", sim_topics[reply->topic].name, reply->number,
                   reply->glob.ptr ? " by " : "", HG_SLICE_ARG(reply->glob));

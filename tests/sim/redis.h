@@ -14,12 +14,6 @@
 
 #define SIM_LINKS 64
 
-/* Entries that an XREAD reply takes to the gateway. */
-struct sim_seen {
-    struct sim_key *key;
-    size_t upto;
-};
-
 struct sim_reply {
     struct sim_reply *next;
     struct sim_arena arena;
@@ -30,8 +24,6 @@ struct sim_reply {
     int topic;
     uint64_t number;
     struct hg_slice glob; /* null pointer: by the channel's name */
-    struct sim_seen *seen;
-    size_t seen_count;
 };
 
 struct sim_command {

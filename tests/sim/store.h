@@ -31,7 +31,7 @@ struct sim_key {
     struct sim_entry *entries;
     size_t count, capacity;
     size_t first;     /* entries before it are trimmed */
-    size_t handed;    /* entries before it reached the gateway through XREAD */
+    size_t shown;     /* entries before it were told to some client, so the gateway knows them */
     hg_time asked_at; /* when XREAD or XREVRANGE last named it */
     bool asked;
 };
