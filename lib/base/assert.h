@@ -6,7 +6,7 @@
 _Noreturn void hg_panic(const char *file, int line, const char *what);
 
 #define HG_ASSERT(condition) ((condition) ? (void)0 : hg_panic(__FILE__, __LINE__, #condition))
-#define HG_UNREACHABLE() hg_panic(__FILE__, __LINE__, "unreachable")
+#define HG_UNREACHABLE()     hg_panic(__FILE__, __LINE__, "unreachable")
 
 #ifdef HG_PARANOID
 #define HG_PARANOID_CHECK(statement) statement

@@ -32,7 +32,8 @@ void hg_buf_put_char(struct hg_buf *buf, char c);
 void hg_buf_put_u64(struct hg_buf *buf, uint64_t number);
 void hg_buf_put_i64(struct hg_buf *buf, int64_t number);
 void hg_buf_printf(struct hg_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Room for `len` more bytes at the returned place, or NULL with the error set. The caller fills them and adds to len. */
+/* Room for `len` more bytes at the returned place, or NULL with the error set. The caller fills them and adds to len.
+ */
 char *hg_buf_reserve(struct hg_buf *buf, size_t len);
 /* Cuts the tail off; len ≤ buf->len. */
 void hg_buf_truncate(struct hg_buf *buf, size_t len);

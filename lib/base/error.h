@@ -1,8 +1,8 @@
 /* error.h – the one table of errors: what a function reports, and what a client is told.
  *
  * A row gives name, class, wire code (0: never shown to a client as it is; shown as 100), reason, HTTP status, text.
- * Wire codes and reasons are those of the protocol (web/docs/protocol.md). Callers branch on the class, tests on the name.
- * Ownership: all strings are static. Calls out: none. */
+ * Wire codes and reasons are those of the protocol (web/docs/protocol.md). Callers branch on the class, tests on the
+ * name. Ownership: all strings are static. Calls out: none. */
 #ifndef HG_BASE_ERROR_H
 #define HG_BASE_ERROR_H
 
@@ -19,6 +19,7 @@ enum hg_error_class {
     HG_CLASS_OURS, /* an error of the gateway itself */
 };
 
+/* clang-format off */
 /*    name               class  code reason                 http text */
 #define HG_ERRORS(X)                                                                                                   \
     X(OK,                OK,      0, "ok",                  200, "no error")                                           \
@@ -41,6 +42,7 @@ enum hg_error_class {
     X(EVENT_INVALID,     PEER,  121, "event_invalid",       422, "The event is not valid.")                            \
     X(ID_CONFLICT,       PEER,  122, "id_conflict",         409, "This id was used for a different event.")            \
     X(EVENT_TOO_LARGE,   PEER,  123, "event_too_large",     413, "The event is larger than the gateway accepts.")
+/* clang-format on */
 
 enum hg_error {
 #define X(name, class_, code, reason, http, text) HG_ERR_##name,
@@ -53,8 +55,8 @@ typedef struct {
     enum hg_error code;
 } hg_result;
 
-#define HG_RESULT __attribute__((warn_unused_result)) hg_result
-#define HG_OK ((hg_result){HG_ERR_OK})
+#define HG_RESULT     __attribute__((warn_unused_result)) hg_result
+#define HG_OK         ((hg_result){HG_ERR_OK})
 #define HG_FAIL(name) ((hg_result){HG_ERR_##name})
 #define HG_TRY(expression)                                                                                             \
     do {                                                                                                               \

@@ -4,12 +4,11 @@
  * A client's event must reach the stream byte for byte, and a published one the client; a parser that builds a tree
  * loses the bytes. So this scanner finds parts as slices of the input; scalar values are decoded by who needs them.
  * Units: bytes; columns are byte offsets from the start of the text. Ownership: slices point into the scanned text.
- * Errors: SYNTAX with the offset of the first byte that cannot stand where it stands (what is before it is the beginning
- * of some JSON text), or with the text's length where it ends too early.
- * Bounded: nesting up to HG_JSON_DEPTH_MAX, refused at the bracket that goes deeper; no recursion, no allocation but in
- * the caller's buffer; every function is linear in the bytes it is given.
- * What the grammar allows passes: names that repeat, numbers of any size, escapes of lone surrogates.
- * Calls out: none. */
+ * Errors: SYNTAX with the offset of the first byte that cannot stand where it stands (what is before it is the
+ * beginning of some JSON text), or with the text's length where it ends too early. Bounded: nesting up to
+ * HG_JSON_DEPTH_MAX, refused at the bracket that goes deeper; no recursion, no allocation but in the caller's buffer;
+ * every function is linear in the bytes it is given. What the grammar allows passes: names that repeat, numbers of any
+ * size, escapes of lone surrogates. Calls out: none. */
 #ifndef HG_BASE_JSON_H
 #define HG_BASE_JSON_H
 

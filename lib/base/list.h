@@ -1,5 +1,6 @@
-/* list.h – an intrusive doubly linked list whose nodes know their list, so that a node can never be taken out of another.
- * Ownership: the list owns nothing. A zeroed node or list is ready for use. All operations are O(1). Calls out: none. */
+/* list.h – an intrusive doubly linked list whose nodes know their list, so that a node can never be taken out of
+ * another. Ownership: the list owns nothing. A zeroed node or list is ready for use. All operations are O(1). Calls
+ * out: none. */
 #ifndef HG_BASE_LIST_H
 #define HG_BASE_LIST_H
 

@@ -1,7 +1,7 @@
 /* map.h – an intrusive hash table from bytes to objects, keyed with SipHash so that peers cannot steer collisions.
  * Ownership: the map owns its bucket array only; nodes live in the caller's objects, and so do the bytes of their keys,
- * which must stay unchanged while the node is in the map. Errors: NOMEM from insert when the first buckets cannot be had;
- * a later growth that fails only makes the map slower. Calls out: none. */
+ * which must stay unchanged while the node is in the map. Errors: NOMEM from insert when the first buckets cannot be
+ * had; a later growth that fails only makes the map slower. Calls out: none. */
 #ifndef HG_BASE_MAP_H
 #define HG_BASE_MAP_H
 

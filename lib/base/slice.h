@@ -12,8 +12,8 @@ struct hg_slice {
     size_t len;
 };
 
-#define HG_SLICE_NULL ((struct hg_slice){NULL, 0})
-#define HG_LIT(literal) ((struct hg_slice){"" literal, sizeof(literal) - 1})
+#define HG_SLICE_NULL       ((struct hg_slice){NULL, 0})
+#define HG_LIT(literal)     ((struct hg_slice){"" literal, sizeof(literal) - 1})
 #define HG_SLICE_ARG(slice) (int)(slice).len, (slice).ptr ? (slice).ptr : "" /* for "%.*s" */
 
 static inline struct hg_slice hg_slice(const void *ptr, size_t len)

@@ -1,5 +1,5 @@
-/* time.h – time is an argument and its unit a type. hg_time: microseconds of a monotonic clock whose zero means nothing;
- * hg_dur: a span in microseconds. Calls out: none. */
+/* time.h – time is an argument and its unit a type. hg_time: microseconds of a monotonic clock whose zero means
+ * nothing; hg_dur: a span in microseconds. Calls out: none. */
 #ifndef HG_BASE_TIME_H
 #define HG_BASE_TIME_H
 

@@ -1,9 +1,10 @@
-/* config.h – the gateway's settings: one row each, from which come parser, bounds, dump, error messages and documentation.
+/* config.h – the gateway's settings: one row each, from which come parser, bounds, dump, error messages and
+ * documentation.
  *
- * A row: field, type, minimum, maximum, default, unit, sentence. The JSON key is the field's name. Durations are written
- * in milliseconds and end in _ms; sizes in bytes and hold _bytes.
- * Ownership: hg_config_free() frees all; strings are terminated by NUL. Errors: BAD_REQUEST and NOMEM, with a message
- * that says where (path and line), what was found and what is allowed. Calls out: none. */
+ * A row: field, type, minimum, maximum, default, unit, sentence. The JSON key is the field's name. Durations are
+ * written in milliseconds and end in _ms; sizes in bytes and hold _bytes. Ownership: hg_config_free() frees all;
+ * strings are terminated by NUL. Errors: BAD_REQUEST and NOMEM, with a message that says where (path and line), what
+ * was found and what is allowed. Calls out: none. */
 #ifndef HG_CONFIG_CONFIG_H
 #define HG_CONFIG_CONFIG_H
 
@@ -26,7 +27,7 @@
          "The Redis server: redis://[user:password@]host[:port][/db] or unix://[user:password@]/path[?db=n].")         \
     TEXT(log_level, "info", "error|warning|info|debug", "The least important lines that are logged.")                  \
     FLAG(page, true, "Serve the bundled page at / and the documentation at /docs/.")                                   \
-    LIST(origins, "Web origins besides the gateway's own that may connect, such as \"https://app.example\"; "         \
+    LIST(origins, "Web origins besides the gateway's own that may connect, such as \"https://app.example\"; "          \
                   "\"*\" admits every site.")                                                                          \
     NUMBER(connections_max, 1, 1000000, 10000, "connections", "Clients connected at the same time.")                   \
     NUMBER(message_bytes_max, 1024, 64 * HG_MIB, 1 * HG_MIB, "bytes", "Largest message a client may send.")            \
@@ -41,9 +42,9 @@
            "Events all groups together keep; the oldest go first.")                                                    \
     NUMBER(reply_bytes_max, 4 * HG_KIB, 64 * HG_MIB, 256 * HG_KIB, "bytes",                                            \
            "Answers waiting for one client; past it the client is closed.")                                            \
-    NUMBER(linger_ms, 0, 3600000, 10000, "ms", "How long a topic stays subscribed in Redis after its last subscriber.") \
-    NUMBER(discover_ms, 50, 3600000, 1000, "ms",                                                                       \
-           "How often Redis is asked for new streams that match a pattern.")                                           \
+    NUMBER(linger_ms, 0, 3600000, 10000, "ms",                                                                         \
+           "How long a topic stays subscribed in Redis after its last subscriber.")                                    \
+    NUMBER(discover_ms, 50, 3600000, 1000, "ms", "How often Redis is asked for new streams that match a pattern.")     \
     NUMBER(ping_ms, 100, 3600000, 25000, "ms", "How often each client is pinged.")                                     \
     NUMBER(pong_timeout_ms, 100, 3600000, 20000, "ms", "How long a client may take to answer a ping.")                 \
     NUMBER(stall_timeout_ms, 100, 3600000, 60000, "ms",                                                                \
@@ -52,7 +53,8 @@
     NUMBER(emit_timeout_ms, 10, 3600000, 10000, "ms", "How long an emit is retried before error 108.")                 \
     NUMBER(emits_per_session_max, 1, 100000, 256, "emits", "Emits of one client that wait for Redis.")                 \
     NUMBER(emits_max, 1, 1000000, 10000, "emits", "Emits of all clients that wait for Redis.")                         \
-    NUMBER(emits_bytes_max, 64 * HG_KIB, 16384 * HG_MIB, 64 * HG_MIB, "bytes", "Bytes of all emits that wait for Redis.") \
+    NUMBER(emits_bytes_max, 64 * HG_KIB, 16384 * HG_MIB, 64 * HG_MIB, "bytes",                                         \
+           "Bytes of all emits that wait for Redis.")                                                                  \
     NUMBER(redis_timeout_ms, 50, 600000, 5000, "ms", "How long Redis may take to accept a connection or to answer.")   \
     NUMBER(redis_backoff_min_ms, 1, 600000, 50, "ms", "First delay before connecting to Redis again.")                 \
     NUMBER(redis_backoff_max_ms, 1, 600000, 3000, "ms", "Longest delay before connecting to Redis again.")             \
@@ -74,10 +76,10 @@ enum hg_source_kind { HG_SOURCE_AUTO, HG_SOURCE_CHANNEL, HG_SOURCE_STREAM };
     NUMBER(dedupe_window_ms, 1000, 604800000, 600000, "ms", "How long an emitted id is remembered.")
 
 struct hg_rule {
-#define TEXT(field, ...) char *field;
-#define FLAG(field, ...) bool field;
+#define TEXT(field, ...)   char *field;
+#define FLAG(field, ...)   bool field;
 #define NUMBER(field, ...) uint64_t field;
-#define ENUM(field, ...) enum hg_source_kind field;
+#define ENUM(field, ...)   enum hg_source_kind field;
     HG_RULE_SETTINGS(TEXT, FLAG, NUMBER, ENUM)
 #undef TEXT
 #undef FLAG
@@ -91,9 +93,9 @@ struct hg_string_list {
 };
 
 struct hg_config {
-#define TEXT(field, ...) char *field;
-#define FLAG(field, ...) bool field;
-#define LIST(field, ...) struct hg_string_list field;
+#define TEXT(field, ...)   char *field;
+#define FLAG(field, ...)   bool field;
+#define LIST(field, ...)   struct hg_string_list field;
 #define NUMBER(field, ...) uint64_t field;
     HG_SETTINGS(TEXT, FLAG, LIST, NUMBER)
 #undef TEXT
@@ -110,15 +112,17 @@ void hg_config_free(struct hg_config *config);
 
 /* Reads a whole JSON file. On failure `reterr` (the caller's buffer) holds one line such as
  * `config.json:7: topics[1].source: found "strem"; allowed: auto, channel, stream`; `name` is the file's name in it. */
-HG_RESULT hg_config_parse(struct hg_slice name, struct hg_slice json, struct hg_config **ret_config, struct hg_buf *reterr);
-/* One setting from its text, as HEADGATE_LISTEN or --listen give it; `origin` names it in the message. Lists are separated by
- * commas; "topics" cannot be set this way. */
+HG_RESULT hg_config_parse(struct hg_slice name, struct hg_slice json, struct hg_config **ret_config,
+                          struct hg_buf *reterr);
+/* One setting from its text, as HEADGATE_LISTEN or --listen give it; `origin` names it in the message. Lists are
+ * separated by commas; "topics" cannot be set this way. */
 HG_RESULT hg_config_set(struct hg_config *config, struct hg_slice field, struct hg_slice text, struct hg_slice origin,
                         struct hg_buf *reterr);
 /* Relations between settings, after the last change; same messages. */
 HG_RESULT hg_config_check(const struct hg_config *config, struct hg_buf *reterr);
 
-/* The configuration as JSON that hg_config_parse() reads back to the same; passwords in URLs are written as "***" if `mask`. */
+/* The configuration as JSON that hg_config_parse() reads back to the same; passwords in URLs are written as "***" if
+ * `mask`. */
 void hg_config_dump(const struct hg_config *config, bool mask, struct hg_buf *into);
 /* The reference page, Markdown. */
 void hg_config_document(struct hg_buf *into);

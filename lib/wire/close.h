@@ -1,9 +1,11 @@
-/* close.h – every close has a reason, and the reason owns its code, its text and its counter. Static data; calls out: none. */
+/* close.h – every close has a reason, and the reason owns its code, its text and its counter. Static data; calls out:
+ * none. */
 #ifndef HG_WIRE_CLOSE_H
 #define HG_WIRE_CLOSE_H
 
 #include <stdint.h>
 
+/* clang-format off */
 /*    name          code  reason (what the close frame says)            sentence for the log and the documentation */
 #define HG_CLOSE_REASONS(X)                                                                                            \
     X(CLIENT_LEFT,  1000, "bye",              "The client closed the connection.")                                     \
@@ -16,6 +18,7 @@
     X(NO_PONG,      4408, "no pong",          "The client did not answer a ping within pong_timeout_ms.")              \
     X(STALLED,      4408, "not reading",      "The client read nothing for stall_timeout_ms while events were waiting.") \
     X(TOO_MANY,     4429, "too many",         "The client's answers outgrew reply_bytes_max.")
+/* clang-format on */
 
 enum hg_close {
 #define X(name, code, reason, text) HG_CLOSE_##name,

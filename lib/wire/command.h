@@ -3,9 +3,10 @@
  *
  * The line is walked once; of members with the same name the last one stands; unknown members are ignored. Nothing is
  * allocated unless the topic or the id holds an escape, and then at most HG_COMMAND_SCRATCH_BYTES in `scratch`.
- * Ownership: a command borrows from the line, and from `scratch` where text had to be decoded; both must outlive its use.
- * Errors: BAD_REQUEST, UNKNOWN_OP, FILTER_INVALID, EVENT_INVALID, and the error of `scratch`; struct hg_command_error
- * says why in words. On failure `ref` is set when one could be read, all else is zero. Calls out: none. */
+ * Ownership: a command borrows from the line, and from `scratch` where text had to be decoded; both must outlive its
+ * use. Errors: BAD_REQUEST, UNKNOWN_OP, FILTER_INVALID, EVENT_INVALID, and the error of `scratch`; struct
+ * hg_command_error says why in words. On failure `ref` is set when one could be read, all else is zero. Calls out:
+ * none. */
 #ifndef HG_WIRE_COMMAND_H
 #define HG_WIRE_COMMAND_H
 
@@ -34,8 +35,8 @@ struct hg_command {
 };
 
 struct hg_command_error {
-    /* The caller's; cleared, and on failure filled with sentences: at most 511 bytes of printable ASCII, or nothing when
-     * the buffer has an error of its own (hg_message_error() then takes the table's text). */
+    /* The caller's; cleared, and on failure filled with sentences: at most 511 bytes of printable ASCII, or nothing
+     * when the buffer has an error of its own (hg_message_error() then takes the table's text). */
     struct hg_buf *message;
     size_t at; /* byte offset in the line, or SIZE_MAX */
 };

@@ -472,7 +472,7 @@ static void make_odd(struct sim_redis *redis, uint32_t link, struct hg_slice ver
                               {.type = HG_REPLY_NIL}};
     single[0] = array_of(reply, 3, &triple);
     if (word_is(verb, "TYPE"))
-        odd[1] = integer_of(0); /* a word would be a type */
+        odd[1] = integer_of(0);                      /* a word would be a type */
     size_t choices = word_is(verb, "XREAD") ? 4 : 5; /* nil: nothing came in time */
     if (entries && reply->root->type == HG_REPLY_ARRAY && reply->root->count > 0 && sim_chance(redis->env, 50)) {
         /* Right outside, wrong within. */
