@@ -219,6 +219,9 @@ static void run_command(struct hg_core *core, struct hg_session *session, struct
     case HG_OP_SUBSCRIBE:
         hg_session_subscribe(core, session, &command);
         return;
+    case HG_OP_UPDATE:
+        hg_session_update(core, session, &command);
+        return;
     case HG_OP_UNSUBSCRIBE:
         hg_session_unsubscribe(core, session, &command);
         return;
@@ -359,6 +362,7 @@ void hg_core_turn_end(struct hg_core *core, hg_time now)
     hg_groups_distribute(core);
     hg_sessions_flush(core);
     hg_groups_evict(core);
+    hg_sessions_update(core);
     hg_replays_pump(core);
     leave(core);
     HG_PARANOID_CHECK(core->sessions.count <= 8 ? hg_core_validate(core) : (void)0);

@@ -73,7 +73,7 @@ void hg_group_forget(struct hg_core *core, struct hg_group *group, const struct 
 static void free_group(struct hg_core *core, struct hg_group *group)
 {
     struct hg_interest *interest = group->interest;
-    HG_ASSERT(group->sub_count == 0 && group->member_count == 0);
+    HG_ASSERT(group->sub_count == 0 && group->coming == 0 && group->member_count == 0);
     hg_group_distribute(core, group);
     HG_ASSERT(group->log.count == 0);
     hg_list_unlink(&group->idle);
@@ -85,10 +85,9 @@ static void free_group(struct hg_core *core, struct hg_group *group)
         hg_interest_linger(core, interest);
 }
 
-void hg_group_is_idle(struct hg_core *core, struct hg_group *group)
+void hg_group_check_idle(struct hg_core *core, struct hg_group *group)
 {
-    HG_ASSERT(group->sub_count == 0);
-    if (!group->idle.owner)
+    if (group->sub_count == 0 && group->coming == 0 && !group->idle.owner)
         hg_list_push_back(&core->groups.idle, &group->idle);
 }
 
@@ -404,7 +403,7 @@ void hg_groups_validate(const struct hg_core *core)
         hg_list_validate(&group->log);
         hg_list_validate(&group->pending);
         HG_ASSERT(group->sub_count == group->member_count + group->pending.count);
-        HG_ASSERT((group->sub_count == 0) == (group->idle.owner != NULL));
+        HG_ASSERT((group->sub_count + group->coming == 0) == (group->idle.owner != NULL));
         HG_ASSERT((group->unseen != NULL) == hg_list_contains(&core->groups.dirty, &group->dirty));
         uint64_t bytes = 0;
         for (struct hg_list_node *s = group->log.first; s; s = s->next) {

@@ -50,6 +50,7 @@ struct hg_group {
     size_t member_count, member_capacity;
     struct hg_list pending; /* subscriptions that wait for the group to be ready */
     size_t sub_count;       /* members and pending */
+    size_t coming;          /* subscriptions of other groups that are about to change to this one */
 
     struct hg_list log;        /* segments, oldest first */
     struct hg_segment *open;   /* the last of them while it may still grow */
@@ -67,8 +68,8 @@ struct hg_groups {
 /* The group of an interest, made if need be. Error, with a sentence in `message`: LIMIT_EXCEEDED. */
 HG_RESULT hg_group_get(struct hg_core *core, struct hg_interest *interest, struct hg_group **ret_group,
                        struct hg_buf *message);
-/* The last subscription left: it is freed at the end of the turn unless one comes back. */
-void hg_group_is_idle(struct hg_core *core, struct hg_group *group);
+/* A subscription left: without any it is freed at the end of the turn unless one comes back. */
+void hg_group_check_idle(struct hg_core *core, struct hg_group *group);
 
 /* An event for the log. `id` NULL for channels; `tail` from hg_message_event_tail(). */
 void hg_group_append(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,

@@ -10,6 +10,7 @@
 #define SLICES             32u   /* pings are spread over the period in so many parts */
 #define WRITES_PER_TURN    4096u /* then accepts, emits and Redis get their turn */
 #define WRITES_PER_SESSION 4u
+#define UPDATE_RETRY_MS 1000u
 #define KEEP_BYTES         512u /* of `out`, while nothing is in it */
 #define NO_SLOT            UINT32_MAX
 
@@ -81,6 +82,15 @@ static void free_wait(struct hg_wait *wait)
     free(wait);
 }
 
+static void free_update(struct hg_core *core, struct hg_update *update)
+{
+    update->sub->update = NULL;
+    update->group->coming--;
+    hg_group_check_idle(core, update->group);
+    hg_list_unlink(&update->in_order);
+    free(update);
+}
+
 static void free_sub(struct hg_core *core, struct hg_sub *sub)
 {
     struct hg_session *session = sub->session;
@@ -92,6 +102,8 @@ static void free_sub(struct hg_core *core, struct hg_sub *sub)
         if (wait->sub == sub)
             free_wait(wait);
     }
+    if (sub->update)
+        free_update(core, sub->update);
     while (sub->replays.first)
         hg_replay_free(core, HG_CONTAINER(sub->replays.first, struct hg_replay, in_sub));
     if (sub->state == HG_SUB_PENDING)
@@ -105,8 +117,8 @@ static void free_sub(struct hg_core *core, struct hg_sub *sub)
         }
     core->stats.subscriptions--;
     free(sub);
-    if (--group->sub_count == 0)
-        hg_group_is_idle(core, group);
+    group->sub_count--;
+    hg_group_check_idle(core, group);
 }
 
 static void free_subs(struct hg_core *core, struct hg_session *session)
@@ -259,8 +271,7 @@ void hg_session_subscribe(struct hg_core *core, struct hg_session *session, cons
         return;
     }
     if (!sub && session->sub_count >= core->config->subscriptions_per_session_max) {
-        if (group->sub_count == 0)
-            hg_group_is_idle(core, group);
+        hg_group_check_idle(core, group);
         hg_session_error(core, session, command->ref, HG_ERR_LIMIT_EXCEEDED,
                          HG_LIT("This connection has as many subscriptions as subscriptions_per_session_max allows."),
                          SIZE_MAX, 0);
@@ -379,24 +390,120 @@ void hg_sub_refuse(struct hg_core *core, struct hg_sub *sub, enum hg_error error
     free_sub(core, sub);
 }
 
-void hg_session_unsubscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
+static struct hg_sub *sub_of_number(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
 {
-    for (uint32_t i = 0; i < session->sub_count; i++) {
-        struct hg_sub *sub = session->subs[i];
-        if (sub->group->number != command->sub || sub->state == HG_SUB_PENDING)
-            continue;
-        if (!HG_MUTANT(LATE_UNSUBSCRIBE))
-            free_sub(core, sub);
-        size_t mark;
-        hg_session_answer_begin(session, &mark);
-        hg_message_ok(&session->out, command->ref);
-        hg_session_answer_end(core, session, mark);
-        return;
-    }
+    for (uint32_t i = 0; i < session->sub_count; i++)
+        if (session->subs[i]->group->number == command->sub && session->subs[i]->state != HG_SUB_PENDING)
+            return session->subs[i];
     hg_buf_clear(&core->message);
     hg_buf_printf(&core->message, "There is no subscription %llu on this connection.",
                   (unsigned long long)command->sub);
     hg_session_error(core, session, command->ref, HG_ERR_BAD_REQUEST, hg_buf_slice(&core->message), SIZE_MAX, 0);
+    return NULL;
+}
+
+void hg_session_update(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
+{
+    struct hg_sub *sub = sub_of_number(core, session, command);
+    if (!sub)
+        return;
+    if (sub->update) {
+        hg_session_error(core, session, command->ref, HG_ERR_TOO_MANY_REQUESTS,
+                         HG_LIT("An update of this subscription is under way; wait for its answer."), SIZE_MAX,
+                         UPDATE_RETRY_MS);
+        return;
+    }
+    struct hg_group *group = group_for(core, session, sub->group->interest, command);
+    if (!group)
+        return;
+    struct hg_update *update = hg_core_alloc(sizeof(*update) + command->ref.len);
+    sub->update = update;
+    update->sub = sub;
+    update->group = group;
+    update->deadline = hg_time_add(core->now, hg_ms(core->config->subscribe_timeout_ms));
+    update->ref_len = command->ref.len;
+    if (command->ref.len > 0)
+        memcpy(update->ref, command->ref.ptr, command->ref.len);
+    group->coming++;
+    hg_list_unlink(&group->idle);
+    hg_list_push_back(&core->sessions.updates, &update->in_order);
+}
+
+static void change_group(struct hg_core *core, struct hg_sub *sub, struct hg_group *group)
+{
+    struct hg_group *before = sub->group;
+    if (before == group)
+        return;
+    if (find_sub(sub->session, group)) { /* it has that subscription already; this one only goes */
+        free_sub(core, sub);
+        return;
+    }
+    hg_group_leave(core, sub);
+    before->sub_count--;
+    hg_group_check_idle(core, before);
+    sub->group = group;
+    group->sub_count++;
+    hg_group_join(core, sub);
+}
+
+static void finish_update(struct hg_core *core, struct hg_update *update)
+{
+    struct hg_sub *sub = update->sub;
+    struct hg_session *session = sub->session;
+    struct hg_group *group = update->group;
+    size_t mark;
+    hg_session_answer_begin(session, &mark);
+    hg_message_ok_sub(&session->out, hg_slice(update->ref, update->ref_len), group->number);
+    group->coming++; /* kept while the subscription is between the two */
+    free_update(core, update);
+    change_group(core, sub, group);
+    group->coming--;
+    hg_group_check_idle(core, group);
+    hg_session_answer_end(core, session, mark);
+}
+
+void hg_sessions_update(struct hg_core *core)
+{
+    struct hg_list *updates = &core->sessions.updates;
+    for (size_t left = updates->count; left > 0 && updates->first; left--) {
+        struct hg_list_node *node = hg_list_pop_front(updates);
+        struct hg_update *update = HG_CONTAINER(node, struct hg_update, in_order);
+        hg_list_push_back(updates, node);
+        /* One in step has everything of its old group, and the new one has told nothing that it would miss. */
+        if (update->sub->state == HG_SUB_LIVE && !update->sub->next)
+            finish_update(core, update);
+    }
+}
+
+static void expire_updates(struct hg_core *core)
+{
+    struct hg_list_node *next;
+    for (struct hg_list_node *n = core->sessions.updates.first; n; n = next) {
+        struct hg_update *update = HG_CONTAINER(n, struct hg_update, in_order);
+        next = n->next;
+        if (!hg_time_reached(update->deadline, core->now))
+            continue;
+        struct hg_session *session = update->sub->session;
+        hg_session_error(core, session, hg_slice(update->ref, update->ref_len), HG_ERR_UNAVAILABLE,
+                         HG_LIT("The filter was not changed: this client is too far behind."), SIZE_MAX,
+                         UPDATE_RETRY_MS);
+        if (session->state != HG_SESSION_OPEN)
+            return; /* closed over its answers, and its updates are freed */
+        free_update(core, update);
+    }
+}
+
+void hg_session_unsubscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
+{
+    struct hg_sub *sub = sub_of_number(core, session, command);
+    if (!sub)
+        return;
+    if (!HG_MUTANT(LATE_UNSUBSCRIBE))
+        free_sub(core, sub);
+    size_t mark;
+    hg_session_answer_begin(session, &mark);
+    hg_message_ok(&session->out, command->ref);
+    hg_session_answer_end(core, session, mark);
 }
 
 /* ---- sending ----------------------------------------------------------------------------------------------------- */
@@ -570,6 +677,7 @@ void hg_sessions_tick(struct hg_core *core)
 {
     struct hg_sessions *table = &core->sessions;
     expire_waits(core);
+    expire_updates(core);
     if (table->count == 0)
         return;
     hg_dur slice = hg_us(hg_ms(core->config->ping_ms).us / SLICES);

@@ -38,8 +38,20 @@ struct hg_sub {
     struct hg_list_node lagging; /* session->lagging while LIVE and next */
     struct hg_list_node pending; /* group->pending */
     struct hg_list replays;
+    struct hg_update *update; /* a change of filter under way */
     enum hg_from from; /* PENDING */
     uint64_t last;
+};
+
+/* A change of filter that waits until its subscription has everything of its old group: from there on the new one
+ * applies, and nothing is lost or repeated around it. */
+struct hg_update {
+    struct hg_list_node in_order; /* sessions->updates, by deadline */
+    struct hg_sub *sub;
+    struct hg_group *group; /* the new one; counted as coming there */
+    hg_time deadline;
+    size_t ref_len;
+    char ref[];
 };
 
 /* A subscribe that waits for its answer; several may wait for one subscription. */
@@ -82,7 +94,7 @@ struct hg_sessions {
     uint32_t slot_count, slot_capacity, free_slot;
     uint64_t count;
     struct hg_list dirty; /* have something to send */
-    struct hg_list waits;
+    struct hg_list waits, updates;
     struct hg_buf gather;
     uint32_t ping_slice;
     hg_time next_slice;
@@ -103,6 +115,9 @@ void hg_session_error(struct hg_core *core, struct hg_session *session, struct h
 void hg_session_touch(struct hg_core *core, struct hg_session *session);
 
 void hg_session_subscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
+void hg_session_update(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
+/* Changes of filter whose subscriptions have everything of their old groups; between two turns. */
+void hg_sessions_update(struct hg_core *core);
 void hg_session_unsubscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
 /* The group of a pending subscription is ready: answer, join, replay. */
 void hg_sub_activate(struct hg_core *core, struct hg_sub *sub);

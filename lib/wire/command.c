@@ -13,7 +13,7 @@ enum member { OP, REF, TOPIC, FILTER, FROM, CONFLATE, RATE, SUB, ID, EVENT, MEMB
 static const char *const member_names[MEMBER__COUNT] = {"op",       "ref",  "topic", "filter", "from",
                                                         "conflate", "rate", "sub",   "id",     "event"};
 
-#define OPS_KNOWN   "this version knows subscribe, unsubscribe, emit and ping"
+#define OPS_KNOWN   "this version knows subscribe, update, unsubscribe, emit and ping"
 #define TOPIC_RULES "a topic is 1 to 255 bytes of UTF-8 without control characters"
 #define PATTERN_RULES                                                                                                  \
     "in a pattern the segments between '.', ':' and '/' may be '*' for exactly one segment, or '**' at the end for "   \
@@ -189,6 +189,21 @@ static hg_result read_from(struct parse *p)
     return REFUSE_VALUE(p, BAD_REQUEST, from, "%s %d.", allowed, HG_FROM_LAST_MAX);
 }
 
+/* Only what kind of thing it is; what it says is read where filters are known. */
+static hg_result read_filter(struct parse *p)
+{
+    struct hg_json filter = p->members[FILTER];
+    if (!has(p, FILTER) || filter.type == HG_JSON_NULL)
+        return HG_OK;
+    if (filter.type != HG_JSON_STRING && filter.type != HG_JSON_OBJECT)
+        return REFUSE_VALUE(p, FILTER_INVALID, filter,
+                            "\"filter\" must be a string such as \"type = 'OrderPlaced'\" or an object such as "
+                            "{\"exact\": {\"type\": \"OrderPlaced\"}}, not %s.",
+                            type_name(filter.type));
+    p->command.filter = filter.raw;
+    return HG_OK;
+}
+
 static hg_result read_subscribe(struct parse *p)
 {
     p->command.op = HG_OP_SUBSCRIBE;
@@ -196,22 +211,34 @@ static hg_result read_subscribe(struct parse *p)
         if (has(p, option))
             return REFUSE_VALUE(p, BAD_REQUEST, p->members[option],
                                 "\"%s\" is not available in this version; leave it out.", member_names[option]);
-    if (has(p, FILTER))
-        return REFUSE_VALUE(p, FILTER_INVALID, p->members[FILTER],
-                            "Filters are not available in this version; leave \"filter\" out.");
     HG_TRY(read_topic(p, true));
+    HG_TRY(read_filter(p));
     return read_from(p);
 }
 
-static hg_result read_unsubscribe(struct parse *p)
+static hg_result read_sub(struct parse *p)
 {
-    p->command.op = HG_OP_UNSUBSCRIBE;
     struct hg_json sub = p->members[SUB];
     if (!sub.raw.ptr)
         return REFUSE(p, BAD_REQUEST, SIZE_MAX, "\"sub\" is missing; give the number from the answer to subscribe.");
     if (!hg_json_u64(sub, &p->command.sub))
         return REFUSE_VALUE(p, BAD_REQUEST, sub, "\"sub\" must be the whole number from the answer to subscribe.");
     return HG_OK;
+}
+
+static hg_result read_unsubscribe(struct parse *p)
+{
+    p->command.op = HG_OP_UNSUBSCRIBE;
+    return read_sub(p);
+}
+
+static hg_result read_update(struct parse *p)
+{
+    p->command.op = HG_OP_UPDATE;
+    HG_TRY(read_sub(p));
+    if (!has(p, FILTER))
+        return REFUSE(p, BAD_REQUEST, SIZE_MAX, "\"filter\" is missing; give the new filter, or null for none.");
+    return read_filter(p);
 }
 
 /* The rules for ids are those for names of topics. `why`, when set, completes "the id …". */
@@ -267,6 +294,8 @@ static hg_result read_command(struct parse *p)
         return REFUSE_VALUE(p, BAD_REQUEST, op, "\"op\" must be a string, not %s; %s.", type_name(op.type), OPS_KNOWN);
     if (hg_json_string_is(op, "subscribe"))
         return read_subscribe(p);
+    if (hg_json_string_is(op, "update"))
+        return read_update(p);
     if (hg_json_string_is(op, "unsubscribe"))
         return read_unsubscribe(p);
     if (hg_json_string_is(op, "emit"))

@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/slice.h"
 
-enum hg_op { HG_OP_SUBSCRIBE, HG_OP_UNSUBSCRIBE, HG_OP_EMIT, HG_OP_PING };
+enum hg_op { HG_OP_SUBSCRIBE, HG_OP_UPDATE, HG_OP_UNSUBSCRIBE, HG_OP_EMIT, HG_OP_PING };
 
 enum hg_from { HG_FROM_LIVE, HG_FROM_START, HG_FROM_LAST };
 
@@ -29,7 +29,8 @@ struct hg_command {
     struct hg_slice topic; /* subscribe: a checked pattern; emit: a checked name */
     enum hg_from from;     /* subscribe */
     uint64_t last;         /* subscribe, HG_FROM_LAST: 1 … HG_FROM_LAST_MAX */
-    uint64_t sub;          /* unsubscribe */
+    struct hg_slice filter; /* subscribe, update: raw JSON, a string or an object; empty: none, or null */
+    uint64_t sub;          /* update, unsubscribe */
     struct hg_slice id;    /* emit: 1 … HG_EMIT_ID_BYTES_MAX bytes of UTF-8 without control characters */
     struct hg_slice event; /* emit: raw JSON, exactly as sent */
 };
