@@ -202,23 +202,31 @@ void sim_world_sums(const struct sim_world *world, struct sim_sums *sums)
         sums->messages += world->redis.published[i];
 }
 
-/* How long that may take: past the longest backoff and blocking read; when nothing ever failed, only past a slow pass
- * over all keys. */
+/* How long nothing may come although something is due: past the longest backoff and blocking read; when nothing ever
+ * failed, only past a slow pass over all keys. Where a reader cannot be unblocked its first blocking read may end by
+ * itself. */
 static uint64_t patience_ms(const struct sim_world *world)
 {
     const struct sim_options *o = &world->env.options;
-    bool slow = o->stalls || o->mutes || o->socket_bytes < 100000;
+    bool slow = o->stalls || o->mutes || o->socket_bytes < 100000 || o->unblock_denied;
 
-    return sim_options_are_calm(o) && !slow ? 4000 : 40000;
+    return sim_options_are_calm(o) && !slow ? 4000 : 20000;
 }
 
 /* Waits until the oracle has no wish left; then insists. */
 static void settle(struct sim_world *world)
 {
-    uint64_t limit = patience_ms(world);
+    uint64_t limit = patience_ms(world), idle = 0, seen = 0;
 
-    for (uint64_t waited = 0; waited < limit && !sim_oracle_is_settled(&world->oracle); waited += 100)
+    while (idle < limit && !sim_oracle_is_settled(&world->oracle)) {
         run_for(world, hg_ms(100));
+        uint64_t sees = world->oracle.events_seen + world->oracle.gaps_seen;
+        bool reads = sees != seen;
+        for (size_t i = 0; i < SIM_CLIENTS; i++)
+            reads = reads || (world->clients.items[i].full && world->clients.items[i].state == SIM_CLIENT_OPEN);
+        idle = reads ? 0 : idle + 100;
+        seen = sees;
+    }
     sim_oracle_settled(&world->oracle);
 }
 
