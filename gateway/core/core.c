@@ -107,7 +107,7 @@ hg_result hg_core_new(const struct hg_config *config, const struct hg_ports *por
                 core->tail.max * 2 + config->reply_bytes_max + 2 * HG_REPLAY_BYTES + HG_WRITE_BYTES);
     core->replays.entry_bytes = 512;
     hg_sources_init(core);
-    hg_groups_init(core);
+    hg_interests_init(core);
     hg_discovery_init(core);
     *ret_core = core;
     return HG_OK;
@@ -124,6 +124,7 @@ void hg_core_free(struct hg_core *core)
     hg_emitter_done(core);
     hg_sessions_done(core);
     hg_groups_done(core);
+    hg_interests_done(core);
     hg_discovery_done(core);
     hg_sources_done(core);
     hg_readers_done(core);
@@ -347,7 +348,8 @@ void hg_core_turn_end(struct hg_core *core, hg_time now)
     hg_links_tick(core);
     hg_sessions_tick(core);
     hg_emitter_tick(core);
-    hg_groups_tick(core);
+    hg_groups_reap(core);
+    hg_interests_tick(core);
     /* What to ask of Redis. */
     hg_discovery_pump(core);
     hg_sources_pump(core);
@@ -367,7 +369,7 @@ hg_time hg_core_next_deadline(const struct hg_core *core)
     hg_time deadline = hg_links_deadline(core);
     deadline = hg_time_min(deadline, hg_sessions_deadline(core));
     deadline = hg_time_min(deadline, hg_emitter_deadline(core));
-    deadline = hg_time_min(deadline, hg_groups_deadline(core));
+    deadline = hg_time_min(deadline, hg_interests_deadline(core));
     deadline = hg_time_min(deadline, hg_discovery_deadline(core));
     deadline = hg_time_min(deadline, hg_sources_deadline(core));
     deadline = hg_time_min(deadline, hg_readers_deadline(core));
@@ -378,7 +380,7 @@ void hg_core_stats(const struct hg_core *core, struct hg_core_stats *ret_stats)
 {
     *ret_stats = core->stats;
     ret_stats->sessions = core->sessions.count;
-    ret_stats->groups = core->groups.map.count;
+    ret_stats->groups = core->groups.all.count;
     ret_stats->topics = hg_sources_count(core);
     ret_stats->emits_pending = core->emitter.emits.count;
 }
@@ -386,6 +388,7 @@ void hg_core_stats(const struct hg_core *core, struct hg_core_stats *ret_stats)
 void hg_core_validate(const struct hg_core *core)
 {
     hg_sources_validate(core);
+    hg_interests_validate(core);
     hg_groups_validate(core);
     hg_sessions_validate(core);
 }

@@ -24,33 +24,33 @@ void hg_discovery_init(struct hg_core *core)
 void hg_discovery_done(struct hg_core *core)
 {
     struct hg_discovery *d = &core->discovery;
-    HG_ASSERT(d->group_count == 0 && d->undecided.count == 0 && d->watched.count == 0);
+    HG_ASSERT(d->interest_count == 0 && d->undecided.count == 0 && d->watched.count == 0);
     hg_trie_free(d->patterns);
     free(d->cursor);
     free(d->trouble);
 }
 
-void hg_discovery_add(struct hg_core *core, struct hg_group *group)
+void hg_discovery_add(struct hg_core *core, struct hg_interest *interest)
 {
     struct hg_discovery *d = &core->discovery;
-    (void)hg_core_must(hg_trie_add(d->patterns, group->pattern, group));
-    d->group_count++;
+    (void)hg_core_must(hg_trie_add(d->patterns, interest->pattern, interest));
+    d->interest_count++;
     /* A pass that is under way may have gone by a key already: only one that starts from now on is whole for this
      * group. */
-    group->needs_pass = d->pass + 1;
+    interest->needs_pass = d->pass + 1;
     d->next_pass = core->now;
 }
 
-void hg_discovery_remove(struct hg_core *core, struct hg_group *group)
+void hg_discovery_remove(struct hg_core *core, struct hg_interest *interest)
 {
-    hg_trie_remove(core->discovery.patterns, group->pattern, group);
-    core->discovery.group_count--;
+    hg_trie_remove(core->discovery.patterns, interest->pattern, interest);
+    core->discovery.interest_count--;
 }
 
-void hg_discovery_decide(struct hg_core *core, struct hg_group *group)
+void hg_discovery_decide(struct hg_core *core, struct hg_interest *interest)
 {
-    group->undecided = true;
-    hg_list_push_back(&core->discovery.undecided, &group->in_auto);
+    interest->undecided = true;
+    hg_list_push_back(&core->discovery.undecided, &interest->in_auto);
 }
 
 /* Sooner than the rhythm says, but not with every emit. */
@@ -84,34 +84,34 @@ struct found {
     struct hg_slice key, topic;
 };
 
-static bool is_attached(const struct hg_group *group, const struct hg_source *source)
+static bool is_attached(const struct hg_interest *interest, const struct hg_source *source)
 {
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next)
-        if (HG_CONTAINER(n, struct hg_attachment, in_source)->group == group)
+        if (HG_CONTAINER(n, struct hg_attachment, in_source)->interest == interest)
             return true;
     return false;
 }
 
-static void take_for_group(void *context, void *value)
+static void take_for_interest(void *context, void *value)
 {
     struct found *found = context;
     struct hg_core *core = found->core;
-    struct hg_group *group = value;
+    struct hg_interest *interest = value;
     struct hg_source *source = hg_source_find(core, HG_SOURCE_TYPE_STREAM, found->key);
-    if (source && is_attached(group, source)) {
+    if (source && is_attached(interest, source)) {
         source->seen_in = core->discovery.pass;
         return;
     }
     hg_result result = hg_source_get(core, HG_SOURCE_TYPE_STREAM, found->key, found->topic, &source);
     if (hg_ok(result)) {
         source->seen_in = core->discovery.pass;
-        hg_group_take_stream(core, group, source, found->rule, group->needs_pass == 0);
-    } else if (!group->full_told) {
-        group->full_told = true;
+        hg_interest_take_stream(core, interest, source, found->rule, interest->needs_pass == 0);
+    } else if (!interest->full_told) {
+        interest->full_told = true;
         hg_core_log(core, HG_LOG_WARNING, "stream '%.*s' is left out of pattern '%.*s': %s", HG_SLICE_ARG(found->key),
-                    HG_SLICE_ARG(group->pattern),
+                    HG_SLICE_ARG(interest->pattern),
                     result.code == HG_ERR_LIMIT_EXCEEDED ? "topics_max is reached" : "another topic is mapped to it");
-        hg_group_append_left_out(core, group, found->topic);
+        hg_interest_left_out(core, interest, found->topic);
     }
 }
 
@@ -125,7 +125,7 @@ static void take_key(struct hg_core *core, struct hg_slice key)
         if (found.topic.len == 0)
             found.topic = hg_slice_str(found.rule->match);
         if (hg_ok(hg_topic_check(found.topic, NULL)) && hg_core_rule(core, found.topic) == found.rule)
-            hg_trie_match(core->discovery.patterns, found.topic, take_for_group, &found);
+            hg_trie_match(core->discovery.patterns, found.topic, take_for_interest, &found);
     }
 }
 
@@ -143,11 +143,11 @@ static void let_go_of_gone_streams(struct hg_core *core)
             continue;
         bool exact = false;
         for (struct hg_list_node *a = source->attachments.first; a; a = a->next)
-            exact = exact || HG_CONTAINER(a, struct hg_attachment, in_source)->group->exact;
+            exact = exact || HG_CONTAINER(a, struct hg_attachment, in_source)->interest->exact;
         if (exact)
             continue;
         for (size_t left = source->attachments.count; left > 0; left--)
-            hg_group_detach(core, HG_CONTAINER(source->attachments.first, struct hg_attachment, in_source));
+            hg_interest_detach(core, HG_CONTAINER(source->attachments.first, struct hg_attachment, in_source));
     }
 }
 
@@ -164,14 +164,14 @@ static void finish_pass(struct hg_core *core)
     bool somebody_waits = false;
     if (!d->without_type)
         let_go_of_gone_streams(core);
-    for (struct hg_list_node *n = core->groups.all.first, *after; n; n = after) {
+    for (struct hg_list_node *n = core->interests.all.first, *after; n; n = after) {
         after = n->next;
-        struct hg_group *group = HG_CONTAINER(n, struct hg_group, in_all);
-        if (group->needs_pass == d->pass) {
-            group->needs_pass = 0;
-            hg_group_check_ready(core, group);
+        struct hg_interest *interest = HG_CONTAINER(n, struct hg_interest, in_all);
+        if (interest->needs_pass == d->pass) {
+            interest->needs_pass = 0;
+            hg_interest_check_ready(core, interest);
         }
-        somebody_waits = somebody_waits || group->needs_pass != 0;
+        somebody_waits = somebody_waits || interest->needs_pass != 0;
     }
     d->next_pass = somebody_waits ? core->now : next;
 }
@@ -205,87 +205,89 @@ void hg_discovery_scanned(struct hg_core *core, const struct hg_reply *reply)
     }
 }
 
-static hg_result follow_as_stream(struct hg_core *core, struct hg_group *group, bool whole)
+static hg_result follow_as_stream(struct hg_core *core, struct hg_interest *interest, bool whole)
 {
     struct hg_source *source;
     hg_buf_clear(&core->text);
-    (void)hg_core_must(hg_template_expand(hg_slice_str(group->rule->key), group->pattern, &core->text));
-    hg_result result = hg_source_get(core, HG_SOURCE_TYPE_STREAM, hg_buf_slice(&core->text), group->pattern, &source);
+    (void)hg_core_must(hg_template_expand(hg_slice_str(interest->rule->key), interest->pattern, &core->text));
+    hg_result result =
+        hg_source_get(core, HG_SOURCE_TYPE_STREAM, hg_buf_slice(&core->text), interest->pattern, &source);
     if (hg_ok(result))
-        hg_group_take_stream(core, group, source, group->rule, whole);
+        hg_interest_take_stream(core, interest, source, interest->rule, whole);
     return result;
 }
 
-static hg_result follow_as_channel(struct hg_core *core, struct hg_group *group)
+static hg_result follow_as_channel(struct hg_core *core, struct hg_interest *interest)
 {
     struct hg_source *source;
     hg_buf_clear(&core->text);
-    (void)hg_core_must(hg_template_expand(hg_slice_str(group->rule->channel), group->pattern, &core->text));
-    hg_result result = hg_source_get(core, HG_SOURCE_TYPE_CHANNEL, hg_buf_slice(&core->text), group->pattern, &source);
+    (void)hg_core_must(hg_template_expand(hg_slice_str(interest->rule->channel), interest->pattern, &core->text));
+    hg_result result =
+        hg_source_get(core, HG_SOURCE_TYPE_CHANNEL, hg_buf_slice(&core->text), interest->pattern, &source);
     if (hg_ok(result))
-        (void)hg_source_attach(core, source, group, group->rule);
+        (void)hg_source_attach(core, source, interest, interest->rule);
     return result;
 }
 
 /* It stays undecided and is asked for again: nobody may be told ok on its behalf. */
-static void refuse(struct hg_core *core, struct hg_group *group, hg_result result)
+static void refuse(struct hg_core *core, struct hg_interest *interest, hg_result result)
 {
     core->discovery.retry_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
-    hg_group_refuse(core, group, result.code, NOT_FOLLOWED);
+    hg_interest_refuse(core, interest, result.code, NOT_FOLLOWED);
 }
 
-void hg_discovery_typed(struct hg_core *core, struct hg_group *group, const struct hg_reply *reply)
+void hg_discovery_typed(struct hg_core *core, struct hg_interest *interest, const struct hg_reply *reply)
 {
     struct hg_discovery *d = &core->discovery;
-    group->type_request = NULL;
+    interest->type_request = NULL;
     if (!reply)
         return; /* still in its list: asked again */
     if (reply->type != HG_REPLY_STATUS && reply->type != HG_REPLY_STRING) {
         note_trouble(core, "TYPE", hg_core_words(core, reply));
         d->retry_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
-        if (hg_reply_is_error(reply, "NOPERM") && group->undecided)
-            hg_group_refuse(core, group, HG_ERR_UNAVAILABLE,
-                            "Redis does not let the gateway ask for the type of this topic's key.");
+        if (hg_reply_is_error(reply, "NOPERM") && interest->undecided)
+            hg_interest_refuse(core, interest, HG_ERR_UNAVAILABLE,
+                               "Redis does not let the gateway ask for the type of this topic's key.");
         return;
     }
     bool stream = hg_reply_is(reply, "stream");
-    if (group->undecided) {
-        hg_result result = stream ? follow_as_stream(core, group, false) : follow_as_channel(core, group);
+    if (interest->undecided) {
+        hg_result result = stream ? follow_as_stream(core, interest, false) : follow_as_channel(core, interest);
         if (!hg_ok(result)) {
-            refuse(core, group, result);
+            refuse(core, interest, result);
             return;
         }
-        group->undecided = false;
-        hg_list_unlink(&group->in_auto);
+        interest->undecided = false;
+        hg_list_unlink(&interest->in_auto);
         if (!stream)
-            hg_list_push_back(&d->watched, &group->in_auto);
-        hg_group_check_ready(core, group);
+            hg_list_push_back(&d->watched, &interest->in_auto);
+        hg_interest_check_ready(core, interest);
     } else if (stream) {
         /* It was no stream when it was asked for last, so every entry is new to those who listen. */
         struct hg_list_node *next;
-        for (struct hg_list_node *n = group->attachments.first; n; n = next) {
+        for (struct hg_list_node *n = interest->attachments.first; n; n = next) {
             next = n->next;
-            hg_group_detach(core, HG_CONTAINER(n, struct hg_attachment, in_group));
+            hg_interest_detach(core, HG_CONTAINER(n, struct hg_attachment, in_interest));
         }
-        hg_list_unlink(&group->in_auto);
-        hg_result result = follow_as_stream(core, group, true);
+        hg_list_unlink(&interest->in_auto);
+        hg_result result = follow_as_stream(core, interest, true);
         if (hg_ok(result)) {
-            hg_group_check_ready(core, group);
+            hg_interest_check_ready(core, interest);
         } else { /* only when another topic took the key meanwhile: its own channel made room */
-            hg_discovery_decide(core, group);
-            refuse(core, group, result);
+            hg_discovery_decide(core, interest);
+            refuse(core, interest, result);
         }
     }
 }
 
-static void ask_type(struct hg_core *core, struct hg_group *group)
+static void ask_type(struct hg_core *core, struct hg_interest *interest)
 {
-    if (group->type_request)
+    if (interest->type_request)
         return;
     hg_buf_clear(&core->text);
-    (void)hg_core_must(hg_template_expand(hg_slice_str(group->rule->key), group->pattern, &core->text));
+    (void)hg_core_must(hg_template_expand(hg_slice_str(interest->rule->key), interest->pattern, &core->text));
     struct hg_slice argv[] = {HG_LIT("TYPE"), hg_buf_slice(&core->text)};
-    group->type_request = hg_link_send(core, HG_LINK_COMMANDER, HG_REQUEST_TYPE, group, argv, 2);
+    interest->type_request = hg_link_send(core, HG_LINK_COMMANDER, HG_REQUEST_TYPE, interest, argv, 2);
 }
 
 static void scan(struct hg_core *core)
@@ -305,7 +307,7 @@ static void scan(struct hg_core *core)
 static bool may_scan(const struct hg_core *core)
 {
     const struct hg_discovery *d = &core->discovery;
-    return !d->request && (d->running || d->group_count > 0) && hg_link_is_up(core, HG_LINK_COMMANDER);
+    return !d->request && (d->running || d->interest_count > 0) && hg_link_is_up(core, HG_LINK_COMMANDER);
 }
 
 static hg_time scan_at(const struct hg_core *core)
@@ -322,13 +324,13 @@ void hg_discovery_pump(struct hg_core *core)
         return;
     if (hg_time_reached(d->retry_at, core->now))
         for (struct hg_list_node *n = d->undecided.first; n; n = n->next)
-            ask_type(core, HG_CONTAINER(n, struct hg_group, in_auto));
+            ask_type(core, HG_CONTAINER(n, struct hg_interest, in_auto));
     if (d->watched.count > 0 && hg_time_reached(d->next_watch, core->now)) {
         size_t batch = d->watched.count < WATCH_BATCH ? d->watched.count : WATCH_BATCH;
         for (; batch > 0; batch--) {
             struct hg_list_node *node = hg_list_pop_front(&d->watched);
             hg_list_push_back(&d->watched, node);
-            ask_type(core, HG_CONTAINER(node, struct hg_group, in_auto));
+            ask_type(core, HG_CONTAINER(node, struct hg_interest, in_auto));
         }
         d->last_watch = core->now;
         d->next_watch = hg_time_add(core->now, hg_ms(core->config->discover_ms));

@@ -13,11 +13,11 @@
 #include "topic/trie.h"
 
 struct hg_core;
-struct hg_group;
+struct hg_interest;
 struct hg_request;
 
 struct hg_discovery {
-    struct hg_trie *patterns; /* of groups that want streams */
+    struct hg_trie *patterns; /* of interests that want streams */
     uint64_t pass;            /* number of the pass under way, or of the last */
     bool running;
     char *cursor; /* next SCAN's; NULL between passes */
@@ -25,23 +25,23 @@ struct hg_discovery {
     hg_time started, next_pass;
     bool without_type; /* Redis 5 does not know SCAN … TYPE */
     char *trouble;
-    size_t group_count;       /* in the index */
-    struct hg_list undecided; /* exact groups of "auto" rules to be asked for (TYPE) now */
+    size_t interest_count;    /* in the index */
+    struct hg_list undecided; /* exact interests of "auto" rules to be asked for (TYPE) now */
     struct hg_list watched;   /* of these, the ones that are a channel so far; longest not asked first */
     hg_time last_watch, next_watch, retry_at;
 };
 
-/* A pattern group that wants streams; it becomes ready after a whole pass. */
-void hg_discovery_add(struct hg_core *core, struct hg_group *group);
-void hg_discovery_remove(struct hg_core *core, struct hg_group *group);
-/* An exact group of an "auto" rule. */
-void hg_discovery_decide(struct hg_core *core, struct hg_group *group);
+/* The interest in a pattern that wants streams; it becomes ready after a whole pass. */
+void hg_discovery_add(struct hg_core *core, struct hg_interest *interest);
+void hg_discovery_remove(struct hg_core *core, struct hg_interest *interest);
+/* The interest in an exact topic of an "auto" rule. */
+void hg_discovery_decide(struct hg_core *core, struct hg_interest *interest);
 /* A client's event made or grew a stream that nobody follows yet: look again soon. */
 void hg_discovery_hint(struct hg_core *core);
 
 void hg_discovery_init(struct hg_core *core);
 void hg_discovery_scanned(struct hg_core *core, const struct hg_reply *reply);
-void hg_discovery_typed(struct hg_core *core, struct hg_group *group, const struct hg_reply *reply);
+void hg_discovery_typed(struct hg_core *core, struct hg_interest *interest, const struct hg_reply *reply);
 void hg_discovery_pump(struct hg_core *core);
 hg_time hg_discovery_deadline(const struct hg_core *core);
 void hg_discovery_done(struct hg_core *core);

@@ -4,102 +4,29 @@
 
 #include "base/assert.h"
 #include "core/state.h"
-#include "topic/pattern.h"
-#include "topic/template.h"
 #include "wire/frame.h"
 #include "wire/message.h"
 
 #define FRAME_OVERHEAD 48u /* header, `{"op":"event","sub":N` and what a segment's frame has besides the tail */
 
-void hg_groups_init(struct hg_core *core)
-{
-    hg_map_init(&core->groups.map, core->hash_key);
-}
-
-/* ---- making ------------------------------------------------------------------------------------------------------ */
-
-static hg_result follow(struct hg_core *core, struct hg_group *group, const struct hg_rule *rule,
-                        enum hg_source_type type, struct hg_buf *message)
-{
-    struct hg_slice template = hg_slice_str(type == HG_SOURCE_TYPE_STREAM ? rule->key : rule->channel);
-    hg_buf_clear(&core->text);
-    (void)hg_core_must(type == HG_SOURCE_TYPE_PATTERN ? hg_template_glob(template, group->pattern, &core->text)
-                                                      : hg_template_expand(template, group->pattern, &core->text));
-    struct hg_source *source;
-    hg_result result = hg_source_get(core, type, hg_buf_slice(&core->text), group->pattern, &source);
-    if (hg_ok(result)) {
-        (void)hg_source_attach(core, source, group, rule);
-        return HG_OK;
-    }
-    hg_buf_clear(message);
-    if (result.code == HG_ERR_LIMIT_EXCEEDED)
-        hg_buf_put_str(message, "The gateway follows as many topics as topics_max allows.");
-    else
-        hg_buf_printf(message, "'%.*s' in Redis is followed under another topic already.",
-                      HG_SLICE_ARG(hg_buf_slice(&core->text)));
-    return result;
-}
-
-static hg_result follow_exact(struct hg_core *core, struct hg_group *group, struct hg_buf *message)
-{
-    group->rule = hg_core_rule(core, group->pattern);
-    if (!group->rule)
-        return HG_FAIL(UNKNOWN_TOPIC);
-    if (group->rule->source == HG_SOURCE_AUTO) {
-        hg_discovery_decide(core, group);
-        return HG_OK;
-    }
-    return follow(core, group, group->rule,
-                  group->rule->source == HG_SOURCE_STREAM ? HG_SOURCE_TYPE_STREAM : HG_SOURCE_TYPE_CHANNEL, message);
-}
-
-static hg_result follow_pattern(struct hg_core *core, struct hg_group *group, struct hg_buf *message)
-{
-    bool known = false, wants_streams = false;
-    for (size_t i = 0; i < core->config->rule_count; i++) {
-        const struct hg_rule *rule = &core->config->rules[i];
-        if (!hg_pattern_intersects(hg_slice_str(rule->match), group->pattern))
-            continue;
-        known = true;
-        if (rule->source != HG_SOURCE_STREAM)
-            HG_TRY(follow(core, group, rule, HG_SOURCE_TYPE_PATTERN, message));
-        wants_streams = wants_streams || rule->source != HG_SOURCE_CHANNEL;
-    }
-    if (!known)
-        return HG_FAIL(UNKNOWN_TOPIC);
-    group->wants_streams = wants_streams;
-    if (wants_streams)
-        hg_discovery_add(core, group);
-    return HG_OK;
-}
-
-hg_result hg_group_get(struct hg_core *core, struct hg_slice pattern, struct hg_group **ret_group,
+hg_result hg_group_get(struct hg_core *core, struct hg_interest *interest, struct hg_group **ret_group,
                        struct hg_buf *message)
 {
-    struct hg_map_node *node = hg_map_find(&core->groups.map, pattern);
-    if (node) {
-        *ret_group = HG_CONTAINER(node, struct hg_group, node);
-        hg_list_unlink(&(*ret_group)->linger);
+    if (interest->groups.first) {
+        *ret_group = HG_CONTAINER(interest->groups.first, struct hg_group, in_interest);
+        hg_list_unlink(&(*ret_group)->idle);
         return HG_OK;
     }
-    hg_buf_clear(message);
-    if (core->groups.map.count >= core->config->groups_max) {
+    if (core->groups.all.count >= core->config->groups_max) {
+        hg_buf_clear(message);
         hg_buf_put_str(message, "The gateway holds as many distinct subscriptions as groups_max allows.");
         return HG_FAIL(LIMIT_EXCEEDED);
     }
     struct hg_group *group = hg_core_alloc(sizeof(*group));
     group->number = ++core->groups.next_number;
-    group->pattern = hg_slice(hg_core_copy(pattern), pattern.len);
-    group->exact = hg_pattern_is_exact(pattern);
-    (void)hg_core_must(hg_map_insert(&core->groups.map, &group->node, group->pattern));
+    group->interest = interest;
     hg_list_push_back(&core->groups.all, &group->in_all);
-    hg_result result = pattern.ptr[0] == '$' ? HG_FAIL(UNKNOWN_TOPIC)
-                       : group->exact        ? follow_exact(core, group, message)
-                                             : follow_pattern(core, group, message);
-    if (!hg_ok(result)) {
-        hg_group_free(core, group);
-        return result;
-    }
+    hg_list_push_back(&interest->groups, &group->in_interest);
     *ret_group = group;
     return HG_OK;
 }
@@ -122,9 +49,8 @@ static void remove_segment(struct hg_core *core, struct hg_segment *segment)
         hg_list_unlink(&group->full);
 }
 
-void hg_group_detach(struct hg_core *core, struct hg_attachment *attachment)
+void hg_group_forget(struct hg_core *core, struct hg_group *group, const struct hg_attachment *attachment)
 {
-    struct hg_group *group = attachment->group;
     for (size_t i = 0; i < group->member_count; i++) {
         struct hg_sub *sub = group->members[i];
         struct hg_list_node *next;
@@ -142,57 +68,43 @@ void hg_group_detach(struct hg_core *core, struct hg_attachment *attachment)
             if (segment->spans[i].attachment == attachment)
                 segment->spans[i].attachment = NULL;
     }
-    hg_source_detach(core, attachment);
-    hg_group_check_alive(core, group);
 }
 
-void hg_group_free(struct hg_core *core, struct hg_group *group)
+static void free_group(struct hg_core *core, struct hg_group *group)
 {
+    struct hg_interest *interest = group->interest;
     HG_ASSERT(group->sub_count == 0 && group->member_count == 0);
     hg_group_distribute(core, group);
     HG_ASSERT(group->log.count == 0);
-    while (group->attachments.first)
-        hg_source_detach(core, HG_CONTAINER(group->attachments.first, struct hg_attachment, in_group));
-    if (group->wants_streams)
-        hg_discovery_remove(core, group);
-    if (group->type_request)
-        group->type_request->object = NULL;
-    hg_list_unlink(&group->in_auto);
-    hg_list_unlink(&group->linger);
+    hg_list_unlink(&group->idle);
+    hg_list_remove(&interest->groups, &group->in_interest);
     hg_list_remove(&core->groups.all, &group->in_all);
-    hg_map_remove(&core->groups.map, &group->node);
     free(group->members);
-    free((char *)group->pattern.ptr);
     free(group);
+    if (interest->groups.count == 0)
+        hg_interest_linger(core, interest);
+}
+
+void hg_group_is_idle(struct hg_core *core, struct hg_group *group)
+{
+    HG_ASSERT(group->sub_count == 0);
+    if (!group->idle.owner)
+        hg_list_push_back(&core->groups.idle, &group->idle);
+}
+
+void hg_groups_reap(struct hg_core *core)
+{
+    while (core->groups.idle.first)
+        free_group(core, HG_CONTAINER(core->groups.idle.first, struct hg_group, idle));
 }
 
 void hg_groups_done(struct hg_core *core)
 {
     while (core->groups.all.first)
-        hg_group_free(core, HG_CONTAINER(core->groups.all.first, struct hg_group, in_all));
-    hg_map_done(&core->groups.map);
+        free_group(core, HG_CONTAINER(core->groups.all.first, struct hg_group, in_all));
 }
 
-/* ---- ready, alive ------------------------------------------------------------------------------------------------ */
-
-bool hg_group_is_ready(const struct hg_group *group)
-{
-    return group->unready == 0 && group->not_alive == 0 && !group->undecided && group->needs_pass == 0;
-}
-
-void hg_group_check_ready(struct hg_core *core, struct hg_group *group)
-{
-    if (!hg_group_is_ready(group))
-        return;
-    while (group->pending.first)
-        hg_sub_activate(core, HG_CONTAINER(group->pending.first, struct hg_sub, pending));
-}
-
-void hg_group_refuse(struct hg_core *core, struct hg_group *group, enum hg_error error, const char *why)
-{
-    while (group->pending.first)
-        hg_sub_refuse(core, HG_CONTAINER(group->pending.first, struct hg_sub, pending), error, why);
-}
+/* ---- the log ----------------------------------------------------------------------------------------------------- */
 
 static struct hg_segment *segment_for(struct hg_core *core, struct hg_group *group, size_t bytes)
 {
@@ -223,22 +135,17 @@ static void grew(struct hg_core *core, struct hg_segment *segment, size_t before
         hg_list_push_back(&core->groups.full, &group->full);
 }
 
-void hg_group_check_alive(struct hg_core *core, struct hg_group *group)
+void hg_group_append_alive(struct hg_core *core, struct hg_group *group, bool alive)
 {
-    bool stale = group->not_alive > 0;
-    if (group->stale == stale)
-        return;
-    group->stale = stale;
     if (group->member_count == 0)
         return;
-    struct hg_segment *segment = segment_for(core, group, group->pattern.len + FRAME_OVERHEAD);
+    struct hg_slice pattern = group->interest->pattern;
+    struct hg_segment *segment = segment_for(core, group, pattern.len + FRAME_OVERHEAD);
     size_t before = segment->frames.len;
-    hg_message_alive(&segment->frames, !stale, group->pattern);
-    segment->alive = stale ? HG_SEGMENT_SAYS_STALE : HG_SEGMENT_SAYS_LIVE;
+    hg_message_alive(&segment->frames, alive, pattern);
+    segment->alive = alive ? HG_SEGMENT_SAYS_LIVE : HG_SEGMENT_SAYS_STALE;
     grew(core, segment, before);
 }
-
-/* ---- the log ----------------------------------------------------------------------------------------------------- */
 
 static void put_span(struct hg_segment *segment, struct hg_attachment *attachment, hg_stream_id id)
 {
@@ -269,10 +176,9 @@ static void count_event(struct hg_core *core, struct hg_segment *segment, struct
     core->stats.deliveries_offered += segment->group->member_count;
 }
 
-void hg_group_append(struct hg_core *core, struct hg_attachment *attachment, const hg_stream_id *id,
-                     struct hg_slice tail)
+void hg_group_append(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,
+                     const hg_stream_id *id, struct hg_slice tail)
 {
-    struct hg_group *group = attachment->group;
     if (group->member_count == 0 || HG_MUTANT(SILENT_DROP))
         return;
     if (HG_MUTANT(SPURIOUS_GAP))
@@ -294,17 +200,17 @@ static struct hg_segment *append_gap(struct hg_core *core, struct hg_group *grou
     return segment;
 }
 
-void hg_group_append_oversize(struct hg_core *core, struct hg_attachment *attachment, const hg_stream_id *id,
-                              struct hg_slice topic)
+void hg_group_append_oversize(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,
+                              const hg_stream_id *id, struct hg_slice topic)
 {
-    if (attachment->group->member_count > 0)
-        count_event(core, append_gap(core, attachment->group, topic, "overflow", 1), attachment, id);
+    if (group->member_count > 0)
+        count_event(core, append_gap(core, group, topic, "overflow", 1), attachment, id);
 }
 
 void hg_group_append_interruption(struct hg_core *core, struct hg_group *group)
 {
     if (group->member_count > 0)
-        append_gap(core, group, group->pattern, "disconnected", 0)->interrupted = true;
+        append_gap(core, group, group->interest->pattern, "disconnected", 0)->interrupted = true;
 }
 
 void hg_group_append_left_out(struct hg_core *core, struct hg_group *group, struct hg_slice topic)
@@ -396,6 +302,7 @@ void hg_group_join(struct hg_core *core, struct hg_sub *sub)
     }
     sub->member_index = (uint32_t)group->member_count;
     group->members[group->member_count++] = sub;
+    group->interest->member_count++;
 }
 
 static void count_from(const struct hg_segment *segment, uint64_t *channel_events, uint64_t *stream_events)
@@ -416,6 +323,7 @@ void hg_group_leave(struct hg_core *core, struct hg_sub *sub)
     core->stats.deliveries_dropped += channel_events + stream_events;
     HG_ASSERT(group->members[sub->member_index] == sub);
     struct hg_sub *moved = group->members[--group->member_count];
+    group->interest->member_count--;
     group->members[sub->member_index] = moved;
     moved->member_index = sub->member_index;
     set_next(core, sub, NULL);
@@ -430,7 +338,7 @@ static void fall_off(struct hg_core *core, struct hg_sub *sub)
     core->stats.deliveries_gapped += channel_events;
     core->stats.deliveries_replaced += stream_events;
     sub->gap += channel_events;
-    sub->jumped_stale = sub->group->stale;
+    sub->jumped_stale = sub->group->interest->stale;
     for (const struct hg_segment *segment = sub->next; segment; segment = segment_after(segment)) {
         sub->interrupted = sub->interrupted || segment->interrupted;
         for (size_t i = 0; i < segment->span_count; i++)
@@ -476,75 +384,27 @@ void hg_groups_evict(struct hg_core *core)
     }
 }
 
-/* ---- streams that appear, lingering ------------------------------------------------------------------------------ */
-
-void hg_group_take_stream(struct hg_core *core, struct hg_group *group, struct hg_source *source,
-                          const struct hg_rule *rule, bool whole)
+void hg_group_replay_whole(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment)
 {
-    struct hg_attachment *attachment = hg_source_attach(core, source, group, rule);
-    if (!whole)
-        return;
-    if (!source->placed) {
-        attachment->whole = true;
-        group->unready++;
-        return;
-    }
-    /* Others follow it already: what it brought them before is replayed for each member. */
-    attachment->after = source->last;
     hg_group_distribute(core, group);
     for (size_t i = 0; i < group->member_count; i++) {
         struct hg_sub *sub = group->members[i];
-        hg_replay_start(core, sub, attachment, HG_STREAM_ID_ZERO, false, source->last, 0);
+        hg_replay_start(core, sub, attachment, HG_STREAM_ID_ZERO, false, attachment->source->last, 0);
         if (sub->replays.count > 0 && sub->state == HG_SUB_LIVE)
             hg_sub_set_replaying(core, sub);
     }
-}
-
-void hg_group_linger(struct hg_core *core, struct hg_group *group)
-{
-    HG_ASSERT(group->sub_count == 0);
-    if (HG_MUTANT(NO_LINGER_CLEANUP))
-        return;
-    group->linger_until = hg_time_add(core->now, hg_ms(core->config->linger_ms));
-    hg_list_push_back(&core->groups.lingering, &group->linger);
-}
-
-void hg_groups_tick(struct hg_core *core)
-{
-    while (core->groups.lingering.first) {
-        struct hg_group *group = HG_CONTAINER(core->groups.lingering.first, struct hg_group, linger);
-        if (!hg_time_reached(group->linger_until, core->now))
-            return;
-        hg_group_free(core, group);
-    }
-}
-
-hg_time hg_groups_deadline(const struct hg_core *core)
-{
-    const struct hg_list_node *first = core->groups.lingering.first;
-    return first ? HG_CONTAINER(first, struct hg_group, linger)->linger_until : HG_TIME_NEVER;
 }
 
 void hg_groups_validate(const struct hg_core *core)
 {
     uint64_t log_bytes = 0, segments = 0;
     hg_list_validate(&core->groups.all);
-    HG_ASSERT(core->groups.all.count == core->groups.map.count);
     for (struct hg_list_node *n = core->groups.all.first; n; n = n->next) {
         struct hg_group *group = HG_CONTAINER(n, struct hg_group, in_all);
-        hg_list_validate(&group->attachments);
         hg_list_validate(&group->log);
         hg_list_validate(&group->pending);
         HG_ASSERT(group->sub_count == group->member_count + group->pending.count);
-        size_t unready = 0, not_alive = 0;
-        for (struct hg_list_node *a = group->attachments.first; a; a = a->next) {
-            struct hg_attachment *attachment = HG_CONTAINER(a, struct hg_attachment, in_group);
-            HG_ASSERT(attachment->group == group);
-            unready += (size_t)(attachment->source->state != HG_SOURCE_READY) + attachment->whole;
-            HG_ASSERT(!attachment->whole || !attachment->source->placed || attachment->source->whole);
-            not_alive += !attachment->source->alive;
-        }
-        HG_ASSERT(unready == group->unready && not_alive == group->not_alive);
+        HG_ASSERT((group->sub_count == 0) == (group->idle.owner != NULL));
         HG_ASSERT((group->unseen != NULL) == hg_list_contains(&core->groups.dirty, &group->dirty));
         uint64_t bytes = 0;
         for (struct hg_list_node *s = group->log.first; s; s = s->next) {

@@ -1,4 +1,4 @@
-/* group.h – one distinct subscription, shared by all who made it: its sources, its log of frames, its members.
+/* group.h – one distinct subscription, shared by all who made it: its log of frames, its members.
  *
  * The log is a list of segments; a segment holds whole WebSocket frames that one turn gathered, built once for all
  * members. A member has a position, not a queue: the segment it needs next, or none when it has everything. A segment
@@ -9,9 +9,7 @@
 #define HG_CORE_GROUP_H
 
 #include "base/list.h"
-#include "base/map.h"
-#include "base/time.h"
-#include "core/source.h"
+#include "core/interest.h"
 
 #define HG_SEGMENT_BYTES                                                                                               \
     65536 /* a segment is closed when one more frame would pass this; a larger frame stands alone */
@@ -43,23 +41,10 @@ struct hg_segment {
 };
 
 struct hg_group {
-    struct hg_map_node node; /* by pattern */
-    struct hg_list_node in_all;
-    uint64_t number;         /* "sub" on the wire */
-    struct hg_slice pattern; /* owned */
-    bool exact;
-    const struct hg_rule *rule; /* exact */
-
-    struct hg_list attachments;
-    size_t unready;              /* attached sources that are not READY */
-    size_t not_alive;            /* attached sources that are not alive */
-    bool stale;                  /* members were told so */
-    bool wants_streams;          /* a pattern: registered with discovery */
-    uint64_t needs_pass;         /* ready after this discovery pass; 0: not waiting */
-    bool undecided;              /* exact, "auto": the type is not known yet */
-    bool full_told;              /* a stream was left out at topics_max, and members were told */
-    struct hg_list_node in_auto; /* discovery->undecided or ->watched */
-    struct hg_request *type_request;
+    struct hg_list_node in_all, in_interest;
+    struct hg_list_node idle; /* groups->idle while nobody subscribes */
+    struct hg_interest *interest;
+    uint64_t number; /* "sub" on the wire */
 
     struct hg_sub **members; /* joined subscriptions; dense */
     size_t member_count, member_capacity;
@@ -72,42 +57,30 @@ struct hg_group {
     uint64_t log_bytes;
     struct hg_list_node dirty; /* groups->dirty while unseen */
     struct hg_list_node full;  /* groups->full while log_bytes > log_bytes_max */
-
-    struct hg_list_node linger; /* groups->lingering */
-    hg_time linger_until;
 };
 
 struct hg_groups {
-    struct hg_map map;
-    struct hg_list all, dirty, full, lingering, by_age;
+    struct hg_list all, idle, dirty, full, by_age;
     uint64_t next_number;
 };
 
-/* The group of a pattern, made if need be. Errors, with a sentence in `message`: UNKNOWN_TOPIC, LIMIT_EXCEEDED. */
-HG_RESULT hg_group_get(struct hg_core *core, struct hg_slice pattern, struct hg_group **ret_group,
+/* The group of an interest, made if need be. Error, with a sentence in `message`: LIMIT_EXCEEDED. */
+HG_RESULT hg_group_get(struct hg_core *core, struct hg_interest *interest, struct hg_group **ret_group,
                        struct hg_buf *message);
-bool hg_group_is_ready(const struct hg_group *group);
-/* Something it waited for came true; answers pending subscriptions if all did. */
-void hg_group_check_ready(struct hg_core *core, struct hg_group *group);
-/* Redis refused a source for good: pending subscriptions are answered with the error. */
-void hg_group_refuse(struct hg_core *core, struct hg_group *group, enum hg_error error, const char *why);
-/* How many attached sources are not alive has changed. */
-void hg_group_check_alive(struct hg_core *core, struct hg_group *group);
-
-/* Takes a stream that was discovered. `whole`: members of a ready group get it from its first entry. */
-void hg_group_take_stream(struct hg_core *core, struct hg_group *group, struct hg_source *source,
-                          const struct hg_rule *rule, bool whole);
+/* The last subscription left: it is freed at the end of the turn unless one comes back. */
+void hg_group_is_idle(struct hg_core *core, struct hg_group *group);
 
 /* An event for the log. `id` NULL for channels; `tail` from hg_message_event_tail(). */
-void hg_group_append(struct hg_core *core, struct hg_attachment *attachment, const hg_stream_id *id,
-                     struct hg_slice tail);
+void hg_group_append(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,
+                     const hg_stream_id *id, struct hg_slice tail);
 /* The same for an event that is larger than event_bytes_max: a gap of one takes its place. */
-void hg_group_append_oversize(struct hg_core *core, struct hg_attachment *attachment, const hg_stream_id *id,
-                              struct hg_slice topic);
-/* All members are told that a channel was not heard for a while, in order with their events. */
+void hg_group_append_oversize(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,
+                              const hg_stream_id *id, struct hg_slice topic);
+/* What all members are told in order with their events: that a channel was not heard for a while; that a stream is left
+ * out; that the sources are alive, or not. */
 void hg_group_append_interruption(struct hg_core *core, struct hg_group *group);
-/* All members are told that a stream is left out, in order with their events. */
 void hg_group_append_left_out(struct hg_core *core, struct hg_group *group, struct hg_slice topic);
+void hg_group_append_alive(struct hg_core *core, struct hg_group *group, bool alive);
 
 void hg_group_join(struct hg_core *core, struct hg_sub *sub);
 void hg_group_leave(struct hg_core *core, struct hg_sub *sub);
@@ -115,21 +88,17 @@ void hg_group_leave(struct hg_core *core, struct hg_sub *sub);
 void hg_group_distribute(struct hg_core *core, struct hg_group *group);
 /* `sub` has what its segment holds; sets its next one, or none. */
 void hg_group_advance(struct hg_core *core, struct hg_sub *sub);
+/* Each member replays what the stream holds so far. */
+void hg_group_replay_whole(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment);
+/* The attachment is to be freed: replays and spans let go of it. */
+void hg_group_forget(struct hg_core *core, struct hg_group *group, const struct hg_attachment *attachment);
 
-/* Called when the last subscription left: it stays for linger_ms. */
-void hg_group_linger(struct hg_core *core, struct hg_group *group);
-void hg_group_free(struct hg_core *core, struct hg_group *group);
-
-/* Frees the attachment and what hangs on it: replays of members, spans of the log. */
-void hg_group_detach(struct hg_core *core, struct hg_attachment *attachment);
-
-void hg_groups_init(struct hg_core *core);
-void hg_groups_done(struct hg_core *core);
 void hg_groups_distribute(struct hg_core *core);
 /* Keeps logs within their bounds; after sessions were flushed. */
 void hg_groups_evict(struct hg_core *core);
-void hg_groups_tick(struct hg_core *core);
-hg_time hg_groups_deadline(const struct hg_core *core);
+/* Frees what is idle. */
+void hg_groups_reap(struct hg_core *core);
+void hg_groups_done(struct hg_core *core);
 void hg_groups_validate(const struct hg_core *core);
 
 #endif

@@ -19,7 +19,7 @@ enum hg_request_kind {
     HG_REQUEST_SUBSCRIBE,   /* object: struct hg_source; listener */
     HG_REQUEST_UNSUBSCRIBE, /* no object */
     HG_REQUEST_PING,        /* no object */
-    HG_REQUEST_TYPE,        /* object: struct hg_group, an exact one of an "auto" rule */
+    HG_REQUEST_TYPE,        /* object: struct hg_interest, an exact one of an "auto" rule */
     HG_REQUEST_LOCATE,      /* object: struct hg_source, a stream */
     HG_REQUEST_INSPECT,     /* object: struct hg_source, a stream whose type is in doubt */
     HG_REQUEST_SCAN,        /* no object */

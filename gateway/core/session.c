@@ -106,7 +106,7 @@ static void free_sub(struct hg_core *core, struct hg_sub *sub)
     core->stats.subscriptions--;
     free(sub);
     if (--group->sub_count == 0)
-        hg_group_linger(core, group);
+        hg_group_is_idle(core, group);
 }
 
 static void free_subs(struct hg_core *core, struct hg_session *session)
@@ -241,8 +241,14 @@ static struct hg_sub *new_sub(struct hg_core *core, struct hg_session *session, 
 
 void hg_session_subscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
 {
-    struct hg_group *group;
-    hg_result result = hg_group_get(core, command->topic, &group, &core->message);
+    struct hg_interest *interest;
+    struct hg_group *group = NULL;
+    hg_result result = hg_interest_get(core, command->topic, &interest, &core->message);
+    if (hg_ok(result)) {
+        result = hg_group_get(core, interest, &group, &core->message);
+        if (interest->groups.count == 0)
+            hg_interest_linger(core, interest);
+    }
     if (!hg_ok(result)) {
         hg_session_error(core, session, command->ref, result.code, hg_buf_slice(&core->message), SIZE_MAX, 0);
         return;
@@ -254,7 +260,7 @@ void hg_session_subscribe(struct hg_core *core, struct hg_session *session, cons
     }
     if (!sub && session->sub_count >= core->config->subscriptions_per_session_max) {
         if (group->sub_count == 0)
-            hg_group_linger(core, group);
+            hg_group_is_idle(core, group);
         hg_session_error(core, session, command->ref, HG_ERR_LIMIT_EXCEEDED,
                          HG_LIT("This connection has as many subscriptions as subscriptions_per_session_max allows."),
                          SIZE_MAX, 0);
@@ -266,7 +272,7 @@ void hg_session_subscribe(struct hg_core *core, struct hg_session *session, cons
         sub->last = command->last;
     }
     add_wait(core, sub, command->ref);
-    hg_group_check_ready(core, group);
+    hg_interest_check_ready(core, interest);
 }
 
 static void answer_waits(struct hg_core *core, struct hg_sub *sub)
@@ -287,8 +293,8 @@ static void answer_waits(struct hg_core *core, struct hg_sub *sub)
 
 static void start_replays(struct hg_core *core, struct hg_sub *sub)
 {
-    for (struct hg_list_node *n = sub->group->attachments.first; n; n = n->next) {
-        struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_group);
+    for (struct hg_list_node *n = sub->group->interest->attachments.first; n; n = n->next) {
+        struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_interest);
         if (attachment->source->type != HG_SOURCE_TYPE_STREAM)
             continue;
         hg_stream_id from = HG_STREAM_ID_ZERO, until = hg_attachment_place(attachment);
@@ -335,11 +341,11 @@ void hg_sub_tell_jump(struct hg_core *core, struct hg_sub *sub)
     struct hg_buf *out = &sub->session->out;
     const struct hg_group *group = sub->group;
     if (sub->gap > 0)
-        hg_message_gap(out, group->number, group->pattern, "overflow", sub->gap);
+        hg_message_gap(out, group->number, group->interest->pattern, "overflow", sub->gap);
     if (sub->interrupted)
-        hg_message_gap(out, group->number, group->pattern, "disconnected", 0);
+        hg_message_gap(out, group->number, group->interest->pattern, "disconnected", 0);
     if (sub->told_stale != sub->jumped_stale)
-        hg_message_alive(out, !sub->jumped_stale, group->pattern);
+        hg_message_alive(out, !sub->jumped_stale, group->interest->pattern);
     (void)hg_core_must(hg_buf_result(out));
     sub->gap = 0;
     sub->interrupted = false;
@@ -546,10 +552,10 @@ static void expire_waits(struct hg_core *core)
         struct hg_wait *wait = HG_CONTAINER(table->waits.first, struct hg_wait, in_order);
         if (!hg_time_reached(wait->deadline, core->now))
             return;
-        const struct hg_group *group = wait->sub->group;
+        const struct hg_interest *interest = wait->sub->group->interest;
         const char *trouble = NULL;
-        for (struct hg_list_node *n = group->attachments.first; n && !trouble; n = n->next)
-            trouble = HG_CONTAINER(n, struct hg_attachment, in_group)->source->trouble;
+        for (struct hg_list_node *n = interest->attachments.first; n && !trouble; n = n->next)
+            trouble = HG_CONTAINER(n, struct hg_attachment, in_interest)->source->trouble;
         for (uint32_t link = HG_LINK_LISTENER; link <= HG_LINK_COMMANDER && !trouble; link++)
             if (!hg_link_is_up(core, link))
                 trouble = hg_link_trouble(core, link);

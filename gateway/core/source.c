@@ -91,28 +91,28 @@ void hg_sources_done(struct hg_core *core)
     }
 }
 
-struct hg_attachment *hg_source_attach(struct hg_core *core, struct hg_source *source, struct hg_group *group,
+struct hg_attachment *hg_source_attach(struct hg_core *core, struct hg_source *source, struct hg_interest *interest,
                                        const struct hg_rule *rule)
 {
     struct hg_attachment *attachment = hg_core_alloc(sizeof(*attachment));
-    *attachment = (struct hg_attachment){.source = source, .group = group, .rule = rule};
+    *attachment = (struct hg_attachment){.source = source, .interest = interest, .rule = rule};
     attachment->after = hg_stream_id_max(source->last, source->tail);
     hg_list_push_back(&source->attachments, &attachment->in_source);
-    hg_list_push_back(&group->attachments, &attachment->in_group);
-    group->unready += source->state != HG_SOURCE_READY;
-    group->not_alive += !source->alive;
-    hg_group_check_alive(core, group);
+    hg_list_push_back(&interest->attachments, &attachment->in_interest);
+    interest->unready += source->state != HG_SOURCE_READY;
+    interest->not_alive += !source->alive;
+    hg_interest_check_alive(core, interest);
     return attachment;
 }
 
 void hg_source_detach(struct hg_core *core, struct hg_attachment *attachment)
 {
     struct hg_source *source = attachment->source;
-    struct hg_group *group = attachment->group;
+    struct hg_interest *interest = attachment->interest;
     hg_list_remove(&source->attachments, &attachment->in_source);
-    hg_list_remove(&group->attachments, &attachment->in_group);
-    group->unready -= (size_t)(source->state != HG_SOURCE_READY) + attachment->whole;
-    group->not_alive -= !source->alive;
+    hg_list_remove(&interest->attachments, &attachment->in_interest);
+    interest->unready -= (size_t)(source->state != HG_SOURCE_READY) + attachment->whole;
+    interest->not_alive -= !source->alive;
     free(attachment);
     if (source->attachments.count == 0)
         release(core, source);
@@ -142,18 +142,18 @@ static void set_state(struct hg_core *core, struct hg_source *source, enum hg_so
     if (was_ready == is_ready)
         return;
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
-        struct hg_group *group = HG_CONTAINER(n, struct hg_attachment, in_source)->group;
+        struct hg_interest *interest = HG_CONTAINER(n, struct hg_attachment, in_source)->interest;
         if (is_ready)
-            group->unready--;
+            interest->unready--;
         else
-            group->unready++;
+            interest->unready++;
     }
 }
 
 static void announce_ready(struct hg_core *core, struct hg_source *source)
 {
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next)
-        hg_group_check_ready(core, HG_CONTAINER(n, struct hg_attachment, in_source)->group);
+        hg_interest_check_ready(core, HG_CONTAINER(n, struct hg_attachment, in_source)->interest);
 }
 
 void hg_source_set_alive(struct hg_core *core, struct hg_source *source, bool alive)
@@ -162,13 +162,13 @@ void hg_source_set_alive(struct hg_core *core, struct hg_source *source, bool al
         return;
     source->alive = alive;
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
-        struct hg_group *group = HG_CONTAINER(n, struct hg_attachment, in_source)->group;
+        struct hg_interest *interest = HG_CONTAINER(n, struct hg_attachment, in_source)->interest;
         if (alive)
-            group->not_alive--;
+            interest->not_alive--;
         else
-            group->not_alive++;
-        hg_group_check_alive(core, group);
-        hg_group_check_ready(core, group);
+            interest->not_alive++;
+        hg_interest_check_alive(core, interest);
+        hg_interest_check_ready(core, interest);
     }
 }
 
@@ -197,17 +197,17 @@ static void set_broken(struct hg_core *core, struct hg_source *source, struct hg
     for (struct hg_list_node *n = source->attachments.first; n; n = next) {
         next = n->next;
         struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
-        struct hg_group *group = attachment->group;
-        if (group->exact || source->type != HG_SOURCE_TYPE_STREAM) {
+        struct hg_interest *interest = attachment->interest;
+        if (interest->exact || source->type != HG_SOURCE_TYPE_STREAM) {
             hg_buf_clear(&core->text);
             if (wrong_type)
                 hg_buf_printf(&core->text, "The key '%.*s' in Redis is not a stream.", HG_SLICE_ARG(source->name));
             else
                 hg_buf_printf(&core->text, "Redis does not let the gateway read '%.*s'.", HG_SLICE_ARG(source->name));
-            hg_group_refuse(core, group, HG_ERR_UNAVAILABLE, core->text.ptr);
+            hg_interest_refuse(core, interest, HG_ERR_UNAVAILABLE, core->text.ptr);
         } else {
-            hg_group_detach(core, attachment);
-            hg_group_check_ready(core, group);
+            hg_interest_detach(core, attachment);
+            hg_interest_check_ready(core, interest);
             if (--left == 0)
                 return;
         }
@@ -216,12 +216,12 @@ static void set_broken(struct hg_core *core, struct hg_source *source, struct hg
 
 static void tell_interrupted(struct hg_core *core, struct hg_source *source)
 {
-    struct hg_group *told = NULL; /* two rules may attach a group twice, one behind the other */
+    struct hg_interest *told = NULL; /* two rules may attach one twice, one behind the other */
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
-        struct hg_group *group = HG_CONTAINER(n, struct hg_attachment, in_source)->group;
-        if (group != told)
-            hg_group_append_interruption(core, group);
-        told = group;
+        struct hg_interest *interest = HG_CONTAINER(n, struct hg_attachment, in_source)->interest;
+        if (interest != told)
+            hg_interest_interrupted(core, interest);
+        told = interest;
     }
 }
 
@@ -291,7 +291,7 @@ void hg_source_settle(struct hg_core *core, struct hg_source *source)
     source->whole = false;
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
         struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
-        attachment->group->unready -= attachment->whole;
+        attachment->interest->unready -= attachment->whole;
         attachment->whole = false;
     }
     announce_ready(core, source);
@@ -324,7 +324,7 @@ void hg_source_inspected(struct hg_core *core, struct hg_source *source, const s
 static bool anybody_listens(const struct hg_source *source)
 {
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next)
-        if (HG_CONTAINER(n, struct hg_attachment, in_source)->group->member_count > 0)
+        if (HG_CONTAINER(n, struct hg_attachment, in_source)->interest->member_count > 0)
             return true;
     return false;
 }
@@ -360,10 +360,7 @@ void hg_source_message(struct hg_core *core, struct hg_slice channel, struct hg_
     }
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
         struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
-        if (fits)
-            hg_group_append(core, attachment, NULL, tail);
-        else
-            hg_group_append_oversize(core, attachment, NULL, source->topic);
+        hg_interest_offer(core, attachment, source->topic, NULL, fits, tail);
     }
 }
 
@@ -404,25 +401,21 @@ void hg_source_pattern_message(struct hg_core *core, struct hg_slice glob, struc
     struct hg_slice topic = HG_SLICE_NULL, tail = HG_SLICE_NULL;
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
         struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
-        if (attachment->group->member_count == 0)
+        if (attachment->interest->member_count == 0)
             continue;
         if (attachment->rule != rule) {
             rule = attachment->rule;
             wanted = topic_of_channel(core, rule, channel, &topic) && !is_followed_as_stream(core, rule, topic);
             tail = HG_SLICE_NULL;
         }
-        if (!wanted || !hg_pattern_match(attachment->group->pattern, topic))
+        if (!wanted || !hg_pattern_match(attachment->interest->pattern, topic))
             continue;
-        if (!fits) {
-            hg_group_append_oversize(core, attachment, NULL, topic);
-            continue;
-        }
-        if (!made)
+        if (fits && !made)
             put_payload(core, payload);
         made = true;
-        if (tail.len == 0)
+        if (fits && tail.len == 0)
             tail = make_tail(core, topic, NULL);
-        hg_group_append(core, attachment, NULL, tail);
+        hg_interest_offer(core, attachment, topic, NULL, fits, tail);
     }
 }
 
@@ -441,12 +434,8 @@ void hg_source_entry(struct hg_core *core, struct hg_source *source, const struc
     bool fits = hg_source_put_entry(core, first->rule, source->topic, entry, &tail);
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
         struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
-        if (hg_stream_id_cmp(entry->id, attachment->after) <= 0)
-            continue;
-        if (fits)
-            hg_group_append(core, attachment, &entry->id, tail);
-        else
-            hg_group_append_oversize(core, attachment, &entry->id, source->topic);
+        if (hg_stream_id_cmp(entry->id, attachment->after) > 0)
+            hg_interest_offer(core, attachment, source->topic, &entry->id, fits, tail);
     }
 }
 

@@ -17,7 +17,7 @@
 #include "stream/id.h"
 
 struct hg_core;
-struct hg_group;
+struct hg_interest;
 struct hg_reader;
 struct hg_request;
 
@@ -52,14 +52,14 @@ struct hg_source {
     hg_time last_entry_at;
 };
 
-/* One source feeds one group. */
+/* One source feeds one interest. */
 struct hg_attachment {
-    struct hg_list_node in_source, in_group;
+    struct hg_list_node in_source, in_interest;
     struct hg_source *source;
-    struct hg_group *group;
+    struct hg_interest *interest;
     const struct hg_rule *rule;
     bool whole;         /* the stream is wanted from its first entry; until then nobody new may join the group */
-    hg_stream_id after; /* only newer entries of a stream are for the group */
+    hg_stream_id after; /* only newer entries of a stream are for the interest */
 };
 
 /* Up to where the group has got the stream. */
@@ -77,7 +77,7 @@ HG_RESULT hg_source_get(struct hg_core *core, enum hg_source_type type, struct h
                         struct hg_source **ret_source);
 struct hg_source *hg_source_find(const struct hg_core *core, enum hg_source_type type, struct hg_slice name);
 
-struct hg_attachment *hg_source_attach(struct hg_core *core, struct hg_source *source, struct hg_group *group,
+struct hg_attachment *hg_source_attach(struct hg_core *core, struct hg_source *source, struct hg_interest *interest,
                                        const struct hg_rule *rule);
 /* Frees the attachment, and the source with the last one. */
 void hg_source_detach(struct hg_core *core, struct hg_attachment *attachment);

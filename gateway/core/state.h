@@ -8,6 +8,7 @@
 #include "core/discovery.h"
 #include "core/emitter.h"
 #include "core/group.h"
+#include "core/interest.h"
 #include "core/link.h"
 #include "core/mutant.h"
 #include "core/reader.h"
@@ -28,6 +29,7 @@ struct hg_core {
     struct hg_sources sources;
     struct hg_readers readers;
     struct hg_discovery discovery;
+    struct hg_interests interests;
     struct hg_groups groups;
     struct hg_sessions sessions;
     struct hg_replays replays;

@@ -153,6 +153,7 @@ static void test_redis_is_asked_once_and_only_while_wanted(void **state)
     assert_int_equal(gate.asked.len, 0);
     hg_on_ws_closed(gate.core, gate.now, a->ref);
     hgt_say(&gate, b, "{\"op\":\"unsubscribe\",\"ref\":2,\"sub\":1}");
+    hgt_turn(&gate, 0);
     hgt_turn(&gate, 99);
     assert_int_equal(gate.asked.len, 0);
     hgt_turn(&gate, 1);
@@ -168,6 +169,7 @@ static void test_an_old_confirmation_does_not_answer_a_new_subscribe(void **stat
     struct hgt_client *a = subscribed("ch.a");
     hgt_say(&gate, a, "{\"op\":\"ping\"}");
     hg_on_ws_closed(gate.core, gate.now, a->ref);
+    hgt_turn(&gate, 0);
     hgt_turn(&gate, 100); /* the linger is over: UNSUBSCRIBE goes out behind the unanswered SUBSCRIBE */
     struct hgt_client *b = subscribed("ch.a");
     confirm("subscribe", "ch.a");

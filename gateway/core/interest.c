@@ -1,0 +1,265 @@
+#include "core/interest.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "core/state.h"
+#include "topic/pattern.h"
+#include "topic/template.h"
+
+static struct hg_group *group_of(struct hg_list_node *node)
+{
+    return HG_CONTAINER(node, struct hg_group, in_interest);
+}
+
+/* ---- making ------------------------------------------------------------------------------------------------------ */
+
+static hg_result follow(struct hg_core *core, struct hg_interest *interest, const struct hg_rule *rule,
+                        enum hg_source_type type, struct hg_buf *message)
+{
+    struct hg_slice template = hg_slice_str(type == HG_SOURCE_TYPE_STREAM ? rule->key : rule->channel);
+    hg_buf_clear(&core->text);
+    (void)hg_core_must(type == HG_SOURCE_TYPE_PATTERN ? hg_template_glob(template, interest->pattern, &core->text)
+                                                      : hg_template_expand(template, interest->pattern, &core->text));
+    struct hg_source *source;
+    hg_result result = hg_source_get(core, type, hg_buf_slice(&core->text), interest->pattern, &source);
+    if (hg_ok(result)) {
+        (void)hg_source_attach(core, source, interest, rule);
+        return HG_OK;
+    }
+    hg_buf_clear(message);
+    if (result.code == HG_ERR_LIMIT_EXCEEDED)
+        hg_buf_put_str(message, "The gateway follows as many topics as topics_max allows.");
+    else
+        hg_buf_printf(message, "'%.*s' in Redis is followed under another topic already.",
+                      HG_SLICE_ARG(hg_buf_slice(&core->text)));
+    return result;
+}
+
+static hg_result follow_exact(struct hg_core *core, struct hg_interest *interest, struct hg_buf *message)
+{
+    interest->rule = hg_core_rule(core, interest->pattern);
+    if (!interest->rule)
+        return HG_FAIL(UNKNOWN_TOPIC);
+    if (interest->rule->source == HG_SOURCE_AUTO) {
+        hg_discovery_decide(core, interest);
+        return HG_OK;
+    }
+    return follow(core, interest, interest->rule,
+                  interest->rule->source == HG_SOURCE_STREAM ? HG_SOURCE_TYPE_STREAM : HG_SOURCE_TYPE_CHANNEL, message);
+}
+
+static hg_result follow_pattern(struct hg_core *core, struct hg_interest *interest, struct hg_buf *message)
+{
+    bool known = false, wants_streams = false;
+    for (size_t i = 0; i < core->config->rule_count; i++) {
+        const struct hg_rule *rule = &core->config->rules[i];
+        if (!hg_pattern_intersects(hg_slice_str(rule->match), interest->pattern))
+            continue;
+        known = true;
+        if (rule->source != HG_SOURCE_STREAM)
+            HG_TRY(follow(core, interest, rule, HG_SOURCE_TYPE_PATTERN, message));
+        wants_streams = wants_streams || rule->source != HG_SOURCE_CHANNEL;
+    }
+    if (!known)
+        return HG_FAIL(UNKNOWN_TOPIC);
+    interest->wants_streams = wants_streams;
+    if (wants_streams)
+        hg_discovery_add(core, interest);
+    return HG_OK;
+}
+
+static void free_interest(struct hg_core *core, struct hg_interest *interest)
+{
+    HG_ASSERT(interest->groups.count == 0 && interest->member_count == 0);
+    while (interest->attachments.first)
+        hg_source_detach(core, HG_CONTAINER(interest->attachments.first, struct hg_attachment, in_interest));
+    if (interest->wants_streams)
+        hg_discovery_remove(core, interest);
+    if (interest->type_request)
+        interest->type_request->object = NULL;
+    hg_list_unlink(&interest->in_auto);
+    hg_list_unlink(&interest->linger);
+    hg_list_remove(&core->interests.all, &interest->in_all);
+    hg_map_remove(&core->interests.map, &interest->node);
+    free((char *)interest->pattern.ptr);
+    free(interest);
+}
+
+hg_result hg_interest_get(struct hg_core *core, struct hg_slice pattern, struct hg_interest **ret_interest,
+                          struct hg_buf *message)
+{
+    struct hg_map_node *node = hg_map_find(&core->interests.map, pattern);
+    if (node) {
+        *ret_interest = HG_CONTAINER(node, struct hg_interest, node);
+        hg_list_unlink(&(*ret_interest)->linger);
+        return HG_OK;
+    }
+    hg_buf_clear(message);
+    if (core->interests.map.count >= core->config->groups_max) {
+        hg_buf_put_str(message, "The gateway holds as many distinct subscriptions as groups_max allows.");
+        return HG_FAIL(LIMIT_EXCEEDED);
+    }
+    struct hg_interest *interest = hg_core_alloc(sizeof(*interest));
+    interest->pattern = hg_slice(hg_core_copy(pattern), pattern.len);
+    interest->exact = hg_pattern_is_exact(pattern);
+    (void)hg_core_must(hg_map_insert(&core->interests.map, &interest->node, interest->pattern));
+    hg_list_push_back(&core->interests.all, &interest->in_all);
+    hg_result result = pattern.ptr[0] == '$' ? HG_FAIL(UNKNOWN_TOPIC)
+                       : interest->exact     ? follow_exact(core, interest, message)
+                                             : follow_pattern(core, interest, message);
+    if (!hg_ok(result)) {
+        free_interest(core, interest);
+        return result;
+    }
+    *ret_interest = interest;
+    return HG_OK;
+}
+
+void hg_interest_linger(struct hg_core *core, struct hg_interest *interest)
+{
+    HG_ASSERT(interest->groups.count == 0);
+    if (HG_MUTANT(NO_LINGER_CLEANUP) || interest->linger.owner)
+        return;
+    interest->linger_until = hg_time_add(core->now, hg_ms(core->config->linger_ms));
+    hg_list_push_back(&core->interests.lingering, &interest->linger);
+}
+
+void hg_interests_init(struct hg_core *core)
+{
+    hg_map_init(&core->interests.map, core->hash_key);
+}
+
+void hg_interests_done(struct hg_core *core)
+{
+    while (core->interests.all.first)
+        free_interest(core, HG_CONTAINER(core->interests.all.first, struct hg_interest, in_all));
+    hg_map_done(&core->interests.map);
+}
+
+void hg_interests_tick(struct hg_core *core)
+{
+    while (core->interests.lingering.first) {
+        struct hg_interest *interest = HG_CONTAINER(core->interests.lingering.first, struct hg_interest, linger);
+        if (!hg_time_reached(interest->linger_until, core->now))
+            return;
+        free_interest(core, interest);
+    }
+}
+
+hg_time hg_interests_deadline(const struct hg_core *core)
+{
+    const struct hg_list_node *first = core->interests.lingering.first;
+    return first ? HG_CONTAINER(first, struct hg_interest, linger)->linger_until : HG_TIME_NEVER;
+}
+
+/* ---- ready, alive ------------------------------------------------------------------------------------------------ */
+
+bool hg_interest_is_ready(const struct hg_interest *interest)
+{
+    return interest->unready == 0 && interest->not_alive == 0 && !interest->undecided && interest->needs_pass == 0;
+}
+
+void hg_interest_check_ready(struct hg_core *core, struct hg_interest *interest)
+{
+    if (!hg_interest_is_ready(interest))
+        return;
+    for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
+        while (group_of(n)->pending.first)
+            hg_sub_activate(core, HG_CONTAINER(group_of(n)->pending.first, struct hg_sub, pending));
+}
+
+void hg_interest_refuse(struct hg_core *core, struct hg_interest *interest, enum hg_error error, const char *why)
+{
+    for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
+        while (group_of(n)->pending.first)
+            hg_sub_refuse(core, HG_CONTAINER(group_of(n)->pending.first, struct hg_sub, pending), error, why);
+}
+
+void hg_interest_check_alive(struct hg_core *core, struct hg_interest *interest)
+{
+    bool stale = interest->not_alive > 0;
+    if (interest->stale == stale)
+        return;
+    interest->stale = stale;
+    for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
+        hg_group_append_alive(core, group_of(n), !stale);
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------------ */
+
+void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, struct hg_slice topic,
+                       const hg_stream_id *id, bool fits, struct hg_slice tail)
+{
+    for (struct hg_list_node *n = attachment->interest->groups.first; n; n = n->next) {
+        if (fits)
+            hg_group_append(core, group_of(n), attachment, id, tail);
+        else
+            hg_group_append_oversize(core, group_of(n), attachment, id, topic);
+    }
+}
+
+void hg_interest_interrupted(struct hg_core *core, struct hg_interest *interest)
+{
+    for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
+        hg_group_append_interruption(core, group_of(n));
+}
+
+void hg_interest_left_out(struct hg_core *core, struct hg_interest *interest, struct hg_slice topic)
+{
+    for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
+        hg_group_append_left_out(core, group_of(n), topic);
+}
+
+/* ---- streams that appear and go ---------------------------------------------------------------------------------- */
+
+void hg_interest_take_stream(struct hg_core *core, struct hg_interest *interest, struct hg_source *source,
+                             const struct hg_rule *rule, bool whole)
+{
+    struct hg_attachment *attachment = hg_source_attach(core, source, interest, rule);
+    if (!whole)
+        return;
+    if (!source->placed) {
+        attachment->whole = true;
+        interest->unready++;
+        return;
+    }
+    /* Others follow it already: what it brought them before is replayed for each member. */
+    attachment->after = source->last;
+    for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
+        hg_group_replay_whole(core, group_of(n), attachment);
+}
+
+void hg_interest_detach(struct hg_core *core, struct hg_attachment *attachment)
+{
+    struct hg_interest *interest = attachment->interest;
+    for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
+        hg_group_forget(core, group_of(n), attachment);
+    hg_source_detach(core, attachment);
+    hg_interest_check_alive(core, interest);
+}
+
+void hg_interests_validate(const struct hg_core *core)
+{
+    hg_list_validate(&core->interests.all);
+    HG_ASSERT(core->interests.all.count == core->interests.map.count);
+    for (struct hg_list_node *n = core->interests.all.first; n; n = n->next) {
+        const struct hg_interest *interest = HG_CONTAINER(n, struct hg_interest, in_all);
+        hg_list_validate(&interest->attachments);
+        hg_list_validate(&interest->groups);
+        size_t unready = 0, not_alive = 0, member_count = 0;
+        for (struct hg_list_node *a = interest->attachments.first; a; a = a->next) {
+            struct hg_attachment *attachment = HG_CONTAINER(a, struct hg_attachment, in_interest);
+            HG_ASSERT(attachment->interest == interest);
+            unready += (size_t)(attachment->source->state != HG_SOURCE_READY) + attachment->whole;
+            HG_ASSERT(!attachment->whole || !attachment->source->placed || attachment->source->whole);
+            not_alive += !attachment->source->alive;
+        }
+        for (struct hg_list_node *g = interest->groups.first; g; g = g->next) {
+            HG_ASSERT(group_of(g)->interest == interest);
+            member_count += group_of(g)->member_count;
+        }
+        HG_ASSERT(unready == interest->unready && not_alive == interest->not_alive);
+        HG_ASSERT(member_count == interest->member_count);
+    }
+}
