@@ -157,9 +157,9 @@ static void finish_pass(struct hg_core *core)
     free(d->cursor);
     d->cursor = NULL;
     d->running = false;
-    hg_dur took = hg_time_since(d->started, core->now), pause = hg_ms(core->config->discover_ms);
-    if (took.us * SCAN_SHARE > pause.us)
-        pause = hg_us(took.us * SCAN_SHARE);
+    hg_dur pause = hg_ms(core->config->discover_ms);
+    if (d->busy.us * SCAN_SHARE > pause.us)
+        pause = hg_us(d->busy.us * SCAN_SHARE);
     hg_time next = hg_time_add(core->now, pause);
     bool somebody_waits = false;
     if (!d->without_type)
@@ -182,7 +182,8 @@ void hg_discovery_scanned(struct hg_core *core, const struct hg_reply *reply)
     d->request = NULL;
     if (!reply)
         return; /* the same cursor again when the link is back: SCAN's cursors have no state in Redis */
-    if (reply->type == HG_REPLY_ERROR && !d->without_type && hg_reply_is_error(reply, "ERR")) {
+    d->busy.us += hg_time_since(d->asked_at, core->now).us;
+    if (!d->without_type && hg_reply_is_error(reply, "ERR") && memmem(reply->text.ptr, reply->text.len, "syntax", 6)) {
         d->without_type = true;
         return;
     }
@@ -297,10 +298,12 @@ static void scan(struct hg_core *core)
         d->running = true;
         d->pass++;
         d->started = core->now;
+        d->busy = hg_us(0);
         d->cursor = hg_core_copy(HG_LIT("0"));
     }
     struct hg_slice argv[] = {HG_LIT("SCAN"),     hg_slice_str(d->cursor), HG_LIT("COUNT"),
                               HG_LIT(SCAN_COUNT), HG_LIT("TYPE"),          HG_LIT("stream")};
+    d->asked_at = core->now;
     d->request = hg_link_send(core, HG_LINK_COMMANDER, HG_REQUEST_SCAN, NULL, argv, d->without_type ? 4 : 6);
 }
 

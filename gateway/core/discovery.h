@@ -23,6 +23,8 @@ struct hg_discovery {
     char *cursor; /* next SCAN's; NULL between passes */
     struct hg_request *request;
     hg_time started, next_pass;
+    hg_time asked_at;  /* the SCAN under way */
+    hg_dur busy;       /* what the answers of this pass took */
     bool without_type; /* Redis 5 does not know SCAN … TYPE */
     char *trouble;
     size_t interest_count;    /* in the index */

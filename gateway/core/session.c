@@ -56,7 +56,7 @@ struct hg_session *hg_session_open(struct hg_core *core)
     hg_buf_init(&session->out, core->tail.max + core->config->reply_bytes_max + 2 * HG_REPLAY_BYTES);
     table->slots[index].session = session;
     if (table->count++ == 0)
-        table->next_slice = hg_time_add(core->now, hg_us(hg_ms(core->config->ping_ms).us / SLICES));
+        table->next_slice = core->now;
 
     char name[33];
     snprintf(name, sizeof(name), "%016llx%016llx", (unsigned long long)hg_prng_next(&core->prng),
@@ -629,6 +629,16 @@ void hg_sessions_flush(struct hg_core *core)
 
 /* ---- time -------------------------------------------------------------------------------------------------------- */
 
+/* Each session is looked at once in this time, so no deadline is missed by more. */
+static hg_dur slice_of(const struct hg_core *core)
+{
+    const struct hg_config *config = core->config;
+    uint64_t round = config->ping_ms;
+    round = round < config->pong_timeout_ms ? round : config->pong_timeout_ms;
+    round = round < config->stall_timeout_ms ? round : config->stall_timeout_ms;
+    return hg_us(hg_ms(round).us / SLICES);
+}
+
 static void ping(struct hg_core *core, struct hg_session *session)
 {
     const struct hg_config *config = core->config;
@@ -680,7 +690,7 @@ void hg_sessions_tick(struct hg_core *core)
     expire_updates(core);
     if (table->count == 0)
         return;
-    hg_dur slice = hg_us(hg_ms(core->config->ping_ms).us / SLICES);
+    hg_dur slice = slice_of(core);
     for (unsigned i = 0; i < SLICES && hg_time_reached(table->next_slice, core->now); i++) {
         table->ping_slice = (table->ping_slice + 1) % SLICES;
         for (uint32_t index = table->ping_slice; index < table->slot_count; index += SLICES)

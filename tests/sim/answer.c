@@ -120,11 +120,10 @@ static bool may_subscribe(const struct sim_env *env, const char *pattern)
     return strcmp(pattern, "zz") != 0;
 }
 
+/* And not just started. */
 static bool is_calm(const struct sim_env *env)
 {
-    const struct sim_options *o = &env->options;
-    return !o->kills && !o->restarts && !o->spikes && !o->error_chance && !o->odd_chance && !o->tight &&
-           env->now.us - env->started.us > 1000000;
+    return sim_options_are_calm(&env->options) && env->now.us - env->started.us > 1000000;
 }
 
 static void check_error(struct sim_oracle *oracle, const struct sim_order *order, const json_t *message)

@@ -135,6 +135,11 @@ void sim_options_init(struct sim_options *o, struct hg_prng *prng)
     make_config(o, prng);
 }
 
+bool sim_options_are_calm(const struct sim_options *o)
+{
+    return !o->kills && !o->restarts && !o->spikes && !o->error_chance && !o->odd_chance && !o->tight;
+}
+
 void sim_options_print(const struct sim_options *o)
 {
     const struct hg_config *c = &o->config;

@@ -52,6 +52,8 @@ struct sim_options {
 
 /* `ret_options` must stay where it is: config.rules points into it. */
 void sim_options_init(struct sim_options *ret_options, struct hg_prng *prng);
+/* Nothing in this world fails of itself, and no limit is met. */
+bool sim_options_are_calm(const struct sim_options *options);
 void sim_options_print(const struct sim_options *options);
 
 #endif

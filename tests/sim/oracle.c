@@ -483,10 +483,12 @@ bool sim_oracle_is_settled(const struct sim_oracle *oracle)
     const struct sim_env *env = oracle->env;
     struct hg_core_stats s;
 
-    for (size_t i = 0; i < SIM_CLIENTS; i++)
-        if (env->clients->items[i].messages || env->clients->items[i].full ||
-            env->clients->items[i].state == SIM_CLIENT_CONNECTING || env->clients->items[i].state == SIM_CLIENT_CLOSING)
+    for (size_t i = 0; i < SIM_CLIENTS; i++) {
+        const struct sim_client *client = &env->clients->items[i];
+        bool rests = client->state == SIM_CLIENT_OPEN && !client->messages && !client->full;
+        if (client->state != SIM_CLIENT_FREE && !rests)
             return false;
+    }
     for (size_t i = 0; i < env->clients->order_count; i++) {
         const struct sim_order *order = env->clients->orders[i];
         if (order->delivered && order->has_ref && !order->answered && !order->excused)

@@ -415,6 +415,12 @@ void sim_redis_restart(struct sim_redis *redis, hg_dur away, hg_dur loading)
     redis->loading_until = hg_time_add(redis->down_until, loading);
 }
 
+void sim_redis_flush_scripts(struct sim_redis *redis)
+{
+    SIM_TRACE(redis->env, "redis: scripts are flushed");
+    redis->scripts.count = 0;
+}
+
 void sim_redis_spike(struct sim_redis *redis, uint32_t link, hg_dur delay)
 {
     struct sim_link *l = &redis->links[link];

@@ -11,7 +11,6 @@
 #include "sim/store.h"
 
 #define TURNS_WITHOUT_EVENT_MAX 20000
-#define SETTLE_MS               40000
 
 struct sim_world {
     struct sim_env env;
@@ -203,11 +202,31 @@ void sim_world_sums(const struct sim_world *world, struct sim_sums *sums)
         sums->messages += world->redis.published[i];
 }
 
-/* Waits until the oracle has no wish left, at most `ms`; then insists. */
-static void settle(struct sim_world *world, uint64_t ms)
+/* How long nothing may come although something is due: past the longest backoff and blocking read; when nothing ever
+ * failed, only past a slow pass over all keys. Where a reader cannot be unblocked its first blocking read may end by
+ * itself. */
+static uint64_t patience_ms(const struct sim_world *world)
 {
-    for (uint64_t waited = 0; waited < ms && !sim_oracle_is_settled(&world->oracle); waited += 100)
+    const struct sim_options *o = &world->env.options;
+    bool slow = o->stalls || o->mutes || o->socket_bytes < 100000 || o->unblock_denied;
+
+    return sim_options_are_calm(o) && !slow ? 4000 : 20000;
+}
+
+/* Waits until the oracle has no wish left; then insists. */
+static void settle(struct sim_world *world)
+{
+    uint64_t limit = patience_ms(world), idle = 0, seen = 0;
+
+    while (idle < limit && !sim_oracle_is_settled(&world->oracle)) {
         run_for(world, hg_ms(100));
+        uint64_t sees = world->oracle.events_seen + world->oracle.gaps_seen;
+        bool reads = sees != seen;
+        for (size_t i = 0; i < SIM_CLIENTS; i++)
+            reads = reads || (world->clients.items[i].full && world->clients.items[i].state == SIM_CLIENT_OPEN);
+        idle = reads ? 0 : idle + 100;
+        seen = sees;
+    }
     sim_oracle_settled(&world->oracle);
 }
 
@@ -230,7 +249,7 @@ static void probe(struct sim_world *world)
     orders[2] = sim_order_emit(&world->clients, stream, 1, 3);
     for (int i = 0; i < 3; i++)
         sim_client_say(&world->clients, client, orders[i]);
-    settle(world, SETTLE_MS);
+    settle(world);
     for (int i = 0; i < 3; i++)
         if (!orders[i]->answered_ok && (i < 2 || orders[i]->event.len <= env->options.config.event_bytes_max) &&
             client->number == number && client->state == SIM_CLIENT_OPEN)
@@ -239,7 +258,7 @@ static void probe(struct sim_world *world)
     sim_redis_publish(&world->redis, channel);
     sim_redis_append(&world->redis, stream);
     run_for(world, hg_ms(50));
-    settle(world, SETTLE_MS);
+    settle(world);
 }
 
 static void everybody_leaves(struct sim_world *world)
@@ -286,7 +305,7 @@ bool sim_world_finish(struct sim_world *world)
         sim_client_stall(&world->clients.items[i], env, false);
         sim_client_mute(&world->clients.items[i], env, false);
     }
-    settle(world, SETTLE_MS);
+    settle(world);
     probe(world);
     everybody_leaves(world);
     return true;
@@ -465,7 +484,10 @@ static void apply(struct sim_world *world, struct sim_op op)
         sim_redis_kill(&world->redis, op.b % 3 == 0 ? op.a % 5 : op.a % 2, op.b % 4 < 2, op.b % 2 == 0);
         return;
     case SIM_OP_RESTART:
-        sim_redis_restart(&world->redis, hg_ms(op.a % 300), hg_ms(op.b % 3 == 0 ? op.b % 200 : 0));
+        if (op.b % 4 == 0)
+            sim_redis_flush_scripts(&world->redis);
+        else
+            sim_redis_restart(&world->redis, hg_ms(op.a % 300), hg_ms(op.b % 3 == 0 ? op.b % 200 : 0));
         return;
     case SIM_OP_SPIKE:
         sim_redis_spike(&world->redis, op.a % 5, hg_ms(op.b % 1500));
