@@ -3,6 +3,7 @@
 #ifndef HG_FILTER_FUNCTION_H
 #define HG_FILTER_FUNCTION_H
 
+#include "filter/text.h"
 #include "filter/value.h"
 
 #define HG_FUNCTION_ARGUMENTS_MAX 255
@@ -43,5 +44,10 @@ struct hg_function_row {
 const struct hg_function_row *hg_function_row(enum hg_function function);
 /* By name in any case. */
 enum hg_function hg_function_find(struct hg_slice name);
+
+/* The result, text of it in the arguments or the scratch. An argument that failed, or cannot be cast, makes it the zero
+ * value with that error; so does a scratch that is full, with HG_VALUE_EVALUATION. `count` suits the function. */
+struct hg_value hg_function_call(enum hg_function function, const struct hg_value *arguments, unsigned count, bool strict,
+                                 struct hg_scratch *scratch);
 
 #endif
