@@ -12,8 +12,9 @@
 #include "topic/pattern.h"
 #include "wire/message.h"
 
-#define TEXT_BYTES_MAX  (4u * 1024 * 1024)
-#define WORDS_BYTES_MAX 200u
+#define TEXT_BYTES_MAX       (4u * 1024 * 1024)
+#define WORDS_BYTES_MAX      200u
+#define FILTER_SCRATCH_BYTES 65536u
 
 /* ---- what all files use ------------------------------------------------------------------------------------------ */
 
@@ -41,6 +42,17 @@ struct hg_slice hg_core_words(struct hg_core *core, const struct hg_reply *reply
         hg_buf_put_str(&core->words, "an answer of unexpected shape");
     (void)hg_core_must(hg_buf_result(&core->words));
     return hg_buf_slice(&core->words);
+}
+
+size_t hg_core_filter_scratch_bytes(const struct hg_core *core)
+{
+    return (size_t)core->config->event_bytes_max + FILTER_SCRATCH_BYTES;
+}
+
+struct hg_slice hg_core_json(const struct hg_core *core)
+{
+    struct hg_slice name = HG_LIT("\"event\":"), member = hg_buf_slice(&core->member);
+    return hg_slice_starts(member, name) ? hg_slice_from(member, name.len) : HG_SLICE_NULL;
 }
 
 hg_result hg_core_must(hg_result result)
@@ -137,6 +149,7 @@ void hg_core_free(struct hg_core *core)
     hg_buf_done(&core->text);
     hg_buf_done(&core->words);
     free(core->fields);
+    free(core->filter_scratch);
     free(core);
 }
 

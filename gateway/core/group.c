@@ -4,29 +4,44 @@
 
 #include "base/assert.h"
 #include "core/state.h"
+#include "filter/filter.h"
 #include "wire/frame.h"
 #include "wire/message.h"
 
 #define FRAME_OVERHEAD 48u /* header, `{"op":"event","sub":N` and what a segment's frame has besides the tail */
 
-hg_result hg_group_get(struct hg_core *core, struct hg_interest *interest, struct hg_group **ret_group,
-                       struct hg_buf *message)
+static struct hg_group *find_group(const struct hg_interest *interest, const struct hg_filter *filter)
 {
-    if (interest->groups.first) {
-        *ret_group = HG_CONTAINER(interest->groups.first, struct hg_group, in_interest);
-        hg_list_unlink(&(*ret_group)->idle);
-        return HG_OK;
+    if (!filter)
+        return interest->plain;
+    struct hg_map_node *node = hg_map_find(&interest->filtered, hg_filter_canonical(filter));
+    return node ? HG_CONTAINER(node, struct hg_group, by_text) : NULL;
+}
+
+hg_result hg_group_get(struct hg_core *core, struct hg_interest *interest, struct hg_filter *filter,
+                       struct hg_group **ret_group, struct hg_buf *message)
+{
+    struct hg_group *group = find_group(interest, filter);
+    if (!group) {
+        if (core->groups.all.count >= core->config->groups_max) {
+            hg_buf_clear(message);
+            hg_buf_put_str(message, "The gateway holds as many distinct subscriptions as groups_max allows.");
+            return HG_FAIL(LIMIT_EXCEEDED);
+        }
+        group = hg_core_alloc(sizeof(*group));
+        group->number = ++core->groups.next_number;
+        group->interest = interest;
+        hg_list_push_back(&core->groups.all, &group->in_all);
+        hg_list_push_back(&interest->groups, &group->in_interest);
+        if (filter) {
+            group->filter = hg_filter_ref(filter);
+            (void)hg_core_must(hg_map_insert(&interest->filtered, &group->by_text, hg_filter_canonical(filter)));
+            hg_interest_add_filter(core, group);
+        } else {
+            interest->plain = group;
+        }
     }
-    if (core->groups.all.count >= core->config->groups_max) {
-        hg_buf_clear(message);
-        hg_buf_put_str(message, "The gateway holds as many distinct subscriptions as groups_max allows.");
-        return HG_FAIL(LIMIT_EXCEEDED);
-    }
-    struct hg_group *group = hg_core_alloc(sizeof(*group));
-    group->number = ++core->groups.next_number;
-    group->interest = interest;
-    hg_list_push_back(&core->groups.all, &group->in_all);
-    hg_list_push_back(&interest->groups, &group->in_interest);
+    hg_list_unlink(&group->idle);
     *ret_group = group;
     return HG_OK;
 }
@@ -78,6 +93,13 @@ static void free_group(struct hg_core *core, struct hg_group *group)
     HG_ASSERT(group->log.count == 0);
     hg_list_unlink(&group->idle);
     hg_list_remove(&interest->groups, &group->in_interest);
+    if (group->filter) {
+        hg_interest_remove_filter(group);
+        hg_map_remove(&interest->filtered, &group->by_text);
+        hg_filter_unref(group->filter);
+    } else {
+        interest->plain = NULL;
+    }
     hg_list_remove(&core->groups.all, &group->in_all);
     free(group->members);
     free(group);

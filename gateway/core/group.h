@@ -14,6 +14,7 @@
 #define HG_SEGMENT_BYTES                                                                                               \
     65536 /* a segment is closed when one more frame would pass this; a larger frame stands alone */
 
+struct hg_filter;
 struct hg_session;
 struct hg_sub;
 
@@ -44,7 +45,10 @@ struct hg_group {
     struct hg_list_node in_all, in_interest;
     struct hg_list_node idle; /* groups->idle while nobody subscribes */
     struct hg_interest *interest;
-    uint64_t number; /* "sub" on the wire */
+    struct hg_filter *filter;   /* a reference; NULL: every event */
+    uint32_t *slots;            /* of what it reads, in interest->fields */
+    struct hg_map_node by_text; /* interest->filtered */
+    uint64_t number;            /* "sub" on the wire */
 
     struct hg_sub **members; /* joined subscriptions; dense */
     size_t member_count, member_capacity;
@@ -65,9 +69,10 @@ struct hg_groups {
     uint64_t next_number;
 };
 
-/* The group of an interest, made if need be. Error, with a sentence in `message`: LIMIT_EXCEEDED. */
-HG_RESULT hg_group_get(struct hg_core *core, struct hg_interest *interest, struct hg_group **ret_group,
-                       struct hg_buf *message);
+/* The group of an interest and a filter (NULL: none), made if need be; takes its own reference. Error, with a sentence
+ * in `message`: LIMIT_EXCEEDED. */
+HG_RESULT hg_group_get(struct hg_core *core, struct hg_interest *interest, struct hg_filter *filter,
+                       struct hg_group **ret_group, struct hg_buf *message);
 /* A subscription left: without any it is freed at the end of the turn unless one comes back. */
 void hg_group_check_idle(struct hg_core *core, struct hg_group *group);
 

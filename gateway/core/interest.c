@@ -4,6 +4,8 @@
 
 #include "base/assert.h"
 #include "core/state.h"
+#include "filter/fields.h"
+#include "filter/filter.h"
 #include "topic/pattern.h"
 #include "topic/template.h"
 
@@ -82,6 +84,8 @@ static void free_interest(struct hg_core *core, struct hg_interest *interest)
     hg_list_unlink(&interest->linger);
     hg_list_remove(&core->interests.all, &interest->in_all);
     hg_map_remove(&core->interests.map, &interest->node);
+    hg_map_done(&interest->filtered);
+    hg_fields_free(interest->fields);
     free((char *)interest->pattern.ptr);
     free(interest);
 }
@@ -101,6 +105,7 @@ hg_result hg_interest_get(struct hg_core *core, struct hg_slice pattern, struct 
         return HG_FAIL(LIMIT_EXCEEDED);
     }
     struct hg_interest *interest = hg_core_alloc(sizeof(*interest));
+    hg_map_init(&interest->filtered, core->hash_key);
     interest->pattern = hg_slice(hg_core_copy(pattern), pattern.len);
     interest->exact = hg_pattern_is_exact(pattern);
     (void)hg_core_must(hg_map_insert(&core->interests.map, &interest->node, interest->pattern));
@@ -188,15 +193,65 @@ void hg_interest_check_alive(struct hg_core *core, struct hg_interest *interest)
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 
-void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, struct hg_slice topic,
-                       const hg_stream_id *id, bool fits, struct hg_slice tail)
+void hg_interest_add_filter(struct hg_core *core, struct hg_group *group)
 {
-    for (struct hg_list_node *n = attachment->interest->groups.first; n; n = n->next) {
-        if (fits)
-            hg_group_append(core, group_of(n), attachment, id, tail);
-        else
-            hg_group_append_oversize(core, group_of(n), attachment, id, topic);
-    }
+    struct hg_interest *interest = group->interest;
+    if (!interest->fields)
+        (void)hg_core_must(hg_fields_new(core->hash_key, &interest->fields));
+    group->slots = hg_core_alloc((hg_filter_path_count(group->filter) + 1) * sizeof(*group->slots));
+    (void)hg_core_must(hg_fields_add_filter(interest->fields, group->filter, group->slots));
+}
+
+void hg_interest_remove_filter(struct hg_group *group)
+{
+    hg_fields_remove_filter(group->interest->fields, group->filter, group->slots);
+    free(group->slots);
+}
+
+static struct hg_scratch scratch_of(struct hg_core *core)
+{
+    if (!core->filter_scratch)
+        core->filter_scratch = hg_core_alloc(hg_core_filter_scratch_bytes(core));
+    return (struct hg_scratch){core->filter_scratch, hg_core_filter_scratch_bytes(core), 0};
+}
+
+static bool passes(const struct hg_group *group, struct hg_scratch *scratch)
+{
+    return hg_filter_passes(group->filter, hg_fields_values(group->interest->fields), group->slots, scratch);
+}
+
+bool hg_interest_passes(struct hg_core *core, const struct hg_group *group, struct hg_slice topic, struct hg_slice json)
+{
+    if (!group->filter)
+        return true;
+    struct hg_scratch scratch = scratch_of(core);
+    hg_fields_extract(group->interest->fields, json, topic, &scratch);
+    return passes(group, &scratch);
+}
+
+static void offer_to(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,
+                     const struct hg_happening *happening)
+{
+    if (happening->fits)
+        hg_group_append(core, group, attachment, happening->id, happening->tail);
+    else
+        hg_group_append_oversize(core, group, attachment, happening->id, happening->topic);
+}
+
+void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, const struct hg_happening *happening)
+{
+    struct hg_interest *interest = attachment->interest;
+    if (interest->plain)
+        offer_to(core, interest->plain, attachment, happening);
+    if (interest->filtered.count == 0)
+        return;
+    struct hg_scratch scratch = scratch_of(core);
+    /* Of one that is too large and in no payload field nobody knows whether it would pass: everybody is told. */
+    bool unknown = !happening->fits && !happening->json.ptr;
+    hg_fields_extract(interest->fields, happening->json, happening->topic, &scratch);
+    for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
+        if (group_of(n)->filter && (unknown || passes(group_of(n), &scratch)))
+            offer_to(core, group_of(n), attachment, happening);
 }
 
 void hg_interest_interrupted(struct hg_core *core, struct hg_interest *interest)

@@ -13,6 +13,7 @@
 #include "core/source.h"
 
 struct hg_core;
+struct hg_fields;
 struct hg_group;
 
 struct hg_interest {
@@ -34,7 +35,10 @@ struct hg_interest {
     struct hg_request *type_request;
 
     struct hg_list groups;
-    size_t member_count; /* of all groups */
+    struct hg_group *plain;   /* of these, the one without a filter */
+    struct hg_map filtered;   /* the others, by the canonical text of their filters */
+    struct hg_fields *fields; /* what their filters read of an event; made with the first */
+    size_t member_count;      /* of all groups */
 
     struct hg_list_node linger; /* interests->lingering */
     hg_time linger_until;
@@ -66,10 +70,22 @@ void hg_interest_take_stream(struct hg_core *core, struct hg_interest *interest,
 /* Frees the attachment and what hangs on it: replays of members, spans of logs. */
 void hg_interest_detach(struct hg_core *core, struct hg_attachment *attachment);
 
-/* An event for the groups. `id` NULL for channels; `tail` from hg_message_event_tail(); `fits` false: it is larger than
- * event_bytes_max, and a gap of one takes its place. */
-void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, struct hg_slice topic,
-                       const hg_stream_id *id, bool fits, struct hg_slice tail);
+/* A filtered group comes, or is about to go. */
+void hg_interest_add_filter(struct hg_core *core, struct hg_group *group);
+void hg_interest_remove_filter(struct hg_group *group);
+
+/* What happened on a topic, for the groups. */
+struct hg_happening {
+    struct hg_slice topic;
+    const hg_stream_id *id; /* NULL: a channel's message */
+    struct hg_slice json;   /* the event's bytes; empty when they are no JSON */
+    struct hg_slice tail;   /* of its message, from hg_message_event_tail() */
+    bool fits;              /* false: larger than event_bytes_max, so a gap of one takes its place */
+};
+void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, const struct hg_happening *happening);
+/* Whether an event passes one group's filter: for replays. */
+bool hg_interest_passes(struct hg_core *core, const struct hg_group *group, struct hg_slice topic,
+                        struct hg_slice json);
 /* All members are told that a channel was not heard for a while, in order with their events. */
 void hg_interest_interrupted(struct hg_core *core, struct hg_interest *interest);
 /* All members are told that a stream is left out, in order with their events. */

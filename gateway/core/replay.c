@@ -38,8 +38,13 @@ void hg_replay_start(struct hg_core *core, struct hg_sub *sub, struct hg_attachm
     if (hg_stream_id_cmp(until, HG_STREAM_ID_ZERO) == 0 || (last == 0 && hg_stream_id_cmp(from, until) > 0))
         return;
     struct hg_replay *replay = hg_core_alloc(sizeof(*replay));
-    *replay = (struct hg_replay){
-        .sub = sub, .attachment = attachment, .from = from, .until = until, .from_exists = from_exists, .last = last};
+    *replay = (struct hg_replay){.sub = sub,
+                                 .attachment = attachment,
+                                 .from = from,
+                                 .until = until,
+                                 .scanned = from,
+                                 .from_exists = from_exists,
+                                 .last = last};
     if (HG_MUTANT(DOUBLE_JOIN))
         replay->until = HG_STREAM_ID_MAX;
     hg_list_push_back(&sub->replays, &replay->in_sub);
@@ -92,21 +97,34 @@ static void tell_gap(struct hg_core *core, struct hg_replay *replay, const char 
     hg_session_touch(core, sub->session);
 }
 
-/* Looks for the place `last` entries before the end: pages backwards, of which only the oldest id is kept. */
+static bool passes(struct hg_core *core, const struct hg_replay *replay, const struct hg_entry *entry)
+{
+    const struct hg_group *group = replay->sub->group;
+    const struct hg_attachment *attachment = replay->attachment;
+    struct hg_slice json, tail;
+    if (!group->filter)
+        return true;
+    bool fits = hg_source_put_entry(core, attachment->rule, attachment->source->topic, entry, &json, &tail);
+    return (!fits && !json.ptr) || hg_interest_passes(core, group, attachment->source->topic, json);
+}
+
+/* Looks for the place `last` entries that pass before the end: pages backwards, of which only ids are kept. */
 static void count_back(struct hg_core *core, struct hg_replay *replay, const struct hg_reply *reply)
 {
-    struct hg_entry oldest;
-    bool end = reply->count < replay->asked;
-    if (reply->count > 0) {
-        if (!hg_reply_entry(&reply->items[reply->count - 1], &oldest)) {
+    struct hg_entry entry;
+    for (size_t i = 0; i < reply->count && replay->last > 0; i++) {
+        if (!hg_reply_entry(&reply->items[i], &entry)) {
             hg_link_lost(core, HG_LINK_REPLAY, HG_LIT("an answer to XREVRANGE had an unexpected shape"), true);
             make_ready(core, replay);
             return;
         }
-        replay->from = oldest.id;
-        replay->last -= reply->count < replay->last ? reply->count : replay->last;
+        replay->scanned = entry.id;
+        if (passes(core, replay, &entry)) {
+            replay->from = entry.id;
+            replay->last--;
+        }
     }
-    if (end)
+    if (reply->count < replay->asked)
         replay->last = 0;
     if (hg_stream_id_cmp(replay->from, replay->until) > 0 && replay->last == 0)
         finish(core, replay);
@@ -145,8 +163,14 @@ static void deliver(struct hg_core *core, struct hg_replay *replay, const struct
         for (size_t i = 0; i < entry.field_count; i++)
             bytes += entry.fields[i].text.len;
         core->replays.entry_bytes = (core->replays.entry_bytes * 15 + bytes) / 16;
-        struct hg_slice tail;
-        if (hg_source_put_entry(core, replay->attachment->rule, replay->attachment->source->topic, &entry, &tail)) {
+        struct hg_slice json, tail, topic = replay->attachment->source->topic;
+        bool fits = hg_source_put_entry(core, replay->attachment->rule, topic, &entry, &json, &tail);
+        bool unknown = !fits && !json.ptr;
+        if (!unknown && !hg_interest_passes(core, replay->sub->group, topic, json)) {
+            last = entry.id;
+            continue;
+        }
+        if (fits) {
             hg_message_event(&session->out, replay->sub->group->number, tail);
             (void)hg_core_must(hg_buf_result(&session->out));
             core->stats.replayed++;
@@ -207,10 +231,10 @@ static void ask(struct hg_core *core, struct hg_replay *replay)
     count = count < 4 ? 4 : count > PAGE_MAX ? PAGE_MAX : count;
     bool backwards = replay->last > 0;
     if (backwards) {
-        if (count > replay->last)
+        if (count > replay->last && !replay->sub->group->filter)
             count = replay->last;
         from = HG_STREAM_ID_ZERO;
-        if (hg_stream_id_cmp(replay->from, until) <= 0 && !hg_stream_id_prev(replay->from, &until))
+        if (hg_stream_id_cmp(replay->scanned, until) <= 0 && !hg_stream_id_prev(replay->scanned, &until))
             until = HG_STREAM_ID_ZERO;
         replay->asked = (size_t)count;
     } else {

@@ -27,6 +27,7 @@ struct hg_replay {
     struct hg_sub *sub;
     struct hg_attachment *attachment;
     hg_stream_id from, until; /* both included */
+    hg_stream_id scanned;     /* `last` > 0: how far back was looked */
     bool from_exists;         /* an entry with the id `from` was seen */
     uint64_t last;            /* > 0: `from` is to be found, this many entries before what was found so far */
     bool more;                /* `until` was moved while a page was under way; go on at more_from */

@@ -4,13 +4,14 @@
 
 #include "base/assert.h"
 #include "core/state.h"
+#include "filter/filter.h"
 #include "wire/frame.h"
 #include "wire/message.h"
 
 #define SLICES             32u   /* pings are spread over the period in so many parts */
 #define WRITES_PER_TURN    4096u /* then accepts, emits and Redis get their turn */
 #define WRITES_PER_SESSION 4u
-#define UPDATE_RETRY_MS 1000u
+#define UPDATE_RETRY_MS    1000u
 #define KEEP_BYTES         512u /* of `out`, while nothing is in it */
 #define NO_SLOT            UINT32_MAX
 
@@ -203,22 +204,30 @@ void hg_session_error(struct hg_core *core, struct hg_session *session, struct h
 /* ---- subscriptions ----------------------------------------------------------------------------------------------- */
 
 static void answer_sub(struct hg_core *core, struct hg_session *session, struct hg_slice ref,
-                       const struct hg_group *group)
+                       const struct hg_group *group, struct hg_slice hint)
 {
     size_t mark;
     hg_session_answer_begin(session, &mark);
-    hg_message_ok_sub(&session->out, ref, group->number);
+    hg_message_ok_sub(&session->out, ref, group->number, hint);
     hg_session_answer_end(core, session, mark);
 }
 
-static void add_wait(struct hg_core *core, struct hg_sub *sub, struct hg_slice ref)
+static void put_texts(char *into, struct hg_slice ref, struct hg_slice hint)
 {
-    struct hg_wait *wait = hg_core_alloc(sizeof(*wait) + ref.len);
+    if (ref.len > 0)
+        memcpy(into, ref.ptr, ref.len);
+    if (hint.len > 0)
+        memcpy(into + ref.len, hint.ptr, hint.len);
+}
+
+static void add_wait(struct hg_core *core, struct hg_sub *sub, struct hg_slice ref, struct hg_slice hint)
+{
+    struct hg_wait *wait = hg_core_alloc(sizeof(*wait) + ref.len + hint.len);
     wait->sub = sub;
     wait->deadline = hg_time_add(core->now, hg_ms(core->config->subscribe_timeout_ms));
     wait->ref_len = ref.len;
-    if (ref.len > 0)
-        memcpy(wait->ref, ref.ptr, ref.len);
+    wait->hint_len = hint.len;
+    put_texts(wait->text, ref, hint);
     hg_list_push_back(&core->sessions.waits, &wait->in_order);
     hg_list_push_back(&sub->session->waits, &wait->in_session);
 }
@@ -251,23 +260,48 @@ static struct hg_sub *new_sub(struct hg_core *core, struct hg_session *session, 
     return sub;
 }
 
+/* The group a command means; NULL: refused, and told so. `report` then holds a hint, or nothing. */
+static struct hg_group *group_for(struct hg_core *core, struct hg_session *session, struct hg_interest *interest,
+                                  const struct hg_command *command, struct hg_filter_report *report)
+{
+    struct hg_filter *filter = NULL;
+    struct hg_json json;
+    *report = (struct hg_filter_report){.at = 0};
+    if (command->filter.len > 0) {
+        HG_ASSERT(hg_ok(hg_json_parse(command->filter, &json, NULL)));
+        hg_result result = hg_core_must(hg_filter_parse_json(json, &filter, report));
+        if (!hg_ok(result)) {
+            hg_session_error(core, session, command->ref, result.code, hg_slice_str(report->text), report->at, 0);
+            return NULL;
+        }
+    }
+    struct hg_group *group = NULL;
+    hg_result result = hg_group_get(core, interest, filter, &group, &core->message);
+    hg_filter_unref(filter);
+    if (!hg_ok(result))
+        hg_session_error(core, session, command->ref, result.code, hg_buf_slice(&core->message), SIZE_MAX, 0);
+    return group;
+}
+
 void hg_session_subscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
 {
     struct hg_interest *interest;
-    struct hg_group *group = NULL;
     hg_result result = hg_interest_get(core, command->topic, &interest, &core->message);
-    if (hg_ok(result)) {
-        result = hg_group_get(core, interest, &group, &core->message);
-        if (interest->groups.count == 0)
-            hg_interest_linger(core, interest);
-    }
     if (!hg_ok(result)) {
         hg_session_error(core, session, command->ref, result.code, hg_buf_slice(&core->message), SIZE_MAX, 0);
         return;
     }
+    struct hg_filter_report report;
+    struct hg_group *group = group_for(core, session, interest, command, &report);
+    if (interest->groups.count == 0)
+        hg_interest_linger(core, interest);
+    if (!group)
+        return;
+    struct hg_slice hint = hg_slice_str(report.text);
     struct hg_sub *sub = find_sub(session, group);
     if (sub && sub->state != HG_SUB_PENDING) {
-        answer_sub(core, session, command->ref, group);
+        hg_group_check_idle(core, group);
+        answer_sub(core, session, command->ref, group, hint);
         return;
     }
     if (!sub && session->sub_count >= core->config->subscriptions_per_session_max) {
@@ -282,7 +316,7 @@ void hg_session_subscribe(struct hg_core *core, struct hg_session *session, cons
         sub->from = command->from;
         sub->last = command->last;
     }
-    add_wait(core, sub, command->ref);
+    add_wait(core, sub, command->ref, hint);
     hg_interest_check_ready(core, interest);
 }
 
@@ -295,7 +329,8 @@ static void answer_waits(struct hg_core *core, struct hg_sub *sub)
         struct hg_wait *wait = HG_CONTAINER(n, struct hg_wait, in_session);
         if (wait->sub != sub)
             continue;
-        answer_sub(core, session, hg_slice(wait->ref, wait->ref_len), sub->group);
+        answer_sub(core, session, hg_slice(wait->text, wait->ref_len), sub->group,
+                   hg_slice(wait->text + wait->ref_len, wait->hint_len));
         if (session->state != HG_SESSION_OPEN)
             return; /* closed over its answers; everything is freed */
         free_wait(wait);
@@ -382,7 +417,7 @@ void hg_sub_refuse(struct hg_core *core, struct hg_sub *sub, enum hg_error error
         struct hg_wait *wait = HG_CONTAINER(n, struct hg_wait, in_session);
         if (wait->sub != sub)
             continue;
-        hg_session_error(core, session, hg_slice(wait->ref, wait->ref_len), error, hg_slice_str(why), SIZE_MAX, 0);
+        hg_session_error(core, session, hg_slice(wait->text, wait->ref_len), error, hg_slice_str(why), SIZE_MAX, 0);
         if (session->state != HG_SESSION_OPEN)
             return;
         free_wait(wait);
@@ -413,17 +448,19 @@ void hg_session_update(struct hg_core *core, struct hg_session *session, const s
                          UPDATE_RETRY_MS);
         return;
     }
-    struct hg_group *group = group_for(core, session, sub->group->interest, command);
+    struct hg_filter_report report;
+    struct hg_group *group = group_for(core, session, sub->group->interest, command, &report);
     if (!group)
         return;
-    struct hg_update *update = hg_core_alloc(sizeof(*update) + command->ref.len);
+    struct hg_slice hint = hg_slice_str(report.text);
+    struct hg_update *update = hg_core_alloc(sizeof(*update) + command->ref.len + hint.len);
     sub->update = update;
     update->sub = sub;
     update->group = group;
     update->deadline = hg_time_add(core->now, hg_ms(core->config->subscribe_timeout_ms));
     update->ref_len = command->ref.len;
-    if (command->ref.len > 0)
-        memcpy(update->ref, command->ref.ptr, command->ref.len);
+    update->hint_len = hint.len;
+    put_texts(update->text, command->ref, hint);
     group->coming++;
     hg_list_unlink(&group->idle);
     hg_list_push_back(&core->sessions.updates, &update->in_order);
@@ -453,7 +490,8 @@ static void finish_update(struct hg_core *core, struct hg_update *update)
     struct hg_group *group = update->group;
     size_t mark;
     hg_session_answer_begin(session, &mark);
-    hg_message_ok_sub(&session->out, hg_slice(update->ref, update->ref_len), group->number);
+    hg_message_ok_sub(&session->out, hg_slice(update->text, update->ref_len), group->number,
+                      hg_slice(update->text + update->ref_len, update->hint_len));
     group->coming++; /* kept while the subscription is between the two */
     free_update(core, update);
     change_group(core, sub, group);
@@ -484,7 +522,7 @@ static void expire_updates(struct hg_core *core)
         if (!hg_time_reached(update->deadline, core->now))
             continue;
         struct hg_session *session = update->sub->session;
-        hg_session_error(core, session, hg_slice(update->ref, update->ref_len), HG_ERR_UNAVAILABLE,
+        hg_session_error(core, session, hg_slice(update->text, update->ref_len), HG_ERR_UNAVAILABLE,
                          HG_LIT("The filter was not changed: this client is too far behind."), SIZE_MAX,
                          UPDATE_RETRY_MS);
         if (session->state != HG_SESSION_OPEN)

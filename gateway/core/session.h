@@ -39,7 +39,7 @@ struct hg_sub {
     struct hg_list_node pending; /* group->pending */
     struct hg_list replays;
     struct hg_update *update; /* a change of filter under way */
-    enum hg_from from; /* PENDING */
+    enum hg_from from;        /* PENDING */
     uint64_t last;
 };
 
@@ -50,8 +50,8 @@ struct hg_update {
     struct hg_sub *sub;
     struct hg_group *group; /* the new one; counted as coming there */
     hg_time deadline;
-    size_t ref_len;
-    char ref[];
+    size_t ref_len, hint_len;
+    char text[]; /* ref, hint */
 };
 
 /* A subscribe that waits for its answer; several may wait for one subscription. */
@@ -60,8 +60,8 @@ struct hg_wait {
     struct hg_list_node in_session; /* session->waits */
     struct hg_sub *sub;
     hg_time deadline;
-    size_t ref_len;
-    char ref[];
+    size_t ref_len, hint_len;
+    char text[]; /* ref, hint */
 };
 
 struct hg_session {

@@ -353,14 +353,15 @@ void hg_source_message(struct hg_core *core, struct hg_slice channel, struct hg_
     if (!anybody_listens(source))
         return;
     bool fits = payload.len <= core->config->event_bytes_max;
-    struct hg_slice tail = HG_SLICE_NULL;
+    struct hg_happening happening = {.topic = source->topic, .json = payload, .fits = fits};
     if (fits) {
         put_payload(core, payload);
-        tail = make_tail(core, source->topic, NULL);
+        happening.json = hg_core_json(core);
+        happening.tail = make_tail(core, source->topic, NULL);
     }
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
         struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
-        hg_interest_offer(core, attachment, source->topic, NULL, fits, tail);
+        hg_interest_offer(core, attachment, &happening);
     }
 }
 
@@ -415,7 +416,9 @@ void hg_source_pattern_message(struct hg_core *core, struct hg_slice glob, struc
         made = true;
         if (fits && tail.len == 0)
             tail = make_tail(core, topic, NULL);
-        hg_interest_offer(core, attachment, topic, NULL, fits, tail);
+        struct hg_happening happening = {
+            .topic = topic, .json = fits ? hg_core_json(core) : payload, .tail = tail, .fits = fits};
+        hg_interest_offer(core, attachment, &happening);
     }
 }
 
@@ -429,25 +432,29 @@ void hg_source_entry(struct hg_core *core, struct hg_source *source, const struc
     core->stats.events_in++;
     if (!anybody_listens(source))
         return;
-    struct hg_slice tail = HG_SLICE_NULL;
+    struct hg_slice tail = HG_SLICE_NULL, json = HG_SLICE_NULL;
     const struct hg_attachment *first = HG_CONTAINER(source->attachments.first, struct hg_attachment, in_source);
-    bool fits = hg_source_put_entry(core, first->rule, source->topic, entry, &tail);
+    bool fits = hg_source_put_entry(core, first->rule, source->topic, entry, &json, &tail);
+    struct hg_happening happening = {
+        .topic = source->topic, .id = &entry->id, .json = json, .tail = tail, .fits = fits};
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
         struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
         if (hg_stream_id_cmp(entry->id, attachment->after) > 0)
-            hg_interest_offer(core, attachment, source->topic, &entry->id, fits, tail);
+            hg_interest_offer(core, attachment, &happening);
     }
 }
 
 bool hg_source_put_entry(struct hg_core *core, const struct hg_rule *rule, struct hg_slice topic,
-                         const struct hg_entry *entry, struct hg_slice *ret_tail)
+                         const struct hg_entry *entry, struct hg_slice *ret_json, struct hg_slice *ret_tail)
 {
     const struct hg_slice *fields = hg_core_fields(core, entry);
     struct hg_slice payload_field = hg_slice_str(rule->payload_field);
     uint64_t bytes = 0;
+    *ret_json = HG_SLICE_NULL;
     for (size_t i = 0; i < entry->field_count; i += 2) {
         if (hg_slice_eq(fields[i], payload_field)) {
             bytes = fields[i + 1].len;
+            *ret_json = fields[i + 1];
             break;
         }
         bytes += fields[i].len + fields[i + 1].len + FIELD_OVERHEAD;
@@ -457,6 +464,7 @@ bool hg_source_put_entry(struct hg_core *core, const struct hg_rule *rule, struc
     hg_buf_clear(&core->member);
     hg_envelope_put_entry(&core->member, fields, entry->field_count, payload_field);
     (void)hg_core_must(hg_buf_result(&core->member));
+    *ret_json = hg_core_json(core);
     struct hg_cursor cursor = {entry->id, hg_fingerprint(fields, entry->field_count)};
     *ret_tail = make_tail(core, topic, &cursor);
     return true;

@@ -97,9 +97,10 @@ void hg_source_pattern_message(struct hg_core *core, struct hg_slice glob, struc
                                struct hg_slice payload);
 void hg_source_entry(struct hg_core *core, struct hg_source *source, const struct hg_entry *entry);
 
-/* Builds the tail of an entry's event message in core->tail; false when it is larger than event_bytes_max. */
+/* Builds the tail of an entry's event message in core->tail; false when it is larger than event_bytes_max. `ret_json`:
+ * the event's bytes, for filters; nothing when they are no JSON, or of an entry too large without a payload field. */
 bool hg_source_put_entry(struct hg_core *core, const struct hg_rule *rule, struct hg_slice topic,
-                         const struct hg_entry *entry, struct hg_slice *ret_tail);
+                         const struct hg_entry *entry, struct hg_slice *ret_json, struct hg_slice *ret_tail);
 
 void hg_source_set_alive(struct hg_core *core, struct hg_source *source, bool alive);
 void hg_sources_init(struct hg_core *core);

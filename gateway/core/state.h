@@ -40,6 +40,8 @@ struct hg_core {
     struct hg_buf member, tail;
     struct hg_slice *fields;
     size_t field_capacity;
+    /* Scratch of filters: decoded text of one event, and what evaluations build; made with the first filter. */
+    char *filter_scratch;
     /* Scratch of one command and its answer. */
     struct hg_buf decoded, message;
     /* Scratch of one request to Redis, and of its words. */
@@ -55,6 +57,9 @@ void *hg_core_alloc(size_t size);
 char *hg_core_copy(struct hg_slice text);
 /* Redis's words as they may be shown and sent: one line of valid UTF-8, not too long. Valid until the next call. */
 struct hg_slice hg_core_words(struct hg_core *core, const struct hg_reply *reply);
+size_t hg_core_filter_scratch_bytes(const struct hg_core *core);
+/* The event's bytes within core->member, or nothing when it is no JSON. */
+struct hg_slice hg_core_json(const struct hg_core *core);
 /* Panics when a library ran out of memory; other errors are the caller's business. */
 hg_result hg_core_must(hg_result result);
 

@@ -69,11 +69,13 @@ void hg_message_ok(struct hg_buf *buf, struct hg_slice ref)
     end(buf, mark);
 }
 
-void hg_message_ok_sub(struct hg_buf *buf, struct hg_slice ref, uint64_t sub)
+void hg_message_ok_sub(struct hg_buf *buf, struct hg_slice ref, uint64_t sub, struct hg_slice hint)
 {
     size_t mark = begin(buf, "ok");
     put_ref(buf, ref);
     put_number(buf, "sub", sub);
+    if (hint.len > 0)
+        put_text(buf, "hint", hint);
     end(buf, mark);
 }
 

@@ -23,7 +23,8 @@ struct hg_welcome {
 void hg_message_welcome(struct hg_buf *buf, const struct hg_welcome *welcome);
 /* To unsubscribe and ping. */
 void hg_message_ok(struct hg_buf *buf, struct hg_slice ref);
-void hg_message_ok_sub(struct hg_buf *buf, struct hg_slice ref, uint64_t sub);
+/* `hint` empty: left out. */
+void hg_message_ok_sub(struct hg_buf *buf, struct hg_slice ref, uint64_t sub, struct hg_slice hint);
 /* `cursor` is the text "<ms>-<seq>~<fingerprint>". */
 void hg_message_ok_emit(struct hg_buf *buf, struct hg_slice ref, struct hg_slice cursor, bool duplicate);
 void hg_message_caught_up(struct hg_buf *buf, uint64_t sub);

@@ -454,6 +454,49 @@ static void test_a_key_of_another_type_is_refused_at_once(void **state)
     assert_true(hgt_said(a, "The key 'st.a' in Redis is not a stream."));
 }
 
+static void test_filters_share_groups_and_change_in_place(void **state)
+{
+    (void)state;
+    struct hgt_client *a = hgt_gate_connect(&gate), *b = hgt_gate_connect(&gate), *c = hgt_gate_connect(&gate);
+    hgt_say(&gate, a, "{\"op\":\"subscribe\",\"ref\":1,\"topic\":\"ch.a\",\"filter\":\"n > 1\"}");
+    hgt_say(&gate, b, "{\"op\":\"subscribe\",\"ref\":1,\"topic\":\"ch.a\",\"filter\":\"  n>1 \"}");
+    hgt_say(&gate, c, "{\"op\":\"subscribe\",\"ref\":1,\"topic\":\"ch.a\"}");
+    hgt_turn(&gate, 0);
+    confirm("subscribe", "ch.a");
+    publish("ch.a", "{\"n\":1}");
+    publish("ch.a", "{\"n\":2}");
+    publish("ch.a", "no JSON");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_said(
+        a,
+        "{\"op\":\"ok\",\"ref\":1,\"sub\":1}\n{\"op\":\"event\",\"sub\":1,\"topic\":\"ch.a\",\"event\":{\"n\":2}}\n"));
+    assert_true(hgt_said(b, "\"sub\":1}"));
+    assert_false(hgt_said(a, "{\"n\":1}"));
+    assert_false(hgt_said(a, "no JSON"));
+    assert_true(hgt_said(c, "{\"n\":1}") && hgt_said(c, "{\"n\":2}") && hgt_said(c, "no JSON"));
+    hgt_forget(&gate);
+    hgt_say(&gate, a, "{\"op\":\"update\",\"ref\":2,\"sub\":1,\"filter\":\"n < 2\"}");
+    publish("ch.a", "{\"n\":3}"); /* still under the old filter: the answer has not come */
+    hgt_turn(&gate, 0);
+    publish("ch.a", "{\"n\":0}");
+    hgt_turn(&gate, 0);
+    const char *old = strstr(a->said.ptr, "\"n\":3"), *ok = strstr(a->said.ptr, "\"ref\":2,\"sub\":3");
+    const char *new = strstr(a->said.ptr, "\"sub\":3,\"topic\":\"ch.a\",\"event\":{\"n\":0}");
+    assert_true(old && ok && new &&old < ok &&ok < new);
+    assert_false(hgt_said(b, "\"n\":0"));
+}
+
+static void test_a_wrong_filter_is_refused_with_its_place(void **state)
+{
+    (void)state;
+    struct hgt_client *a = hgt_gate_connect(&gate);
+    hgt_say(&gate, a, "{\"op\":\"subscribe\",\"ref\":1,\"topic\":\"ch.a\",\"filter\":\"n > > 1\"}");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_said(a, "\"code\":120,\"reason\":\"filter_invalid\""));
+    assert_true(hgt_said(a, "\"at\":4"));
+    assert_int_equal(a->close_code, 0);
+}
+
 static void test_goodbye(void **state)
 {
     (void)state;
@@ -498,6 +541,8 @@ int main(void)
         T(test_bad_messages_close_with_their_code),
         T(test_subscribing_waits_for_redis_then_says_why),
         T(test_a_key_of_another_type_is_refused_at_once),
+        T(test_filters_share_groups_and_change_in_place),
+        T(test_a_wrong_filter_is_refused_with_its_place),
         T(test_goodbye),
         T(test_our_own_mistakes_end_the_process),
     };

@@ -71,7 +71,7 @@ static void test_answers(void **state)
     check("{\"op\":\"ok\"}");
     hg_message_ok(&buf, HG_LIT("\"a\\u0062\""));
     check("{\"op\":\"ok\",\"ref\":\"a\\u0062\"}");
-    hg_message_ok_sub(&buf, HG_LIT("1.0"), 0);
+    hg_message_ok_sub(&buf, HG_LIT("1.0"), 0, HG_SLICE_NULL);
     check("{\"op\":\"ok\",\"ref\":1.0,\"sub\":0}");
     hg_message_ok_emit(&buf, HG_LIT("true"), HG_LIT("1-2~0000000a"), true);
     check("{\"op\":\"ok\",\"ref\":true,\"cursor\":\"1-2~0000000a\",\"duplicate\":true}");
@@ -200,7 +200,7 @@ static void put_each(struct hg_buf *into, unsigned which)
         hg_message_ok(into, HG_LIT("1"));
         break;
     case 2:
-        hg_message_ok_sub(into, HG_LIT("1"), 1);
+        hg_message_ok_sub(into, HG_LIT("1"), 1, HG_LIT("\"so\""));
         break;
     case 3:
         hg_message_ok_emit(into, HG_LIT("1"), HG_LIT("c"), false);
