@@ -249,9 +249,13 @@ void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, c
     /* Of one that is too large and in no payload field nobody knows whether it would pass: everybody is told. */
     bool unknown = !happening->fits && !happening->json.ptr;
     hg_fields_extract(interest->fields, happening->json, happening->topic, &scratch);
-    for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
-        if (group_of(n)->filter && (unknown || passes(group_of(n), &scratch)))
-            offer_to(core, group_of(n), attachment, happening);
+    for (struct hg_list_node *n = interest->groups.first; n; n = n->next) {
+        struct hg_group *group = group_of(n);
+        if (!group->filter)
+            continue;
+        if (unknown || (passes(group, &scratch) ? !HG_MUTANT(FILTER_FORGETS) : HG_MUTANT(FILTER_IGNORED)))
+            offer_to(core, group, attachment, happening);
+    }
 }
 
 void hg_interest_interrupted(struct hg_core *core, struct hg_interest *interest)
