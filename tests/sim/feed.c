@@ -108,6 +108,9 @@ void sim_feed_updated(struct sim_oracle *oracle, struct sim_track *track, int to
     bool unclear = told > 0 && (!track->exact || track->skipped_optional > 0);
     bool after = false; /* under the new filter */
 
+    for (size_t i = feed->head; i < feed->count && told > 0; i++)
+        unclear = unclear || (feed->items[i].kind == SIM_ITEM_EVENT && !is_due(oracle, track, topic, &feed->items[i]) &&
+                              passes(oracle, track, topic, &feed->items[i]));
     for (size_t i = feed->head; i < feed->count; i++) {
         struct sim_item *item = &feed->items[i];
         bool due = is_due(oracle, track, topic, item);
@@ -128,8 +131,6 @@ void sim_feed_updated(struct sim_oracle *oracle, struct sim_track *track, int to
             item->optional = !after;
         }
         item->old = false;
-        if (!after && !unclear && item->optional && item->kind == SIM_ITEM_EVENT && told > 0)
-            unclear = true; /* the gap may have meant this one */
     }
     if (!unclear && track->exact && told > 0)
         sim_violation(oracle->env, "seam: %s: a gap told %" PRIu64 " events that were not missed", who(track, topic),

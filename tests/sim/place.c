@@ -187,17 +187,19 @@ void sim_place_updated(struct sim_oracle *oracle, struct sim_track *track, int t
 
     if (!key)
         return;
+    /* A pattern may not have found this stream yet, whatever others were shown of it. */
+    size_t known = track->exact || place->begun ? place->shown_at_update : 0;
     if (!place->begun)
         bounds(oracle->env, track, place, key, topic, &low, &high);
     size_t due = first_due(oracle, track->filter, key, high, key->count, &place->budget);
     if (place->begun && place->budget > 0 && !oracle->env->options.trims)
         sim_violation(oracle->env, "seam: %s: a gap told %" PRIu64 " entries that were not missed", who(track, topic),
                       place->budget);
-    if (due < place->shown_at_update)
+    if (due < known)
         sim_violation(oracle->env, "seam: %s: entry %zu was there before the update, and did not come before its ok",
                       who(track, topic), due);
     place->seam = true;
-    place->seam_low = low < place->shown_at_update ? place->shown_at_update : low;
+    place->seam_low = low < known ? known : low;
     place->seam_high = due;
     place->begun = false;
     place->budget = 0;
