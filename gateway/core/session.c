@@ -766,6 +766,8 @@ hg_time hg_sessions_deadline(const struct hg_core *core)
         return core->now;
     if (table->waits.first)
         deadline = HG_CONTAINER(table->waits.first, struct hg_wait, in_order)->deadline;
+    if (table->updates.first)
+        deadline = hg_time_min(deadline, HG_CONTAINER(table->updates.first, struct hg_update, in_order)->deadline);
     if (table->count > 0)
         deadline = hg_time_min(deadline, table->next_slice);
     return deadline;

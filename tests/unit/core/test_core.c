@@ -486,6 +486,93 @@ static void test_filters_share_groups_and_change_in_place(void **state)
     assert_false(hgt_said(b, "\"n\":0"));
 }
 
+/* With the filter n > 1, its socket full. */
+static struct hgt_client *blocked_with_filter(void)
+{
+    struct hgt_client *client = hgt_gate_connect(&gate);
+    hgt_say(&gate, client, "{\"op\":\"subscribe\",\"ref\":1,\"topic\":\"ch.a\",\"filter\":\"n > 1\"}");
+    hgt_turn(&gate, 0);
+    confirm("subscribe", "ch.a");
+    client->buffering = true;
+    hgt_turn(&gate, 0);
+    hgt_forget(&gate);
+    return client;
+}
+
+static void unblock(struct hgt_client *client)
+{
+    client->buffering = false;
+    hg_on_ws_writable(gate.core, gate.now, client->ref);
+    hgt_turn(&gate, 0);
+}
+
+static void test_an_update_is_answered_when_its_subscription_ends(void **state)
+{
+    (void)state;
+    struct hgt_client *a = blocked_with_filter();
+    publish("ch.a", "{\"n\":2}");
+    hgt_say(&gate, a, "{\"op\":\"update\",\"ref\":2,\"sub\":1,\"filter\":\"n < 2\"}");
+    hgt_turn(&gate, 0);
+    hgt_say(&gate, a, "{\"op\":\"unsubscribe\",\"ref\":3,\"sub\":1}");
+    unblock(a);
+    assert_true(hgt_said(a, "\"ref\":2,\"code\":107"));
+    assert_true(hgt_said(a, "{\"op\":\"ok\",\"ref\":3}"));
+}
+
+static void test_an_update_waits_until_its_losses_are_told(void **state)
+{
+    (void)state;
+    struct hgt_client *a = blocked_with_filter();
+    char payload[10001];
+    snprintf(payload, sizeof(payload), "{\"n\":2,\"pad\":\"%9900s\"}", "");
+    for (int i = 0; i < 20; i++) { /* more than the log holds */
+        publish("ch.a", payload);
+        publish("ch.a", "{\"n\":1}");
+        hgt_turn(&gate, 1);
+    }
+    hgt_say(&gate, a, "{\"op\":\"update\",\"ref\":2,\"sub\":1,\"filter\":\"n < 2\"}");
+    hgt_turn(&gate, 0);
+    publish("ch.a", "{\"n\":3}");
+    publish("ch.a", "{\"n\":0}");
+    unblock(a);
+    hgt_turn(&gate, 0);
+    unsigned count = 0;
+    const char *gap = strstr(a->said.ptr, "{\"op\":\"gap\",\"sub\":1,\"topic\":\"ch.a\",\"reason\":\"overflow\"");
+    const char *ok = strstr(a->said.ptr, "\"ref\":2,\"sub\":2"), *number;
+    assert_true(gap && ok && gap < ok);
+    number = strstr(gap, "\"count\":");
+    assert_int_equal(sscanf(number, "\"count\":%u", &count), 1);
+    for (const char *at = a->said.ptr; (at = strstr(at, "\"op\":\"event\"")); at++)
+        count++;
+    assert_int_equal(count, 21); /* those that pass, the last one included */
+    publish("ch.a", "{\"n\":0}");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_said(a, "{\"op\":\"event\",\"sub\":2,\"topic\":\"ch.a\",\"event\":{\"n\":0}}"));
+}
+
+static void test_an_update_waits_for_the_subscription_it_becomes(void **state)
+{
+    (void)state;
+    struct hgt_client *a = blocked_with_filter();
+    unblock(a);
+    hgt_down(&gate, HG_LINK_LISTENER);
+    hgt_turn(&gate, 0);
+    hgt_say(&gate, a, "{\"op\":\"subscribe\",\"ref\":2,\"topic\":\"ch.a\",\"filter\":\"n < 2\"}");
+    hgt_say(&gate, a, "{\"op\":\"update\",\"ref\":3,\"sub\":1,\"filter\":\"n<2\"}");
+    hgt_turn(&gate, 0);
+    assert_false(hgt_said(a, "\"ref\":3"));
+    hgt_turn(&gate, 1000);
+    hgt_up(&gate, HG_LINK_LISTENER);
+    hgt_turn(&gate, 0);
+    confirm("subscribe", "ch.a");
+    hgt_turn(&gate, 0);
+    hgt_turn(&gate, 0);
+    const char *gap = strstr(a->said.ptr, "\"reason\":\"disconnected\"");
+    const char *ok = strstr(a->said.ptr, "{\"op\":\"ok\",\"ref\":3,\"sub\":2}");
+    assert_true(hgt_said(a, "{\"op\":\"ok\",\"ref\":2,\"sub\":2}"));
+    assert_true(gap && ok && gap < ok);
+}
+
 static void test_a_wrong_filter_is_refused_with_its_place(void **state)
 {
     (void)state;
@@ -542,6 +629,9 @@ int main(void)
         T(test_subscribing_waits_for_redis_then_says_why),
         T(test_a_key_of_another_type_is_refused_at_once),
         T(test_filters_share_groups_and_change_in_place),
+        T(test_an_update_is_answered_when_its_subscription_ends),
+        T(test_an_update_waits_until_its_losses_are_told),
+        T(test_an_update_waits_for_the_subscription_it_becomes),
         T(test_a_wrong_filter_is_refused_with_its_place),
         T(test_goodbye),
         T(test_our_own_mistakes_end_the_process),
