@@ -241,6 +241,9 @@ static void run_command(struct hg_core *core, struct hg_session *session, struct
     case HG_OP_EMIT:
         hg_emitter_emit(core, session, &command);
         return;
+    case HG_OP_EXPLAIN:
+        hg_session_explain(core, session, &command);
+        return;
     case HG_OP_PING:
         hg_session_answer_begin(session, &mark);
         hg_message_ok(&session->out, command.ref);

@@ -229,6 +229,22 @@ bool hg_interest_passes(struct hg_core *core, const struct hg_group *group, stru
     return passes(group, &scratch);
 }
 
+bool hg_interest_explain(struct hg_core *core, const struct hg_filter *filter, struct hg_slice topic,
+                         struct hg_slice json, struct hg_buf *why)
+{
+    struct hg_scratch scratch = scratch_of(core);
+    struct hg_fields *fields;
+    uint32_t slots[HG_FILTER_NODES_MAX + 1];
+    HG_ASSERT(hg_filter_path_count(filter) <= HG_FILTER_NODES_MAX);
+    (void)hg_core_must(hg_fields_new(core->hash_key, &fields));
+    (void)hg_core_must(hg_fields_add_filter(fields, filter, slots));
+    hg_fields_extract(fields, json, topic, &scratch);
+    bool result = hg_filter_passes(filter, hg_fields_values(fields), slots, &scratch);
+    (void)why;
+    hg_fields_free(fields);
+    return result;
+}
+
 static void offer_to(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,
                      const struct hg_happening *happening)
 {

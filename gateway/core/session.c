@@ -260,21 +260,29 @@ static struct hg_sub *new_sub(struct hg_core *core, struct hg_session *session, 
     return sub;
 }
 
-/* The group a command means; NULL: refused, and told so. `report` then holds a hint, or nothing. */
+/* The filter a command holds, NULL for none; false: refused, and told so. `report` then holds a hint, or nothing. */
+static bool filter_of(struct hg_core *core, struct hg_session *session, const struct hg_command *command,
+                      struct hg_filter **ret_filter, struct hg_filter_report *report)
+{
+    struct hg_json json;
+    *report = (struct hg_filter_report){.at = 0};
+    *ret_filter = NULL;
+    if (command->filter.len == 0)
+        return true;
+    HG_ASSERT(hg_ok(hg_json_parse(command->filter, &json, NULL)));
+    hg_result result = hg_core_must(hg_filter_parse_json(json, ret_filter, report));
+    if (!hg_ok(result))
+        hg_session_error(core, session, command->ref, result.code, hg_slice_str(report->text), report->at, 0);
+    return hg_ok(result);
+}
+
+/* The group a command means; NULL: refused, and told so. */
 static struct hg_group *group_for(struct hg_core *core, struct hg_session *session, struct hg_interest *interest,
                                   const struct hg_command *command, struct hg_filter_report *report)
 {
-    struct hg_filter *filter = NULL;
-    struct hg_json json;
-    *report = (struct hg_filter_report){.at = 0};
-    if (command->filter.len > 0) {
-        HG_ASSERT(hg_ok(hg_json_parse(command->filter, &json, NULL)));
-        hg_result result = hg_core_must(hg_filter_parse_json(json, &filter, report));
-        if (!hg_ok(result)) {
-            hg_session_error(core, session, command->ref, result.code, hg_slice_str(report->text), report->at, 0);
-            return NULL;
-        }
-    }
+    struct hg_filter *filter;
+    if (!filter_of(core, session, command, &filter, report))
+        return NULL;
     struct hg_group *group = NULL;
     hg_result result = hg_group_get(core, interest, filter, &group, &core->message);
     hg_filter_unref(filter);
@@ -529,6 +537,26 @@ static void expire_updates(struct hg_core *core)
             return; /* closed over its answers, and its updates are freed */
         free_update(core, update);
     }
+}
+
+void hg_session_explain(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
+{
+    struct hg_filter *filter;
+    struct hg_filter_report report;
+    if (!filter_of(core, session, command, &filter, &report))
+        return;
+    struct hg_slice hint = hg_slice_str(report.text);
+    size_t mark;
+    hg_session_answer_begin(session, &mark);
+    if (command->event.len == 0) {
+        hg_message_ok_hint(&session->out, command->ref, hint);
+    } else {
+        hg_buf_clear(&core->tail);
+        bool passes = hg_interest_explain(core, filter, command->topic, command->event, &core->tail);
+        hg_message_ok_explain(&session->out, command->ref, passes, hg_buf_slice(&core->tail), hint);
+    }
+    hg_session_answer_end(core, session, mark);
+    hg_filter_unref(filter);
 }
 
 void hg_session_unsubscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command)

@@ -115,6 +115,7 @@ void hg_session_error(struct hg_core *core, struct hg_session *session, struct h
 void hg_session_touch(struct hg_core *core, struct hg_session *session);
 
 void hg_session_subscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
+void hg_session_explain(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
 void hg_session_update(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
 /* Changes of filter whose subscriptions have everything of their old groups; between two turns. */
 void hg_sessions_update(struct hg_core *core);
