@@ -15,6 +15,7 @@
     65536 /* a segment is closed when one more frame would pass this; a larger frame stands alone */
 
 struct hg_filter;
+struct hg_filter_entry;
 struct hg_session;
 struct hg_sub;
 
@@ -45,10 +46,10 @@ struct hg_group {
     struct hg_list_node in_all, in_interest;
     struct hg_list_node idle; /* groups->idle while nobody subscribes */
     struct hg_interest *interest;
-    struct hg_filter *filter;   /* a reference; NULL: every event */
-    uint32_t *slots;            /* of what it reads, in interest->fields */
-    struct hg_map_node by_text; /* interest->filtered */
-    uint64_t number;            /* "sub" on the wire */
+    struct hg_filter *filter;      /* a reference; NULL: every event */
+    struct hg_filter_entry *entry; /* in interest->index */
+    struct hg_map_node by_text;    /* interest->filtered */
+    uint64_t number;               /* "sub" on the wire */
 
     struct hg_sub **members; /* joined subscriptions; dense */
     size_t member_count, member_capacity;

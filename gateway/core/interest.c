@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "core/state.h"
 #include "filter/fields.h"
-#include "filter/filter.h"
+#include "filter/index.h"
 #include "topic/pattern.h"
 #include "topic/template.h"
 
@@ -85,7 +85,7 @@ static void free_interest(struct hg_core *core, struct hg_interest *interest)
     hg_list_remove(&core->interests.all, &interest->in_all);
     hg_map_remove(&core->interests.map, &interest->node);
     hg_map_done(&interest->filtered);
-    hg_fields_free(interest->fields);
+    hg_filter_index_free(interest->index);
     free((char *)interest->pattern.ptr);
     free(interest);
 }
@@ -196,16 +196,14 @@ void hg_interest_check_alive(struct hg_core *core, struct hg_interest *interest)
 void hg_interest_add_filter(struct hg_core *core, struct hg_group *group)
 {
     struct hg_interest *interest = group->interest;
-    if (!interest->fields)
-        (void)hg_core_must(hg_fields_new(core->hash_key, &interest->fields));
-    group->slots = hg_core_alloc((hg_filter_path_count(group->filter) + 1) * sizeof(*group->slots));
-    (void)hg_core_must(hg_fields_add_filter(interest->fields, group->filter, group->slots));
+    if (!interest->index)
+        (void)hg_core_must(hg_filter_index_new(core->hash_key, &interest->index));
+    (void)hg_core_must(hg_filter_index_add(interest->index, group->filter, group, &group->entry));
 }
 
 void hg_interest_remove_filter(struct hg_group *group)
 {
-    hg_fields_remove_filter(group->interest->fields, group->filter, group->slots);
-    free(group->slots);
+    hg_filter_index_remove(group->interest->index, group->entry);
 }
 
 static struct hg_scratch scratch_of(struct hg_core *core)
@@ -215,18 +213,13 @@ static struct hg_scratch scratch_of(struct hg_core *core)
     return (struct hg_scratch){core->filter_scratch, hg_core_filter_scratch_bytes(core), 0};
 }
 
-static bool passes(const struct hg_group *group, struct hg_scratch *scratch)
-{
-    return hg_filter_passes(group->filter, hg_fields_values(group->interest->fields), group->slots, scratch);
-}
-
 bool hg_interest_passes(struct hg_core *core, const struct hg_group *group, struct hg_slice topic, struct hg_slice json)
 {
     if (!group->filter)
         return true;
     struct hg_scratch scratch = scratch_of(core);
-    hg_fields_extract(group->interest->fields, json, topic, &scratch);
-    return passes(group, &scratch);
+    hg_filter_index_extract(group->interest->index, json, topic, &scratch);
+    return hg_filter_index_test(group->interest->index, group->entry, &scratch);
 }
 
 bool hg_interest_explain(struct hg_core *core, const struct hg_filter *filter, struct hg_slice topic,
@@ -245,29 +238,39 @@ bool hg_interest_explain(struct hg_core *core, const struct hg_filter *filter, s
     return result;
 }
 
-static void offer_to(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,
-                     const struct hg_happening *happening)
+struct offer {
+    struct hg_core *core;
+    struct hg_attachment *attachment;
+    const struct hg_happening *happening;
+};
+
+static void offer_to(void *context, void *value)
 {
+    const struct offer *offer = context;
+    const struct hg_happening *happening = offer->happening;
     if (happening->fits)
-        hg_group_append(core, group, attachment, happening->id, happening->tail);
+        hg_group_append(offer->core, value, offer->attachment, happening->id, happening->tail);
     else
-        hg_group_append_oversize(core, group, attachment, happening->id, happening->topic);
+        hg_group_append_oversize(offer->core, value, offer->attachment, happening->id, happening->topic);
 }
 
 void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, const struct hg_happening *happening)
 {
     struct hg_interest *interest = attachment->interest;
+    struct offer offer = {core, attachment, happening};
+    if (!happening->fits && !happening->json.ptr) {
+        /* Too large and in no payload field: nobody knows whose filters it would pass, so everybody is told. */
+        for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
+            offer_to(&offer, group_of(n));
+        return;
+    }
     if (interest->plain)
-        offer_to(core, interest->plain, attachment, happening);
+        offer_to(&offer, interest->plain);
     if (interest->filtered.count == 0)
         return;
     struct hg_scratch scratch = scratch_of(core);
-    /* Of one that is too large and in no payload field nobody knows whether it would pass: everybody is told. */
-    bool unknown = !happening->fits && !happening->json.ptr;
-    hg_fields_extract(interest->fields, happening->json, happening->topic, &scratch);
-    for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
-        if (group_of(n)->filter && (unknown || passes(group_of(n), &scratch)))
-            offer_to(core, group_of(n), attachment, happening);
+    hg_filter_index_extract(interest->index, happening->json, happening->topic, &scratch);
+    hg_filter_index_match(interest->index, &scratch, offer_to, &offer);
 }
 
 void hg_interest_interrupted(struct hg_core *core, struct hg_interest *interest)

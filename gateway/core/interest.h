@@ -13,8 +13,8 @@
 #include "core/source.h"
 
 struct hg_core;
-struct hg_fields;
 struct hg_filter;
+struct hg_filter_index;
 struct hg_group;
 
 struct hg_interest {
@@ -36,10 +36,10 @@ struct hg_interest {
     struct hg_request *type_request;
 
     struct hg_list groups;
-    struct hg_group *plain;   /* of these, the one without a filter */
-    struct hg_map filtered;   /* the others, by the canonical text of their filters */
-    struct hg_fields *fields; /* what their filters read of an event; made with the first */
-    size_t member_count;      /* of all groups */
+    struct hg_group *plain;        /* of these, the one without a filter */
+    struct hg_map filtered;        /* the others, by the canonical text of their filters */
+    struct hg_filter_index *index; /* of their filters; made with the first */
+    size_t member_count;           /* of all groups */
 
     struct hg_list_node linger; /* interests->lingering */
     hg_time linger_until;
