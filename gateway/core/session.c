@@ -116,7 +116,8 @@ static void free_subs(struct hg_core *core, struct hg_session *session)
     free(session->subs);
     session->subs = NULL;
     session->sub_capacity = 0;
-    HG_ASSERT(session->waits.count == 0 && session->lagging.count == 0 && session->replays_blocked.count == 0);
+    HG_ASSERT(session->waits.count == 0 && session->lagging.count == 0 && session->replays_blocked.count == 0 &&
+              !session->replay);
 }
 
 void hg_session_free(struct hg_core *core, struct hg_session *session)
@@ -643,6 +644,8 @@ void hg_sessions_validate(const struct hg_core *core)
         HG_ASSERT(!session->dirty.owner || session->writable);
         bool owed = session->state == HG_SESSION_OPEN && session->writable && has_something(session);
         HG_ASSERT(!owed || session->dirty.owner);
+        bool room = session->writable && session->out.len < HG_REPLAY_BYTES;
+        HG_ASSERT(!room || session->replay || session->replays_blocked.count == 0);
         for (uint32_t j = 0; j < session->sub_count; j++) {
             const struct hg_sub *sub = session->subs[j];
             HG_ASSERT(sub->session == session);
