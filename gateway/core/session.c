@@ -11,6 +11,7 @@
 #define WRITES_PER_TURN    4096u /* then accepts, emits and Redis get their turn */
 #define WRITES_PER_SESSION 4u
 #define KEEP_BYTES         512u /* of `out`, while nothing is in it */
+#define RETRY_MS           1000u
 #define NO_SLOT            UINT32_MAX
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
@@ -267,6 +268,13 @@ void hg_session_subscribe(struct hg_core *core, struct hg_session *session, cons
                          SIZE_MAX, 0);
         return;
     }
+    if (session->waits.count >= core->config->subscriptions_per_session_max) {
+        if (group->sub_count == 0)
+            hg_group_is_idle(core, group);
+        hg_session_error(core, session, command->ref, HG_ERR_TOO_MANY_REQUESTS,
+                         HG_LIT("Too many subscribes of this connection wait for Redis."), SIZE_MAX, RETRY_MS);
+        return;
+    }
     if (!sub) {
         sub = new_sub(core, session, group);
         sub->from = command->from;
@@ -485,6 +493,11 @@ static bool stands_alone(const struct hg_session *session, const struct hg_sub *
 /* Sends what there is; true when something is left although the socket takes more. */
 static bool flush(struct hg_core *core, struct hg_session *session)
 {
+    /* Something that it had to be told did not fit, wherever that was: it must not go on as if nothing was missing. */
+    if (!hg_ok(hg_buf_result(&session->out))) {
+        hg_session_close(core, session, HG_CLOSE_TOO_MANY);
+        return false;
+    }
     for (unsigned i = 0; i < WRITES_PER_SESSION && session->writable && has_something(session); i++) {
         struct hg_list_node *first = session->lagging.first;
         struct hg_sub *sub = first ? HG_CONTAINER(first, struct hg_sub, lagging) : NULL;
@@ -605,7 +618,7 @@ void hg_sessions_shutdown(struct hg_core *core)
         if (!session || session->state != HG_SESSION_OPEN)
             continue;
         flush(core, session);
-        if (session->writable) {
+        if (session->state == HG_SESSION_OPEN && session->writable) {
             hg_message_goodbye(&session->out, "restart", 500 + hg_prng_below(&core->prng, 4500));
             (void)hg_core_must(hg_buf_result(&session->out));
             hand_over(core, session, hg_buf_slice(&session->out), 0);

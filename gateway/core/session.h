@@ -60,7 +60,7 @@ struct hg_session {
     struct hg_sub **subs;
     uint32_t sub_count, sub_capacity;
     struct hg_list lagging;
-    struct hg_list waits;
+    struct hg_list waits;           /* at most subscriptions_per_session_max */
     struct hg_list replays_blocked; /* until there is room in `out`, and their turn comes */
     struct hg_replay *replay;       /* whose turn it is: it waits in replays->ready or for its page; NULL: nobody's */
     struct hg_buf out;

@@ -22,14 +22,14 @@ static struct hgt_gate gate;
 static void open_with(const char *limits)
 {
     char config[2048];
-    snprintf(config, sizeof(config), "{%s%s%s", LIMITS, limits, TOPICS);
+    snprintf(config, sizeof(config), "{%s%s", limits, TOPICS);
     hgt_gate_open(&gate, config);
 }
 
 static int open_gate(void **state)
 {
     (void)state;
-    open_with("");
+    open_with(LIMITS);
     return 0;
 }
 
@@ -154,12 +154,68 @@ static void test_subscribes_that_wait_are_bounded(void **state)
     assert_true(hgt_said(client, "{\"op\":\"ok\",\"ref\":3,"));
 }
 
+static void publish(const char *channel, const char *payload)
+{
+    char resp[4096];
+    snprintf(resp, sizeof(resp), "*3\r\n$7\r\nmessage\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n", strlen(channel), channel,
+             strlen(payload), payload);
+    hgt_answer(&gate, HG_LINK_LISTENER, resp);
+}
+
+/* What a client must be told of its many gaps may be more than is kept for one client: then it is closed. */
+static void test_more_gaps_than_room_close_the_client(void **state)
+{
+    (void)state;
+    enum { CHANNELS = 1400, ROUNDS = 3 };
+    hgt_gate_close(&gate);
+    open_with("\"event_bytes_max\":1024,\"log_bytes_total_max\":1048576,\"subscriptions_per_session_max\":1400,"
+              "\"log_bytes_max\":65536,\"reply_bytes_max\":65536,");
+    char topic[300], payload[1001];
+    memset(payload, 'x', 1000);
+    payload[1000] = '\0';
+    struct hgt_client *client = hgt_gate_connect(&gate);
+    for (unsigned i = 0; i < CHANNELS; i++) {
+        snprintf(topic, sizeof(topic), "ch.%0240u", i);
+        subscribe(client, topic, "");
+        if (i % 64 == 63)
+            hgt_turn(&gate, 0);
+    }
+    hgt_turn(&gate, 0);
+    for (unsigned i = 0; i < CHANNELS; i++) {
+        snprintf(topic, sizeof(topic), "ch.%0240u", i);
+        confirm(topic);
+        if (i % 64 == 63)
+            hgt_turn(&gate, 0);
+    }
+    hgt_turn(&gate, 0);
+    assert_int_equal(count_of(&client->said, "{\"op\":\"ok\""), CHANNELS);
+    client->buffering = true;
+    for (unsigned i = 0; i < CHANNELS * ROUNDS; i++) {
+        snprintf(topic, sizeof(topic), "ch.%0240u", i % CHANNELS);
+        publish(topic, payload);
+        if (i % 64 == 63)
+            hgt_turn(&gate, 0);
+    }
+    hgt_turn(&gate, 0);
+    hgt_forget(&gate);
+    client->buffering = false;
+    hg_on_ws_writable(gate.core, gate.now, client->ref);
+    hgt_turn(&gate, 0);
+    hgt_turn(&gate, 0);
+    /* Either all of it, or the end: nothing between. */
+    if (client->close_code == 0)
+        assert_true(count_of(&client->said, "\"overflow\"") >= CHANNELS - 1);
+    else
+        assert_int_equal(client->close_code, 4429);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_gate, close_gate)
     const struct CMUnitTest tests[] = {
         T(test_many_replays_of_a_slow_client_lose_nothing),
         T(test_subscribes_that_wait_are_bounded),
+        T(test_more_gaps_than_room_close_the_client),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
