@@ -209,6 +209,67 @@ static void test_more_gaps_than_room_close_the_client(void **state)
         assert_int_equal(client->close_code, 4429);
 }
 
+/* Answers what was asked of the listener since the last time, in order. */
+static void answer_listener(void)
+{
+    struct hg_slice rest = hg_buf_slice(&gate.asked);
+    const char *at;
+    while (rest.len > 0 && (at = memmem(rest.ptr, rest.len, "0: ", 3))) {
+        char command[16], name[300], resp[600];
+        assert_int_equal(sscanf(at, "0: %15s %299s", command, name), 2);
+        for (char *c = command; *c; c++)
+            *c |= 32;
+        snprintf(resp, sizeof(resp), "*3\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n:1\r\n", strlen(command), command,
+                 strlen(name), name);
+        hgt_answer(&gate, HG_LINK_LISTENER, resp);
+        rest = hg_slice_from(rest, (size_t)(at - rest.ptr) + 3);
+    }
+    hg_buf_clear(&gate.asked);
+}
+
+/* Topics that only linger are nobody's: they make room for those that somebody wants now. */
+static void churn_then_subscribe(const char *limits)
+{
+    hgt_gate_close(&gate);
+    open_with(limits);
+    struct hgt_client *churner = hgt_gate_connect(&gate), *other = hgt_gate_connect(&gate);
+    for (unsigned i = 1; i <= 12; i++) {
+        char topic[32], command[64];
+        snprintf(topic, sizeof(topic), "ch.%u", i);
+        subscribe(churner, topic, "");
+        hgt_turn(&gate, 0);
+        answer_listener();
+        snprintf(command, sizeof(command), "{\"op\":\"unsubscribe\",\"sub\":%u}", i);
+        hgt_say(&gate, churner, command);
+        if (i % 2 == 0) /* within one turn groups are idle, and interests do not linger yet */
+            hgt_turn(&gate, 0);
+    }
+    assert_false(hgt_said(churner, "error"));
+    subscribe(other, "ch.wanted", "");
+    hgt_turn(&gate, 0);
+    answer_listener();
+    hgt_turn(&gate, 0);
+    assert_true(hgt_said(other, "\"op\":\"ok\""));
+    /* What is wanted is not thrown out for others. */
+    char pattern[32];
+    for (unsigned i = 0; i < 4; i++) {
+        snprintf(pattern, sizeof(pattern), "ch.more.%u", i);
+        subscribe(churner, pattern, "");
+    }
+    hgt_turn(&gate, 0);
+    assert_true(hgt_said(churner, "\"code\":106"));
+    publish("ch.wanted", "1");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_said(other, "\"event\":1"));
+}
+
+static void test_lingering_topics_make_room(void **state)
+{
+    (void)state;
+    churn_then_subscribe("\"groups_max\":4,");
+    churn_then_subscribe("\"topics_max\":4,");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_gate, close_gate)
@@ -216,6 +277,7 @@ int main(void)
         T(test_many_replays_of_a_slow_client_lose_nothing),
         T(test_subscribes_that_wait_are_bounded),
         T(test_more_gaps_than_room_close_the_client),
+        T(test_lingering_topics_make_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
