@@ -23,6 +23,8 @@ hg_result hg_group_get(struct hg_core *core, struct hg_interest *interest, struc
 {
     struct hg_group *group = find_group(interest, filter);
     if (!group) {
+        if (core->groups.all.count >= core->config->groups_max)
+            hg_groups_reap(core);
         if (core->groups.all.count >= core->config->groups_max) {
             hg_buf_clear(message);
             hg_buf_put_str(message, "The gateway holds as many distinct subscriptions as groups_max allows.");
@@ -33,6 +35,7 @@ hg_result hg_group_get(struct hg_core *core, struct hg_interest *interest, struc
         group->interest = interest;
         hg_list_push_back(&core->groups.all, &group->in_all);
         hg_list_push_back(&interest->groups, &group->in_interest);
+        hg_list_unlink(&interest->linger); /* its last group may just have been reaped */
         if (filter) {
             group->filter = hg_filter_ref(filter);
             (void)hg_core_must(hg_map_insert(&interest->filtered, &group->by_text, hg_filter_canonical(filter)));

@@ -11,7 +11,7 @@
 #define SLICES             32u   /* pings are spread over the period in so many parts */
 #define WRITES_PER_TURN    4096u /* then accepts, emits and Redis get their turn */
 #define WRITES_PER_SESSION 4u
-#define UPDATE_RETRY_MS    1000u
+#define RETRY_MS           1000u
 #define KEEP_BYTES         512u /* of `out`, while nothing is in it */
 #define NO_SLOT            UINT32_MAX
 
@@ -129,7 +129,8 @@ static void free_subs(struct hg_core *core, struct hg_session *session)
     free(session->subs);
     session->subs = NULL;
     session->sub_capacity = 0;
-    HG_ASSERT(session->waits.count == 0 && session->lagging.count == 0 && session->replays_blocked.count == 0);
+    HG_ASSERT(session->waits.count == 0 && session->lagging.count == 0 && session->replays_blocked.count == 0 &&
+              !session->replay);
 }
 
 void hg_session_free(struct hg_core *core, struct hg_session *session)
@@ -319,6 +320,12 @@ void hg_session_subscribe(struct hg_core *core, struct hg_session *session, cons
                          SIZE_MAX, 0);
         return;
     }
+    if (session->waits.count >= core->config->subscriptions_per_session_max) {
+        hg_group_check_idle(core, group);
+        hg_session_error(core, session, command->ref, HG_ERR_TOO_MANY_REQUESTS,
+                         HG_LIT("Too many subscribes of this connection wait for Redis."), SIZE_MAX, RETRY_MS);
+        return;
+    }
     if (!sub) {
         sub = new_sub(core, session, group);
         sub->from = command->from;
@@ -453,7 +460,7 @@ void hg_session_update(struct hg_core *core, struct hg_session *session, const s
     if (sub->update) {
         hg_session_error(core, session, command->ref, HG_ERR_TOO_MANY_REQUESTS,
                          HG_LIT("An update of this subscription is under way; wait for its answer."), SIZE_MAX,
-                         UPDATE_RETRY_MS);
+                         RETRY_MS);
         return;
     }
     struct hg_filter_report report;
@@ -531,8 +538,7 @@ static void expire_updates(struct hg_core *core)
             continue;
         struct hg_session *session = update->sub->session;
         hg_session_error(core, session, hg_slice(update->text, update->ref_len), HG_ERR_UNAVAILABLE,
-                         HG_LIT("The filter was not changed: this client is too far behind."), SIZE_MAX,
-                         UPDATE_RETRY_MS);
+                         HG_LIT("The filter was not changed: this client is too far behind."), SIZE_MAX, RETRY_MS);
         if (session->state != HG_SESSION_OPEN)
             return; /* closed over its answers, and its updates are freed */
         free_update(core, update);
@@ -657,6 +663,11 @@ static bool stands_alone(const struct hg_session *session, const struct hg_sub *
 /* Sends what there is; true when something is left although the socket takes more. */
 static bool flush(struct hg_core *core, struct hg_session *session)
 {
+    /* Something that it had to be told did not fit, wherever that was: it must not go on as if nothing was missing. */
+    if (!hg_ok(hg_buf_result(&session->out))) {
+        hg_session_close(core, session, HG_CLOSE_TOO_MANY);
+        return false;
+    }
     for (unsigned i = 0; i < WRITES_PER_SESSION && session->writable && has_something(session); i++) {
         struct hg_list_node *first = session->lagging.first;
         struct hg_sub *sub = first ? HG_CONTAINER(first, struct hg_sub, lagging) : NULL;
@@ -788,7 +799,7 @@ void hg_sessions_shutdown(struct hg_core *core)
         if (!session || session->state != HG_SESSION_OPEN)
             continue;
         flush(core, session);
-        if (session->writable) {
+        if (session->state == HG_SESSION_OPEN && session->writable) {
             hg_message_goodbye(&session->out, "restart", 500 + hg_prng_below(&core->prng, 4500));
             (void)hg_core_must(hg_buf_result(&session->out));
             hand_over(core, session, hg_buf_slice(&session->out), 0);
@@ -827,6 +838,8 @@ void hg_sessions_validate(const struct hg_core *core)
         HG_ASSERT(!session->dirty.owner || session->writable);
         bool owed = session->state == HG_SESSION_OPEN && session->writable && has_something(session);
         HG_ASSERT(!owed || session->dirty.owner);
+        bool room = session->writable && session->out.len < HG_REPLAY_BYTES;
+        HG_ASSERT(!room || session->replay || session->replays_blocked.count == 0);
         for (uint32_t j = 0; j < session->sub_count; j++) {
             const struct hg_sub *sub = session->subs[j];
             HG_ASSERT(sub->session == session);
