@@ -227,12 +227,51 @@ static struct hg_scratch scratch_of(struct hg_core *core)
     return (struct hg_scratch){core->filter_scratch, hg_core_filter_scratch_bytes(core), 0};
 }
 
-bool hg_interest_passes(struct hg_core *core, const struct hg_group *group, struct hg_slice topic, struct hg_slice json)
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+/* Bytes that the envelope has found to be JSON are not checked again. */
+static struct hg_json known_json(struct hg_slice text)
+{
+    while (is_space(text.ptr[0]))
+        text = hg_slice_from(text, 1);
+    while (is_space(text.ptr[text.len - 1]))
+        text.len--;
+    switch (text.ptr[0]) {
+    case '{':
+        return (struct hg_json){HG_JSON_OBJECT, text};
+    case '[':
+        return (struct hg_json){HG_JSON_ARRAY, text};
+    case '"':
+        return (struct hg_json){HG_JSON_STRING, text};
+    case 'n':
+        return (struct hg_json){HG_JSON_NULL, text};
+    case 't':
+    case 'f':
+        return (struct hg_json){HG_JSON_BOOL, text};
+    default:
+        return (struct hg_json){HG_JSON_NUMBER, text};
+    }
+}
+
+static void extract(struct hg_interest *interest, struct hg_slice json, bool known, struct hg_slice topic,
+                    struct hg_scratch *scratch)
+{
+    if (known && json.len > 0)
+        hg_filter_index_extract_json(interest->index, known_json(json), topic, scratch);
+    else
+        hg_filter_index_extract(interest->index, json, topic, scratch);
+}
+
+bool hg_interest_passes(struct hg_core *core, const struct hg_group *group, struct hg_slice topic, struct hg_slice json,
+                        bool known)
 {
     if (!group->filter)
         return true;
     struct hg_scratch scratch = scratch_of(core);
-    hg_filter_index_extract(group->interest->index, json, topic, &scratch);
+    extract(group->interest, json, known, topic, &scratch);
     return hg_filter_index_test(group->interest->index, group->entry, &scratch);
 }
 
@@ -283,7 +322,7 @@ void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, c
     if (interest->filtered.count == 0)
         return;
     struct hg_scratch scratch = scratch_of(core);
-    hg_filter_index_extract(interest->index, happening->json, happening->topic, &scratch);
+    extract(interest, happening->json, happening->fits, happening->topic, &scratch);
     hg_filter_index_match(interest->index, &scratch, offer_to, &offer);
 }
 

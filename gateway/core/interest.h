@@ -88,9 +88,9 @@ void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, c
 /* Whether an event that nobody sent passes a filter, and why: appended to `why` as JSON. */
 bool hg_interest_explain(struct hg_core *core, const struct hg_filter *filter, struct hg_slice topic,
                          struct hg_slice json, struct hg_buf *why);
-/* Whether an event passes one group's filter: for replays. */
-bool hg_interest_passes(struct hg_core *core, const struct hg_group *group, struct hg_slice topic,
-                        struct hg_slice json);
+/* Whether an event passes one group's filter: for replays. `known`: its bytes were found to be JSON. */
+bool hg_interest_passes(struct hg_core *core, const struct hg_group *group, struct hg_slice topic, struct hg_slice json,
+                        bool known);
 /* All members are told that a channel was not heard for a while, in order with their events. */
 void hg_interest_interrupted(struct hg_core *core, struct hg_interest *interest);
 /* All members are told that a stream is left out, in order with their events. */

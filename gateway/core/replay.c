@@ -113,7 +113,7 @@ static bool passes(struct hg_core *core, const struct hg_replay *replay, const s
     if (!group->filter)
         return true;
     bool fits = hg_source_put_entry(core, attachment->rule, attachment->source->topic, entry, &json, &tail);
-    return (!fits && !json.ptr) || hg_interest_passes(core, group, attachment->source->topic, json);
+    return (!fits && !json.ptr) || hg_interest_passes(core, group, attachment->source->topic, json, fits);
 }
 
 /* Looks for the place `last` entries that pass before the end: pages backwards, of which only ids are kept. */
@@ -174,7 +174,7 @@ static void deliver(struct hg_core *core, struct hg_replay *replay, const struct
         struct hg_slice json, tail, topic = replay->attachment->source->topic;
         bool fits = hg_source_put_entry(core, replay->attachment->rule, topic, &entry, &json, &tail);
         bool unknown = !fits && !json.ptr;
-        if (!unknown && !hg_interest_passes(core, replay->sub->group, topic, json)) {
+        if (!unknown && !hg_interest_passes(core, replay->sub->group, topic, json, fits)) {
             last = entry.id;
             continue;
         }
