@@ -319,6 +319,25 @@ static void test_a_refused_topic_delays_no_other(void **state)
     assert_true(hgt_asked(&gate, "1: TYPE bad"));
 }
 
+/* A flood of messages holds up the answer to PING: no reason to cut the link, and lose them. */
+static void test_a_busy_listener_is_not_taken_for_dead(void **state)
+{
+    (void)state;
+    struct hgt_client *client = hgt_gate_connect(&gate);
+    subscribe(client, "ch.a", "");
+    hgt_turn(&gate, 0);
+    confirm("ch.a");
+    hgt_turn(&gate, 1000);
+    assert_true(hgt_asked(&gate, "0: PING"));
+    for (unsigned i = 0; i < 30; i++) {
+        publish("ch.a", "1");
+        hgt_turn(&gate, 100);
+    }
+    assert_false(hgt_asked(&gate, "0: close"));
+    hgt_turn(&gate, 1000);
+    assert_true(hgt_asked(&gate, "0: close"));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_gate, close_gate)
@@ -329,6 +348,7 @@ int main(void)
         T(test_lingering_topics_make_room),
         T(test_emits_do_not_drive_scans),
         T(test_a_refused_topic_delays_no_other),
+        T(test_a_busy_listener_is_not_taken_for_dead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
