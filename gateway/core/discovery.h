@@ -25,8 +25,8 @@ struct hg_discovery {
     hg_time started, next_pass;
     bool without_type; /* Redis 5 does not know SCAN … TYPE */
     char *trouble;
-    size_t interest_count;    /* in the index */
-    hg_time retry_at;         /* after SCAN was refused */
+    size_t interest_count; /* in the index */
+    hg_time retry_at;      /* after SCAN was refused */
     /* Exact interests of "auto" rules: to be asked for (TYPE) now, under way, to be asked for again. */
     struct hg_list undecided, asked, refused;
     hg_time refused_until;

@@ -2,7 +2,8 @@
  * and the groups that share it, one for each distinct filter.
  *
  * It exists while a group does, and lingers for linger_ms after the last one, so that a reload of all pages does not
- * churn Redis; not when groups_max or topics_max leave no room for others. Ownership: an interest owns its attachments; groups are owned by groups.h. */
+ * churn Redis; not when groups_max or topics_max leave no room for others. Ownership: an interest owns its attachments;
+ * groups are owned by groups.h. */
 #ifndef HG_CORE_INTEREST_H
 #define HG_CORE_INTEREST_H
 

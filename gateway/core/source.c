@@ -519,8 +519,8 @@ static void ask(struct hg_core *core, struct hg_source *source)
                                   HG_LIT("-"),         HG_LIT("COUNT"), HG_LIT("1")};
         source->request = hg_link_send(core, link_of(source), HG_REQUEST_LOCATE, source, argv, 6);
     } else {
-        struct hg_slice argv[] = {
-            source->type == HG_SOURCE_TYPE_CHANNEL ? HG_LIT("SUBSCRIBE") : HG_LIT("PSUBSCRIBE"), source->name};
+        struct hg_slice argv[] = {source->type == HG_SOURCE_TYPE_CHANNEL ? HG_LIT("SUBSCRIBE") : HG_LIT("PSUBSCRIBE"),
+                                  source->name};
         source->request = hg_link_send(core, link_of(source), HG_REQUEST_SUBSCRIBE, source, argv, 2);
     }
     set_state(core, source, HG_SOURCE_ASKED);
@@ -551,8 +551,7 @@ void hg_sources_validate(const struct hg_core *core)
             HG_ASSERT((source->state == HG_SOURCE_WANTED) ==
                       hg_list_contains(&core->sources.wanted[link_of(source)], &source->todo));
             HG_ASSERT((source->state == HG_SOURCE_BROKEN) == hg_list_contains(&core->sources.broken, &source->todo));
-            HG_ASSERT(source->state != HG_SOURCE_BROKEN ||
-                      !hg_time_before(source->retry_at, core->sources.retry_at));
+            HG_ASSERT(source->state != HG_SOURCE_BROKEN || !hg_time_before(source->retry_at, core->sources.retry_at));
             HG_ASSERT(source->state != HG_SOURCE_ASKED || source->request);
             HG_ASSERT(!source->request || source->request->object == source);
             bool read = type == HG_SOURCE_TYPE_STREAM && source->state == HG_SOURCE_READY;

@@ -219,8 +219,8 @@ static void answer_listener(void)
         assert_int_equal(sscanf(at, "0: %15s %299s", command, name), 2);
         for (char *c = command; *c; c++)
             *c |= 32;
-        snprintf(resp, sizeof(resp), "*3\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n:1\r\n", strlen(command), command,
-                 strlen(name), name);
+        snprintf(resp, sizeof(resp), "*3\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n:1\r\n", strlen(command), command, strlen(name),
+                 name);
         hgt_answer(&gate, HG_LINK_LISTENER, resp);
         rest = hg_slice_from(rest, (size_t)(at - rest.ptr) + 3);
     }
