@@ -17,6 +17,8 @@ hg_result hg_group_get(struct hg_core *core, struct hg_interest *interest, struc
         hg_list_unlink(&(*ret_group)->idle);
         return HG_OK;
     }
+    if (core->groups.all.count >= core->config->groups_max)
+        hg_groups_reap(core);
     if (core->groups.all.count >= core->config->groups_max) {
         hg_buf_clear(message);
         hg_buf_put_str(message, "The gateway holds as many distinct subscriptions as groups_max allows.");

@@ -14,6 +14,34 @@ static struct hg_group *group_of(struct hg_list_node *node)
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
 
+static void free_interest(struct hg_core *core, struct hg_interest *interest)
+{
+    HG_ASSERT(interest->groups.count == 0 && interest->member_count == 0);
+    while (interest->attachments.first)
+        hg_source_detach(core, HG_CONTAINER(interest->attachments.first, struct hg_attachment, in_interest));
+    if (interest->wants_streams)
+        hg_discovery_remove(core, interest);
+    if (interest->type_request)
+        interest->type_request->object = NULL;
+    hg_list_unlink(&interest->in_auto);
+    hg_list_unlink(&interest->linger);
+    hg_list_remove(&core->interests.all, &interest->in_all);
+    hg_map_remove(&core->interests.map, &interest->node);
+    free((char *)interest->pattern.ptr);
+    free(interest);
+}
+
+/* What only lingers makes room for what somebody wants: else one client that comes and goes could keep all others out.
+ * False: nothing lingers. */
+static bool make_room(struct hg_core *core)
+{
+    hg_groups_reap(core);
+    struct hg_list_node *oldest = core->interests.lingering.first;
+    if (oldest)
+        free_interest(core, HG_CONTAINER(oldest, struct hg_interest, linger));
+    return oldest != NULL;
+}
+
 static hg_result follow(struct hg_core *core, struct hg_interest *interest, const struct hg_rule *rule,
                         enum hg_source_type type, struct hg_buf *message)
 {
@@ -22,7 +50,10 @@ static hg_result follow(struct hg_core *core, struct hg_interest *interest, cons
     (void)hg_core_must(type == HG_SOURCE_TYPE_PATTERN ? hg_template_glob(template, interest->pattern, &core->text)
                                                       : hg_template_expand(template, interest->pattern, &core->text));
     struct hg_source *source;
-    hg_result result = hg_source_get(core, type, hg_buf_slice(&core->text), interest->pattern, &source);
+    hg_result result;
+    do
+        result = hg_source_get(core, type, hg_buf_slice(&core->text), interest->pattern, &source);
+    while (result.code == HG_ERR_LIMIT_EXCEEDED && make_room(core));
     if (hg_ok(result)) {
         (void)hg_source_attach(core, source, interest, rule);
         return HG_OK;
@@ -69,23 +100,6 @@ static hg_result follow_pattern(struct hg_core *core, struct hg_interest *intere
     return HG_OK;
 }
 
-static void free_interest(struct hg_core *core, struct hg_interest *interest)
-{
-    HG_ASSERT(interest->groups.count == 0 && interest->member_count == 0);
-    while (interest->attachments.first)
-        hg_source_detach(core, HG_CONTAINER(interest->attachments.first, struct hg_attachment, in_interest));
-    if (interest->wants_streams)
-        hg_discovery_remove(core, interest);
-    if (interest->type_request)
-        interest->type_request->object = NULL;
-    hg_list_unlink(&interest->in_auto);
-    hg_list_unlink(&interest->linger);
-    hg_list_remove(&core->interests.all, &interest->in_all);
-    hg_map_remove(&core->interests.map, &interest->node);
-    free((char *)interest->pattern.ptr);
-    free(interest);
-}
-
 hg_result hg_interest_get(struct hg_core *core, struct hg_slice pattern, struct hg_interest **ret_interest,
                           struct hg_buf *message)
 {
@@ -96,7 +110,7 @@ hg_result hg_interest_get(struct hg_core *core, struct hg_slice pattern, struct 
         return HG_OK;
     }
     hg_buf_clear(message);
-    if (core->interests.map.count >= core->config->groups_max) {
+    if (core->interests.map.count >= core->config->groups_max && !make_room(core)) {
         hg_buf_put_str(message, "The gateway holds as many distinct subscriptions as groups_max allows.");
         return HG_FAIL(LIMIT_EXCEEDED);
     }

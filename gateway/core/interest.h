@@ -2,7 +2,8 @@
  * and the groups that share it, one for each distinct filter.
  *
  * It exists while a group does, and lingers for linger_ms after the last one, so that a reload of all pages does not
- * churn Redis. Ownership: an interest owns its attachments; groups are owned by groups.h. */
+ * churn Redis; not when groups_max or topics_max leave no room for others. Ownership: an interest owns its attachments;
+ * groups are owned by groups.h. */
 #ifndef HG_CORE_INTEREST_H
 #define HG_CORE_INTEREST_H
 
@@ -30,7 +31,7 @@ struct hg_interest {
     uint64_t needs_pass;         /* ready after this discovery pass; 0: not waiting */
     bool undecided;              /* exact, "auto": the type is not known yet */
     bool full_told;              /* a stream was left out at topics_max, and members were told */
-    struct hg_list_node in_auto; /* discovery->undecided or ->watched */
+    struct hg_list_node in_auto; /* a list of discovery's */
     struct hg_request *type_request;
 
     struct hg_list groups;

@@ -4,7 +4,7 @@
  * A replay ends at `until`, the source's place when the subscription was pinned to the log; what comes later is in the
  * log, so the two meet without a hole or a double. One entry more than needed is read with each page: its id is known
  * to exist, and if the next page does not begin with it, the stream was trimmed in between and the client is told a
- * gap. One page is under way for a replay at a time, and at most HG_REPLAYS_RUNNING for all. */
+ * gap. One page is under way for a session at a time, and at most HG_REPLAYS_RUNNING for all. */
 #ifndef HG_CORE_REPLAY_H
 #define HG_CORE_REPLAY_H
 

@@ -11,6 +11,7 @@
 #define WRITES_PER_TURN    4096u /* then accepts, emits and Redis get their turn */
 #define WRITES_PER_SESSION 4u
 #define KEEP_BYTES         512u /* of `out`, while nothing is in it */
+#define RETRY_MS           1000u
 #define NO_SLOT            UINT32_MAX
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
@@ -116,7 +117,8 @@ static void free_subs(struct hg_core *core, struct hg_session *session)
     free(session->subs);
     session->subs = NULL;
     session->sub_capacity = 0;
-    HG_ASSERT(session->waits.count == 0 && session->lagging.count == 0 && session->replays_blocked.count == 0);
+    HG_ASSERT(session->waits.count == 0 && session->lagging.count == 0 && session->replays_blocked.count == 0 &&
+              !session->replay);
 }
 
 void hg_session_free(struct hg_core *core, struct hg_session *session)
@@ -264,6 +266,13 @@ void hg_session_subscribe(struct hg_core *core, struct hg_session *session, cons
         hg_session_error(core, session, command->ref, HG_ERR_LIMIT_EXCEEDED,
                          HG_LIT("This connection has as many subscriptions as subscriptions_per_session_max allows."),
                          SIZE_MAX, 0);
+        return;
+    }
+    if (session->waits.count >= core->config->subscriptions_per_session_max) {
+        if (group->sub_count == 0)
+            hg_group_is_idle(core, group);
+        hg_session_error(core, session, command->ref, HG_ERR_TOO_MANY_REQUESTS,
+                         HG_LIT("Too many subscribes of this connection wait for Redis."), SIZE_MAX, RETRY_MS);
         return;
     }
     if (!sub) {
@@ -484,6 +493,11 @@ static bool stands_alone(const struct hg_session *session, const struct hg_sub *
 /* Sends what there is; true when something is left although the socket takes more. */
 static bool flush(struct hg_core *core, struct hg_session *session)
 {
+    /* Something that it had to be told did not fit, wherever that was: it must not go on as if nothing was missing. */
+    if (!hg_ok(hg_buf_result(&session->out))) {
+        hg_session_close(core, session, HG_CLOSE_TOO_MANY);
+        return false;
+    }
     for (unsigned i = 0; i < WRITES_PER_SESSION && session->writable && has_something(session); i++) {
         struct hg_list_node *first = session->lagging.first;
         struct hg_sub *sub = first ? HG_CONTAINER(first, struct hg_sub, lagging) : NULL;
@@ -614,7 +628,7 @@ void hg_sessions_shutdown(struct hg_core *core)
         if (!session || session->state != HG_SESSION_OPEN)
             continue;
         flush(core, session);
-        if (session->writable) {
+        if (session->state == HG_SESSION_OPEN && session->writable) {
             hg_message_goodbye(&session->out, "restart", 500 + hg_prng_below(&core->prng, 4500));
             (void)hg_core_must(hg_buf_result(&session->out));
             hand_over(core, session, hg_buf_slice(&session->out), 0);
@@ -653,6 +667,8 @@ void hg_sessions_validate(const struct hg_core *core)
         HG_ASSERT(!session->dirty.owner || session->writable);
         bool owed = session->state == HG_SESSION_OPEN && session->writable && has_something(session);
         HG_ASSERT(!owed || session->dirty.owner);
+        bool room = session->writable && session->out.len < HG_REPLAY_BYTES;
+        HG_ASSERT(!room || session->replay || session->replays_blocked.count == 0);
         for (uint32_t j = 0; j < session->sub_count; j++) {
             const struct hg_sub *sub = session->subs[j];
             HG_ASSERT(sub->session == session);

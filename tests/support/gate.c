@@ -62,8 +62,10 @@ static void redis_close(void *context, uint32_t link)
 static void redis_command(void *context, uint32_t link, uint64_t token, const struct hg_slice *argv, size_t argc)
 {
     struct hgt_gate *gate = context;
-    assert_true(gate->token_count[link] < 64);
-    gate->tokens[link][gate->token_count[link]++] = token;
+    if (link != HG_LINK_LISTENER) { /* what the test answers there has no token */
+        assert_true(gate->token_count[link] < 64);
+        gate->tokens[link][gate->token_count[link]++] = token;
+    }
     hg_buf_printf(&gate->asked, "%u:", link);
     for (size_t i = 0; i < argc; i++)
         hg_buf_printf(&gate->asked, " %.*s", HG_SLICE_ARG(argv[i]));
