@@ -93,7 +93,10 @@ static void take_for_interest(void *context, void *value)
     if (hg_ok(result)) {
         source->seen_in = core->discovery.pass;
         hg_interest_take_stream(core, interest, source, found->rule, interest->needs_pass == 0);
-    } else if (!interest->full_told) {
+        return;
+    }
+    interest->left_out_in = core->discovery.pass;
+    if (!interest->full_told) {
         interest->full_told = true;
         hg_core_log(core, HG_LOG_WARNING, "stream '%.*s' is left out of pattern '%.*s': %s", HG_SLICE_ARG(found->key),
                     HG_SLICE_ARG(interest->pattern),
@@ -164,6 +167,8 @@ static void finish_pass(struct hg_core *core)
     for (struct hg_list_node *n = core->interests.all.first, *after; n; n = after) {
         after = n->next;
         struct hg_interest *interest = HG_CONTAINER(n, struct hg_interest, in_all);
+        if (interest->left_out_in != d->pass)
+            interest->full_told = false;
         if (interest->needs_pass == d->pass) {
             interest->needs_pass = 0;
             hg_interest_check_ready(core, interest);
