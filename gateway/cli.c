@@ -111,8 +111,8 @@ static int print_help(void)
     hg_buf_put_str(
         &text,
         "\n"
-        "Each setting may also stand in the environment: HEADGATE_ and its name in capitals. Flags win over the\n"
-        "environment, the environment over the file.\n"
+        "Each setting but topics may also stand in the environment: HEADGATE_ and its name in capitals. Flags win\n"
+        "over the environment, the environment over the file.\n"
         "\n"
         "Examples:\n"
         "  headgate --redis redis://127.0.0.1:6379\n"

@@ -141,8 +141,7 @@ static void sink_closed(void *context, hg_time now, hg_session_ref session)
     hg_on_ws_closed(gateway->core, now, session);
 }
 
-/* --- the loop ------------------------------------------------------------------------------------------------------
- */
+/* --- the loop ---------------------------------------------------------------------------------------------------- */
 
 static hg_time now_of_loop(void *context)
 {
@@ -197,8 +196,7 @@ static void stop(void *context, hg_time now)
     }
 }
 
-/* --- the process ---------------------------------------------------------------------------------------------------
- */
+/* --- the process ------------------------------------------------------------------------------------------------- */
 
 /* A closed standard stream would be reused for a socket, and lines meant for it sent to a client. */
 static bool keep_standard_streams(void)
@@ -333,11 +331,12 @@ static bool open_ws(struct gateway *gateway)
     struct hg_buf why;
     hg_buf_init(&why, ERROR_BYTES_MAX);
     hg_result result = hg_ws_new(&config, sink, &gateway->ws, &why);
-    if (!hg_ok(result)) {
+    if (!hg_ok(result) && why.len > 0) {
+        hg_logger_put(&gateway->logger, HG_LOG_ERROR, hg_buf_slice(&why));
+    } else if (!hg_ok(result)) {
         put_address(listen, listen->port, address, sizeof(address));
-        hg_logger_printf(
-            &gateway->logger, HG_LOG_ERROR, "cannot listen on %s: %.*s", address,
-            HG_SLICE_ARG(why.len > 0 ? hg_buf_slice(&why) : hg_slice_str(hg_error_row(result.code)->text)));
+        hg_logger_printf(&gateway->logger, HG_LOG_ERROR, "cannot listen on %s: %s", address,
+                         hg_error_row(result.code)->text);
     } else {
         put_address(listen, hg_ws_port(gateway->ws), address, sizeof(address));
         hg_logger_printf(&gateway->logger, HG_LOG_INFO, "listening on http://%s", address);

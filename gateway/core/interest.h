@@ -33,7 +33,8 @@ struct hg_interest {
     uint64_t needs_pass;         /* ready after this discovery pass; 0: not waiting */
     bool undecided;              /* exact, "auto": the type is not known yet */
     bool full_told;              /* a stream was left out at topics_max, and members were told */
-    struct hg_list_node in_auto; /* discovery->undecided or ->watched */
+    uint64_t left_out_in;        /* the discovery pass that left out a stream last */
+    struct hg_list_node in_auto; /* a list of discovery's */
     struct hg_request *type_request;
 
     struct hg_list groups;

@@ -96,6 +96,11 @@ struct hg_request *hg_link_send(struct hg_core *core, uint32_t link, enum hg_req
     return request;
 }
 
+void hg_link_heard(struct hg_core *core, uint32_t link)
+{
+    get(core, link)->progress = core->now;
+}
+
 void hg_link_answered(struct hg_core *core, uint32_t link, const struct hg_reply *reply)
 {
     struct hg_link *l = get(core, link);

@@ -374,6 +374,8 @@ void hg_sub_activate(struct hg_core *core, struct hg_sub *sub)
     answer_waits(core, sub);
     if (session->state != HG_SESSION_OPEN)
         return;
+    if (sub->group->interest->full_told)
+        hg_message_gap(&session->out, sub->group->number, sub->group->interest->pattern, "overflow", 0);
     if (sub->from == HG_FROM_LIVE)
         return;
     sub->tell_caught_up = true;

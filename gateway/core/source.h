@@ -68,7 +68,9 @@ hg_stream_id hg_attachment_place(const struct hg_attachment *attachment);
 struct hg_sources {
     struct hg_map maps[3]; /* one a type */
     struct hg_list all[3];
-    struct hg_list wanted, broken;
+    struct hg_list wanted[2]; /* of the listener and of the commander */
+    struct hg_list broken;
+    hg_time retry_at; /* no BROKEN one is due before */
 };
 
 /* The source, made if need be. Errors: LIMIT_EXCEEDED at topics_max; BAD_REQUEST when the Redis name is followed under

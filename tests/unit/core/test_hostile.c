@@ -219,8 +219,8 @@ static void answer_listener(void)
         assert_int_equal(sscanf(at, "0: %15s %299s", command, name), 2);
         for (char *c = command; *c; c++)
             *c |= 32;
-        snprintf(resp, sizeof(resp), "*3\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n:1\r\n", strlen(command), command,
-                 strlen(name), name);
+        snprintf(resp, sizeof(resp), "*3\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n:1\r\n", strlen(command), command, strlen(name),
+                 name);
         hgt_answer(&gate, HG_LINK_LISTENER, resp);
         rest = hg_slice_from(rest, (size_t)(at - rest.ptr) + 3);
     }
@@ -270,6 +270,74 @@ static void test_lingering_topics_make_room(void **state)
     churn_then_subscribe("\"topics_max\":4,");
 }
 
+/* Emits to streams that nobody follows must not make Redis go through all its keys again and again. */
+static void test_emits_do_not_drive_scans(void **state)
+{
+    (void)state;
+    struct hgt_client *reader = hgt_gate_connect(&gate), *writer = hgt_gate_connect(&gate);
+    subscribe(reader, "st.**", "");
+    hgt_turn(&gate, 0);
+    hgt_answer(&gate, HG_LINK_COMMANDER, "*2\r\n$1\r\n0\r\n*0\r\n");
+    hgt_say(&gate, writer, "{\"op\":\"emit\",\"topic\":\"st.new\",\"id\":\"1\",\"event\":1}");
+    hgt_turn(&gate, 0);
+    hgt_answer(&gate, HG_LINK_COMMANDER, "$40\r\n0123456789012345678901234567890123456789\r\n");
+    hgt_forget(&gate);
+    hgt_turn(&gate, 0);
+    hgt_answer(&gate, HG_LINK_COMMANDER, "*2\r\n$12\r\n7-0~01234567\r\n:0\r\n");
+    hgt_turn(&gate, 500);
+    assert_false(hgt_asked(&gate, "SCAN"));
+    assert_true(hgt_asked(&gate, "1: XREVRANGE st.new + - COUNT 1"));
+    hgt_turn(&gate, 500);
+    assert_true(hgt_asked(&gate, "SCAN"));
+}
+
+/* A topic that cannot be had must not make others wait. */
+static void test_a_refused_topic_delays_no_other(void **state)
+{
+    (void)state;
+    struct hgt_client *a = hgt_gate_connect(&gate), *b = hgt_gate_connect(&gate);
+    subscribe(a, "bad", "");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_asked(&gate, "1: TYPE bad"));
+    hgt_answer(&gate, HG_LINK_COMMANDER, "-NOPERM this user has no permissions\r\n");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_said(a, "\"code\":108"));
+    hgt_forget(&gate);
+    subscribe(b, "good", "");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_asked(&gate, "1: TYPE good"));
+    assert_false(hgt_asked(&gate, "1: TYPE bad"));
+    hgt_answer(&gate, HG_LINK_COMMANDER, "+none\r\n");
+    hgt_turn(&gate, 1000);
+    assert_true(hgt_asked(&gate, "1: TYPE bad"));
+    /* What was under way when the link was lost is asked for again. */
+    hgt_down(&gate, HG_LINK_COMMANDER);
+    hgt_turn(&gate, 3000);
+    hgt_up(&gate, HG_LINK_COMMANDER);
+    hgt_forget(&gate);
+    hgt_turn(&gate, 0);
+    assert_true(hgt_asked(&gate, "1: TYPE bad"));
+}
+
+/* A flood of messages holds up the answer to PING: no reason to cut the link, and lose them. */
+static void test_a_busy_listener_is_not_taken_for_dead(void **state)
+{
+    (void)state;
+    struct hgt_client *client = hgt_gate_connect(&gate);
+    subscribe(client, "ch.a", "");
+    hgt_turn(&gate, 0);
+    confirm("ch.a");
+    hgt_turn(&gate, 1000);
+    assert_true(hgt_asked(&gate, "0: PING"));
+    for (unsigned i = 0; i < 30; i++) {
+        publish("ch.a", "1");
+        hgt_turn(&gate, 100);
+    }
+    assert_false(hgt_asked(&gate, "0: close"));
+    hgt_turn(&gate, 1000);
+    assert_true(hgt_asked(&gate, "0: close"));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_gate, close_gate)
@@ -278,6 +346,9 @@ int main(void)
         T(test_subscribes_that_wait_are_bounded),
         T(test_more_gaps_than_room_close_the_client),
         T(test_lingering_topics_make_room),
+        T(test_emits_do_not_drive_scans),
+        T(test_a_refused_topic_delays_no_other),
+        T(test_a_busy_listener_is_not_taken_for_dead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
