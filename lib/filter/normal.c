@@ -260,9 +260,12 @@ static hg_result put_bare(struct writer *w, uint16_t number)
         break;
     case HG_NODE_NOT:
         hg_buf_put_str(w->into, "NOT ");
-        return put(w, node->first, ATOM);
+        return put(w, node->first, UNARY);
     case HG_NODE_NEGATE:
-        hg_buf_put_str(w->into, "-(");
+        hg_buf_put_char(w->into, '-');
+        if (node_of(w, node->first)->kind != HG_NODE_CONST)
+            return put(w, node->first, UNARY);
+        hg_buf_put_char(w->into, '('); /* else the sign would belong to the number */
         HG_TRY(put(w, node->first, LOGIC));
         hg_buf_put_char(w->into, ')');
         break;
@@ -271,7 +274,7 @@ static hg_result put_bare(struct writer *w, uint16_t number)
     case HG_NODE_XOR:
         return put_row(w, number, (enum hg_node_kind)node->kind, node->strict);
     case HG_NODE_COMPARE:
-        HG_TRY(put(w, node->first, SUM));
+        HG_TRY(put(w, node->first, COMPARISON));
         hg_buf_put_str(w->into, compare[node->op]);
         return put(w, second, SUM);
     case HG_NODE_MATH:
@@ -279,12 +282,12 @@ static hg_result put_bare(struct writer *w, uint16_t number)
         hg_buf_printf(w->into, " %c ", node->op);
         return put(w, second, tightness(node) + 1);
     case HG_NODE_LIKE:
-        HG_TRY(put(w, node->first, UNARY));
+        HG_TRY(put(w, node->first, POSTFIX));
         hg_buf_put_str(w->into, node->negated ? " NOT LIKE " : " LIKE ");
         put_text(w->into, hg_tree_text(w->tree, node));
         break;
     case HG_NODE_IN:
-        HG_TRY(put(w, node->first, UNARY));
+        HG_TRY(put(w, node->first, POSTFIX));
         return put_set(w, node);
     case HG_NODE_CALL:
         HG_ASSERT(node->op != HG_FUNCTION_UNKNOWN);
