@@ -126,6 +126,7 @@ void hg_groups_done(struct hg_core *core)
 {
     while (core->groups.all.first)
         free_group(core, HG_CONTAINER(core->groups.all.first, struct hg_group, in_all));
+    free(core->groups.fall.items);
 }
 
 /* ---- the log ----------------------------------------------------------------------------------------------------- */
@@ -353,23 +354,68 @@ void hg_group_leave(struct hg_core *core, struct hg_sub *sub)
     set_next(core, sub, NULL);
 }
 
+static void add_fallen(struct hg_fall *fall, const struct hg_span *span)
+{
+    struct hg_attachment *attachment = span->attachment;
+    if (attachment->fallen > 0) {
+        fall->items[attachment->fallen - 1].span.last = span->last;
+        return;
+    }
+    if (fall->count == fall->capacity) {
+        size_t capacity = fall->capacity ? fall->capacity * 2 : 16;
+        struct hg_fallen *items = realloc(fall->items, capacity * sizeof(*items));
+        HG_ASSERT(items);
+        fall->items = items;
+        fall->capacity = capacity;
+    }
+    fall->items[fall->count++] = (struct hg_fallen){.span = *span};
+    attachment->fallen = fall->count;
+}
+
+/* What all who wait for this segment lose: looked up once for all of them, for there may be many, and many segments. */
+static void fall_begin(struct hg_core *core, const struct hg_segment *segment)
+{
+    struct hg_fall *fall = &core->groups.fall;
+    fall->interrupted = false;
+    count_from(segment, &fall->channel_events, &fall->stream_events);
+    for (; segment; segment = segment_after(segment)) {
+        fall->interrupted = fall->interrupted || segment->interrupted;
+        for (size_t i = 0; i < segment->span_count; i++)
+            if (segment->spans[i].attachment)
+                add_fallen(fall, &segment->spans[i]);
+    }
+}
+
+static void fall_end(struct hg_core *core)
+{
+    struct hg_fall *fall = &core->groups.fall;
+    for (size_t i = 0; i < fall->count; i++)
+        fall->items[i].span.attachment->fallen = 0;
+    fall->count = 0;
+}
+
 /* The segment the subscription needs next is to go. What was on a stream it gets by replay, what was on a channel is
  * lost, and said; it jumps to the end of the log, so that it is not pushed along segment by segment. */
 static void fall_off(struct hg_core *core, struct hg_sub *sub)
 {
-    uint64_t channel_events, stream_events;
-    count_from(sub->next, &channel_events, &stream_events);
-    core->stats.deliveries_gapped += channel_events;
-    core->stats.deliveries_replaced += stream_events;
-    sub->gap += channel_events;
+    const struct hg_fall *fall = &core->groups.fall;
+    core->stats.deliveries_gapped += fall->channel_events;
+    core->stats.deliveries_replaced += fall->stream_events;
+    sub->gap += fall->channel_events;
+    sub->interrupted = sub->interrupted || fall->interrupted;
     sub->jumped_stale = sub->group->interest->stale;
-    for (const struct hg_segment *segment = sub->next; segment; segment = segment_after(segment)) {
-        sub->interrupted = sub->interrupted || segment->interrupted;
-        for (size_t i = 0; i < segment->span_count; i++)
-            if (segment->spans[i].attachment)
-                hg_replay_extend(core, sub, segment->spans[i].attachment, segment->spans[i].first,
-                                 segment->spans[i].last);
+    for (struct hg_list_node *n = sub->replays.first; n; n = n->next) {
+        struct hg_replay *replay = HG_CONTAINER(n, struct hg_replay, in_sub);
+        if (replay->attachment->fallen == 0)
+            continue;
+        struct hg_fallen *fallen = &fall->items[replay->attachment->fallen - 1];
+        hg_replay_extend(replay, fallen->span.first, fallen->span.last);
+        fallen->extended = sub;
     }
+    for (size_t i = 0; i < fall->count; i++)
+        if (fall->items[i].extended != sub)
+            hg_replay_start(core, sub, fall->items[i].span.attachment, fall->items[i].span.first, true,
+                            fall->items[i].span.last, 0);
     if (sub->replays.count > 0)
         sub->state = HG_SUB_REPLAYING;
     set_next(core, sub, NULL);
@@ -382,6 +428,7 @@ static void evict(struct hg_core *core, struct hg_segment *segment)
     struct hg_group *group = segment->group;
     HG_ASSERT(&segment->in_log == group->log.first);
     size_t count = group->log.count;
+    fall_begin(core, segment);
     for (size_t i = 0; i < group->member_count && segment->waiting > 1; i++)
         if (group->members[i]->next == segment)
             fall_off(core, group->members[i]);
@@ -389,6 +436,7 @@ static void evict(struct hg_core *core, struct hg_segment *segment)
     for (size_t i = 0; i < group->member_count && group->log.count == count; i++)
         if (group->members[i]->next == segment)
             fall_off(core, group->members[i]);
+    fall_end(core);
     HG_ASSERT(group->log.count < count);
 }
 

@@ -65,8 +65,20 @@ struct hg_group {
     struct hg_list_node full;  /* groups->full while log_bytes > log_bytes_max */
 };
 
+/* Scratch of one eviction: what is lost from the evicted segment to the end of its log. */
+struct hg_fall {
+    uint64_t channel_events, stream_events;
+    bool interrupted;
+    struct hg_fallen {
+        struct hg_span span;           /* of one stream, over all segments */
+        const struct hg_sub *extended; /* the last one whose replay took it on */
+    } * items;
+    size_t count, capacity;
+};
+
 struct hg_groups {
     struct hg_list all, idle, dirty, full, by_age;
+    struct hg_fall fall;
     uint64_t next_number;
 };
 

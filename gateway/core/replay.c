@@ -56,21 +56,13 @@ void hg_replay_start(struct hg_core *core, struct hg_sub *sub, struct hg_attachm
     make_ready(core, replay);
 }
 
-void hg_replay_extend(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, hg_stream_id first,
-                      hg_stream_id last)
+void hg_replay_extend(struct hg_replay *replay, hg_stream_id first, hg_stream_id last)
 {
-    for (struct hg_list_node *n = sub->replays.first; n; n = n->next) {
-        struct hg_replay *replay = HG_CONTAINER(n, struct hg_replay, in_sub);
-        if (replay->attachment != attachment)
-            continue;
-        if (!replay->more && replay->request) {
-            replay->more = true;
-            replay->more_from = first;
-        }
-        replay->until = last;
-        return;
+    if (!replay->more && replay->request) {
+        replay->more = true;
+        replay->more_from = first;
     }
-    hg_replay_start(core, sub, attachment, first, true, last, 0);
+    replay->until = last;
 }
 
 void hg_replay_free(struct hg_core *core, struct hg_replay *replay)

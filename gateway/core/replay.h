@@ -47,9 +47,8 @@ struct hg_replays {
  */
 void hg_replay_start(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, hg_stream_id from,
                      bool from_exists, hg_stream_id until, uint64_t last);
-/* The subscription fell behind the log: `first` to `last` of a stream are to be replayed, after what is already. */
-void hg_replay_extend(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, hg_stream_id first,
-                      hg_stream_id last);
+/* The subscription fell behind the log: `first` to `last` of the stream are to be replayed, after what is already. */
+void hg_replay_extend(struct hg_replay *replay, hg_stream_id first, hg_stream_id last);
 void hg_replay_free(struct hg_core *core, struct hg_replay *replay);
 void hg_replay_page(struct hg_core *core, struct hg_replay *replay, const struct hg_reply *reply);
 /* The session has room again. */

@@ -60,6 +60,7 @@ struct hg_attachment {
     const struct hg_rule *rule;
     bool whole;         /* the stream is wanted from its first entry; until then nobody new may join the group */
     hg_stream_id after; /* only newer entries of a stream are for the interest */
+    size_t fallen;      /* one past its place in groups->fall, 0: none */
 };
 
 /* Up to where the group has got the stream. */
