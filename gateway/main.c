@@ -15,6 +15,7 @@
 #include "base/assert.h"
 #include "cli.h"
 #include "core/core.h"
+#include "filter_command.h"
 #include "logger.h"
 #include "loop/loop.h"
 #include "redis/redis.h"
@@ -416,6 +417,8 @@ int main(int argc, char **argv)
     int code;
     if (!keep_standard_streams())
         return HG_EXIT_FAILURE;
+    if (argc > 1 && strcmp(argv[1], "filter") == 0)
+        return hg_filter_command(argc - 1, argv + 1);
     if (!hg_cli_read(argc, argv, environ, &cli, &code))
         return code;
     signal(SIGPIPE, SIG_IGN);

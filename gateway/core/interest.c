@@ -4,7 +4,6 @@
 
 #include "base/assert.h"
 #include "core/state.h"
-#include "filter/fields.h"
 #include "filter/index.h"
 #include "topic/pattern.h"
 #include "topic/template.h"
@@ -273,22 +272,6 @@ bool hg_interest_passes(struct hg_core *core, const struct hg_group *group, stru
     struct hg_scratch scratch = scratch_of(core);
     extract(group->interest, json, known, topic, &scratch);
     return hg_filter_index_test(group->interest->index, group->entry, &scratch);
-}
-
-bool hg_interest_explain(struct hg_core *core, const struct hg_filter *filter, struct hg_slice topic,
-                         struct hg_slice json, struct hg_buf *why)
-{
-    struct hg_scratch scratch = scratch_of(core);
-    struct hg_fields *fields;
-    uint32_t slots[HG_FILTER_NODES_MAX + 1];
-    HG_ASSERT(hg_filter_path_count(filter) <= HG_FILTER_NODES_MAX);
-    (void)hg_core_must(hg_fields_new(core->hash_key, &fields));
-    (void)hg_core_must(hg_fields_add_filter(fields, filter, slots));
-    hg_fields_extract(fields, json, topic, &scratch);
-    bool result = hg_filter_passes(filter, hg_fields_values(fields), slots, &scratch);
-    (void)why;
-    hg_fields_free(fields);
-    return result;
 }
 
 struct offer {

@@ -86,9 +86,6 @@ struct hg_happening {
     bool fits;              /* false: larger than event_bytes_max, so a gap of one takes its place */
 };
 void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, const struct hg_happening *happening);
-/* Whether an event that nobody sent passes a filter, and why: appended to `why` as JSON. */
-bool hg_interest_explain(struct hg_core *core, const struct hg_filter *filter, struct hg_slice topic,
-                         struct hg_slice json, struct hg_buf *why);
 /* Whether an event passes one group's filter: for replays. `known`: its bytes were found to be JSON. */
 bool hg_interest_passes(struct hg_core *core, const struct hg_group *group, struct hg_slice topic, struct hg_slice json,
                         bool known);

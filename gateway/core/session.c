@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "core/state.h"
+#include "filter/explain.h"
 #include "filter/filter.h"
 #include "wire/frame.h"
 #include "wire/message.h"
@@ -560,7 +561,8 @@ void hg_session_explain(struct hg_core *core, struct hg_session *session, const 
         hg_message_ok_hint(&session->out, command->ref, hint);
     } else {
         hg_buf_clear(&core->tail);
-        bool passes = hg_interest_explain(core, filter, command->topic, command->event, &core->tail);
+        bool passes = false;
+        (void)hg_core_must(hg_filter_explain_json(filter, command->event, command->topic, &core->tail, &passes));
         hg_message_ok_explain(&session->out, command->ref, passes, hg_buf_slice(&core->tail), hint);
     }
     hg_session_answer_end(core, session, mark);
