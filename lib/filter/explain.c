@@ -127,8 +127,8 @@ static void put_reads(struct teller *t, uint16_t number, unsigned *count)
     if (node->kind == HG_NODE_PATH || node->kind == HG_NODE_EXISTS) {
         struct hg_slice path = hg_tree_text(&t->tree, node);
         uint32_t slot = slot_of(t, path);
-        struct hg_value value = slot == HG_FIELDS_NONE ? hg_value_fail(HG_VALUE_BOOL, HG_VALUE_MISSING)
-                                                       : hg_fields_values(t->fields)[slot];
+        struct hg_value value =
+            slot == HG_FIELDS_NONE ? hg_value_fail(HG_VALUE_BOOL, HG_VALUE_MISSING) : hg_fields_values(t->fields)[slot];
         if (t->as_json) {
             hg_buf_put_str(t->into, *count > 0 ? ",{\"path\":" : "{\"path\":");
             put_json_text(t->into, path);
@@ -261,7 +261,8 @@ static hg_result tell_all(struct teller *t, bool passes, bool json)
         return tell(t, t->tree.root, 1, true, false);
     }
     uint16_t decisive = t->tree.root;
-    hg_buf_printf(t->into, "{\"result\":%s,\"json\":%s,\"decided\":", passes ? "true" : "false", json ? "true" : "false");
+    hg_buf_printf(t->into, "{\"result\":%s,\"json\":%s,\"decided\":", passes ? "true" : "false",
+                  json ? "true" : "false");
     HG_TRY(find_decisive(t, &decisive));
     HG_TRY(show_part(t, decisive));
     put_json_text(t->into, hg_buf_slice(&t->part));
@@ -272,7 +273,7 @@ static hg_result tell_all(struct teller *t, bool passes, bool json)
 }
 
 static hg_result explain(const struct hg_filter *filter, struct hg_slice event, struct hg_slice topic, bool as_json,
-                         struct hg_buf *into)
+                         struct hg_buf *into, bool *ret_passes)
 {
     struct teller teller = {.filter = filter, .into = into, .as_json = as_json};
     struct hg_filter_report report;
@@ -296,6 +297,8 @@ static hg_result explain(const struct hg_filter *filter, struct hg_slice event, 
         bool json = hg_fields_extract(teller.fields, event, topic, &teller.scratch);
         bool passes = hg_filter_passes(filter, hg_fields_values(teller.fields), teller.slots, &teller.scratch);
         r = tell_all(&teller, passes, json);
+        if (hg_ok(r))
+            *ret_passes = passes;
     }
     hg_fields_free(teller.fields);
     free(teller.slots);
@@ -306,13 +309,13 @@ static hg_result explain(const struct hg_filter *filter, struct hg_slice event, 
 }
 
 hg_result hg_filter_explain_json(const struct hg_filter *filter, struct hg_slice event, struct hg_slice topic,
-                                 struct hg_buf *into)
+                                 struct hg_buf *into, bool *ret_passes)
 {
-    return explain(filter, event, topic, true, into);
+    return explain(filter, event, topic, true, into, ret_passes);
 }
 
 hg_result hg_filter_explain_text(const struct hg_filter *filter, struct hg_slice event, struct hg_slice topic,
-                                 struct hg_buf *into)
+                                 struct hg_buf *into, bool *ret_passes)
 {
-    return explain(filter, event, topic, false, into);
+    return explain(filter, event, topic, false, into, ret_passes);
 }
