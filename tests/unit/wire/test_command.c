@@ -141,6 +141,23 @@ static void test_update(void **state)
     assert_slice(command.filter, "");
 }
 
+static void test_explain(void **state)
+{
+    (void)state;
+    accept("{\"op\":\"explain\",\"filter\":\"n > 1\"}");
+    assert_int_equal(command.op, HG_OP_EXPLAIN);
+    assert_slice(command.filter, "\"n > 1\"");
+    assert_slice(command.topic, "");
+    assert_slice(command.event, "");
+    accept("{\"op\":\"explain\",\"filter\":{},\"topic\":\"a*b\",\"event\": [ 1.50 ] }"); /* no id is needed */
+    assert_slice(command.filter, "{}");
+    assert_slice(command.topic, "a*b");
+    assert_slice(command.event, "[ 1.50 ]");
+    assert_slice(command.id, "");
+    accept("{\"op\":\"explain\",\"filter\":\"n\",\"event\":null}");
+    assert_slice(command.event, "null");
+}
+
 static void test_escapes_are_decoded(void **state)
 {
     (void)state;
@@ -273,10 +290,10 @@ static void test_refusals(void **state)
         {HG_ERR_BAD_REQUEST, "{\"op\":\"\xff\"}", "\xff", "unexpected byte"},
         {HG_ERR_BAD_REQUEST, "[]", "[]", "must be a JSON object such as {\"op\":\"ping\"}, not an array"},
         {HG_ERR_BAD_REQUEST, " \"ping\"", "\"ping\"", "not a string"},
-        {HG_ERR_BAD_REQUEST, "{}", NULL, "\"op\" is missing; this version knows subscribe, update, unsubscribe, emit and ping"},
+        {HG_ERR_BAD_REQUEST, "{}", NULL, "\"op\" is missing; this version knows subscribe, update, unsubscribe, emit, explain and ping"},
         {HG_ERR_BAD_REQUEST, "{\"op\":1}", "1", "\"op\" must be a string, not a number"},
         {HG_ERR_UNKNOWN_OP, "{\"op\":\"hello\",\"token\":\"t\"}", "\"hello\"",
-         "no operation \"hello\"; this version knows subscribe, update, unsubscribe, emit and ping"},
+         "no operation \"hello\"; this version knows subscribe, update, unsubscribe, emit, explain and ping"},
         {HG_ERR_UNKNOWN_OP, "{\"op\":\"\"}", "\"\"", "no operation \"\""},
         {HG_ERR_UNKNOWN_OP, "{\"op\":\"PING\"}", "\"PING\"", "\"PING\""},
         {HG_ERR_UNKNOWN_OP, "{\"op\":\"ping\\u0000\"}", "\"ping\\u0000\"", "\"ping\\u0000\""},
@@ -289,12 +306,16 @@ static void test_refusals(void **state)
          "\"OrderPlaced\"}}, not a number."},
         {HG_ERR_FILTER_INVALID, "{\"op\":\"subscribe\",\"topic\":\"a\",\"filter\":[\"n > 1\"]}", "[", "not an array"},
         {HG_ERR_FILTER_INVALID, "{\"op\":\"subscribe\",\"topic\":\"a\",\"filter\":false}", "false", "not "},
-        /* update */
+        /* update, explain */
         {HG_ERR_BAD_REQUEST, "{\"op\":\"update\",\"filter\":null}", NULL, "\"sub\" is missing"},
         {HG_ERR_BAD_REQUEST, "{\"op\":\"update\",\"sub\":\"3\",\"filter\":null}", "\"3\"", "\"sub\" must be"},
         {HG_ERR_BAD_REQUEST, "{\"op\":\"update\",\"sub\":3}", NULL,
          "\"filter\" is missing; give the new filter, or null for none."},
         {HG_ERR_FILTER_INVALID, "{\"op\":\"update\",\"sub\":3,\"filter\": [1]}", "[1]", "not an array"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"explain\"}", NULL, "\"filter\" is missing; give the filter to be explained."},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"explain\",\"filter\":null}", NULL, "\"filter\" is missing"},
+        {HG_ERR_FILTER_INVALID, "{\"op\":\"explain\",\"filter\":true}", "true", "\"filter\" must be a string"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"explain\",\"filter\":\"n\",\"topic\":\"\"}", "\"\"", "The topic is empty"},
         {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"conflate\":false}", "false",
          "\"conflate\" is not available in this version"},
         {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"rate\":5}", "5",
@@ -488,6 +509,7 @@ int main(void)
         TEST(test_subscribe),
         TEST(test_filters),
         TEST(test_update),
+        TEST(test_explain),
         TEST(test_escapes_are_decoded),
         TEST(test_unsubscribe_and_ping),
         TEST(test_emit),
