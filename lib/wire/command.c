@@ -196,10 +196,10 @@ static hg_result read_filter(struct parse *p)
     if (!has(p, FILTER) || filter.type == HG_JSON_NULL)
         return HG_OK;
     if (filter.type != HG_JSON_STRING && filter.type != HG_JSON_OBJECT)
-        return REFUSE_VALUE(p, FILTER_INVALID, filter,
-                            "\"filter\" must be a string such as \"type = 'OrderPlaced'\" or an object such as "
-                            "{\"exact\": {\"type\": \"OrderPlaced\"}}, not %s.",
-                            type_name(filter.type));
+        return REFUSE(p, FILTER_INVALID, 0, /* of the filter, as with all that is wrong in one */
+                      "\"filter\" must be a string such as \"type = 'OrderPlaced'\" or an object such as "
+                      "{\"exact\": {\"type\": \"OrderPlaced\"}}, not %s.",
+                      type_name(filter.type));
     p->command.filter = filter.raw;
     return HG_OK;
 }
