@@ -338,6 +338,27 @@ static void test_a_busy_listener_is_not_taken_for_dead(void **state)
     assert_true(hgt_asked(&gate, "0: close"));
 }
 
+/* The ceiling is for what is held, not for what was put in: small events cost more than their bytes. */
+static void test_the_ceiling_of_a_log_counts_all_it_holds(void **state)
+{
+    (void)state;
+    struct hgt_client *client = hgt_gate_connect(&gate);
+    struct hg_core_stats stats;
+    subscribe(client, "ch.a", "");
+    hgt_turn(&gate, 0);
+    confirm("ch.a");
+    hgt_turn(&gate, 0);
+    client->buffering = true;
+    for (unsigned i = 0; i < 1000; i++) {
+        publish("ch.a", "1");
+        hgt_turn(&gate, 0);
+    }
+    hg_core_stats(gate.core, &stats);
+    assert_true(stats.frames_alive <= 65536 / 200);
+    assert_true(stats.log_bytes <= 65536);
+    assert_true(stats.deliveries_gapped > 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_gate, close_gate)
@@ -349,6 +370,7 @@ int main(void)
         T(test_emits_do_not_drive_scans),
         T(test_a_refused_topic_delays_no_other),
         T(test_a_busy_listener_is_not_taken_for_dead),
+        T(test_the_ceiling_of_a_log_counts_all_it_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
