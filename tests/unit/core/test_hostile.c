@@ -359,6 +359,39 @@ static void test_the_ceiling_of_a_log_counts_all_it_holds(void **state)
     assert_true(stats.deliveries_gapped > 0);
 }
 
+/* A Redis that takes connections and drops them at once is not besieged. */
+static void test_a_link_that_does_not_last_is_opened_ever_less(void **state)
+{
+    (void)state;
+    unsigned opened = 0;
+    for (unsigned ms = 0; ms < 10000; ms++) {
+        hg_buf_clear(&gate.asked);
+        hgt_turn(&gate, 1);
+        if (hgt_asked(&gate, "2: open") || ms == 0) {
+            if (ms > 0)
+                hgt_up(&gate, HG_LINK_REPLAY);
+            hgt_down(&gate, HG_LINK_REPLAY);
+            opened++;
+        }
+        if (hgt_asked(&gate, "0: PING"))
+            hgt_answer(&gate, HG_LINK_LISTENER, "+PONG\r\n");
+    }
+    assert_in_range(opened, 5, 25);
+    /* Once it has lasted, the next loss is a first one again. */
+    while (!hgt_asked(&gate, "2: open"))
+        hgt_turn(&gate, 1);
+    hgt_up(&gate, HG_LINK_REPLAY);
+    for (unsigned i = 0; i < 40; i++) {
+        hg_buf_clear(&gate.asked);
+        hgt_turn(&gate, 100);
+        if (hgt_asked(&gate, "0: PING"))
+            hgt_answer(&gate, HG_LINK_LISTENER, "+PONG\r\n");
+    }
+    hgt_down(&gate, HG_LINK_REPLAY);
+    hgt_turn(&gate, 51);
+    assert_true(hgt_asked(&gate, "2: open"));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_gate, close_gate)
@@ -371,6 +404,7 @@ int main(void)
         T(test_a_refused_topic_delays_no_other),
         T(test_a_busy_listener_is_not_taken_for_dead),
         T(test_the_ceiling_of_a_log_counts_all_it_holds),
+        T(test_a_link_that_does_not_last_is_opened_ever_less),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
