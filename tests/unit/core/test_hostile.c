@@ -392,6 +392,27 @@ static void test_a_link_that_does_not_last_is_opened_ever_less(void **state)
     assert_true(hgt_asked(&gate, "2: open"));
 }
 
+/* Keys that the gateway may not read turn up in every pass: that is no news. */
+static void test_keys_that_may_not_be_read_are_told_of_once(void **state)
+{
+    (void)state;
+    struct hgt_client *client = hgt_gate_connect(&gate);
+    subscribe(client, "st.**", "");
+    hgt_turn(&gate, 0);
+    answer_listener();
+    hgt_forget(&gate);
+    for (unsigned pass = 0; pass < 3; pass++) {
+        hgt_answer(&gate, HG_LINK_COMMANDER, "*2\r\n$1\r\n0\r\n*2\r\n$4\r\nst.a\r\n$4\r\nst.b\r\n");
+        hgt_turn(&gate, 0);
+        hgt_answer(&gate, HG_LINK_COMMANDER, "-NOPERM this user has no permissions to access a key\r\n");
+        hgt_answer(&gate, HG_LINK_COMMANDER, "-NOPERM this user has no permissions to access a key\r\n");
+        hgt_turn(&gate, 500);
+        hgt_turn(&gate, 500);
+    }
+    assert_int_equal(count_of(&gate.log, "NOPERM"), 1);
+    assert_true(hgt_said(client, "\"op\":\"ok\""));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_gate, close_gate)
@@ -405,6 +426,7 @@ int main(void)
         T(test_a_busy_listener_is_not_taken_for_dead),
         T(test_the_ceiling_of_a_log_counts_all_it_holds),
         T(test_a_link_that_does_not_last_is_opened_ever_less),
+        T(test_keys_that_may_not_be_read_are_told_of_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
