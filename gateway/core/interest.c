@@ -290,6 +290,12 @@ static void offer_to(void *context, void *value)
         hg_group_append_oversize(offer->core, value, offer->attachment, happening->id, happening->topic);
 }
 
+static void offer_to_match(void *context, void *value)
+{
+    if (!HG_MUTANT(FILTER_FORGETS))
+        offer_to(context, value);
+}
+
 void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, const struct hg_happening *happening)
 {
     struct hg_interest *interest = attachment->interest;
@@ -306,7 +312,11 @@ void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, c
         return;
     struct hg_scratch scratch = scratch_of(core);
     extract(interest, happening->json, happening->fits, happening->topic, &scratch);
-    hg_filter_index_match(interest->index, &scratch, offer_to, &offer);
+    hg_filter_index_match(interest->index, &scratch, offer_to_match, &offer);
+    if (HG_MUTANT(FILTER_IGNORED))
+        for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
+            if (group_of(n)->filter && !hg_filter_index_test(interest->index, group_of(n)->entry, &scratch))
+                offer_to(&offer, group_of(n));
 }
 
 void hg_interest_interrupted(struct hg_core *core, struct hg_interest *interest)

@@ -18,7 +18,10 @@
     X(DOUBLE_JOIN, 1, "a replay overlaps the live stream by one event")                                                \
     X(LATE_UNSUBSCRIBE, 1, "a subscription still delivers after the ok of its unsubscribe")                            \
     X(LOST_ACK, 1, "an emit's answer is lost when the commander's link is lost")                                       \
-    X(NO_LINGER_CLEANUP, 1, "a topic that nobody wants any more is kept")
+    X(NO_LINGER_CLEANUP, 1, "a topic that nobody wants any more is kept")                                              \
+    X(FILTER_IGNORED, 7, "an event that does not pass a filter is delivered")                                          \
+    X(FILTER_FORGETS, 5, "an event that passes a filter is not found to")                                              \
+    X(UPDATE_SEAM, 1, "a filter is changed while events of the old one still wait")
 
 #ifdef HG_MUTANTS
 

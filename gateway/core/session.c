@@ -518,6 +518,19 @@ static void finish_update(struct hg_core *core, struct hg_update *update)
     hg_session_answer_end(core, session, mark);
 }
 
+/* One in step has everything of its old group, and the new one has told nothing that it would miss. What was lost over
+ * a jump is still to be told under the old number, and one that is not in the new group yet cannot go on for this one.
+ */
+static bool may_update(const struct hg_update *update)
+{
+    const struct hg_sub *sub = update->sub;
+    if (sub->state != HG_SUB_LIVE || sub->next || sub->gap > 0 || sub->interrupted ||
+        sub->told_stale != sub->jumped_stale)
+        return false;
+    const struct hg_sub *other = find_sub(sub->session, update->group);
+    return !other || other->state != HG_SUB_PENDING;
+}
+
 void hg_sessions_update(struct hg_core *core)
 {
     struct hg_list *updates = &core->sessions.updates;
@@ -525,8 +538,7 @@ void hg_sessions_update(struct hg_core *core)
         struct hg_list_node *node = hg_list_pop_front(updates);
         struct hg_update *update = HG_CONTAINER(node, struct hg_update, in_order);
         hg_list_push_back(updates, node);
-        /* One in step has everything of its old group, and the new one has told nothing that it would miss. */
-        if (update->sub->state == HG_SUB_LIVE && !update->sub->next)
+        if (may_update(update) || (update->sub->state == HG_SUB_LIVE && HG_MUTANT(UPDATE_SEAM)))
             finish_update(core, update);
     }
 }
@@ -574,6 +586,12 @@ void hg_session_unsubscribe(struct hg_core *core, struct hg_session *session, co
     struct hg_sub *sub = sub_of_number(core, session, command);
     if (!sub)
         return;
+    if (sub->update) {
+        hg_session_error(core, session, hg_slice(sub->update->text, sub->update->ref_len), HG_ERR_BAD_REQUEST,
+                         HG_LIT("The subscription ended before its filter was changed."), SIZE_MAX, 0);
+        if (session->state != HG_SESSION_OPEN)
+            return;
+    }
     if (!HG_MUTANT(LATE_UNSUBSCRIBE))
         free_sub(core, sub);
     size_t mark;

@@ -9,8 +9,10 @@
 enum {
     CODE_FORBIDDEN = 103,
     CODE_LIMIT = 106,
+    CODE_BAD_REQUEST = 107,
     CODE_UNAVAILABLE = 108,
     CODE_TOO_MANY = 111,
+    CODE_FILTER = 120,
     CODE_CONFLICT = 122,
 };
 
@@ -111,6 +113,18 @@ static bool may_emit(const struct sim_env *env, const struct sim_order *order)
     return rule->emit && rule->source != HG_SOURCE_CHANNEL && order->event.len <= env->options.config.event_bytes_max;
 }
 
+/* Whether the client said so of the subscription that an update is for. */
+static bool has_ended(const struct sim_clients *clients, const struct sim_order *update)
+{
+    for (size_t i = 0; i < clients->order_count; i++) {
+        const struct sim_order *order = clients->orders[i];
+        if (order->kind == SIM_ORDER_UNSUBSCRIBE && order->client == update->client && order->sub == update->sub &&
+            order->delivered)
+            return true;
+    }
+    return false;
+}
+
 static bool may_subscribe(const struct sim_env *env, const char *pattern)
 {
     if (!sim_pattern_is_valid(pattern) || pattern[0] == '$')
@@ -118,6 +132,28 @@ static bool may_subscribe(const struct sim_env *env, const char *pattern)
     if (env->options.catch_all || strchr(pattern, '*'))
         return env->options.catch_all || strcmp(pattern, "*") != 0;
     return strcmp(pattern, "zz") != 0;
+}
+
+/* Whether an update may be answered with this error. */
+static bool may_fail_to_update(const struct sim_env *env, const struct sim_order *order, int64_t code)
+{
+    const struct sim_options *o = &env->options;
+    bool slow = o->stalls || o->mutes || o->socket_bytes < 100000;
+
+    switch (code) {
+    case CODE_FILTER:
+        return order->filter_is_bad;
+    case CODE_BAD_REQUEST: /* ended before, or meanwhile: nothing may be said against it without an end */
+        return !order->sub_was_there || order->was_busy || has_ended(env->clients, order);
+    case CODE_TOO_MANY:
+        return order->was_busy;
+    case CODE_UNAVAILABLE:
+        return slow || !sim_options_are_calm(o) || o->redis_us > 1000 || o->config.subscribe_timeout_ms < 500;
+    case CODE_LIMIT:
+        return o->tight;
+    default:
+        return false;
+    }
 }
 
 /* And not just started. */
@@ -143,13 +179,29 @@ static void check_error(struct sim_oracle *oracle, const struct sim_order *order
                       reason ? reason : "");
     if (!order)
         return;
-    bool limited = code == CODE_LIMIT || code == CODE_TOO_MANY;
+    bool limited = code == CODE_LIMIT || (code == CODE_TOO_MANY && order->kind != SIM_ORDER_UPDATE);
+    if (code == CODE_FILTER) {
+        if (!order->filter_is_bad)
+            sim_violation(env, "error: the filter of order %" PRIu64 " is refused: %s", order->number, words);
+        if (!json_is_integer(json_object_get(message, "at")))
+            sim_violation(env, "error: the filter of order %" PRIu64 " is refused, but not where: %s", order->number,
+                          words);
+    }
     if (limited && !env->options.tight)
         sim_violation(env, "error: order %" PRIu64 " meets a limit: %s", order->number, words);
     switch (order->kind) {
     case SIM_ORDER_PING:
         sim_violation(env, "error: a ping is refused: %s", words);
+    case SIM_ORDER_UPDATE:
+        if (!may_fail_to_update(env, order, code))
+            sim_violation(env, "error: the update of %" PRIu64 " is refused: %s", order->sub, words);
+        break;
     case SIM_ORDER_SUBSCRIBE:
+        if (order->filter_is_bad) {
+            if (may_subscribe(env, order->pattern) && code != CODE_FILTER && !limited)
+                sim_violation(env, "error: a filter that is none is refused as: %s", words);
+            break;
+        }
         if (may_subscribe(env, order->pattern) && code != CODE_UNAVAILABLE && !limited)
             sim_violation(env, "error: %s is refused: %s", order->pattern, words);
         if (may_subscribe(env, order->pattern) && is_calm(env) && strcmp(order->pattern, "st.bad") != 0 &&
@@ -210,6 +262,8 @@ struct sim_order *sim_answer_order(struct sim_oracle *oracle, struct sim_client 
     case SIM_ORDER_GARBAGE:
         sim_violation(env, "answer: nonsense is answered with ok, order %" PRIu64, number);
     case SIM_ORDER_SUBSCRIBE:
+        if (order->filter_is_bad)
+            sim_violation(env, "answer: %s is no filter, but is taken", order->filter_text);
         if (!may_subscribe(env, order->pattern))
             sim_violation(env, "answer: \"%s\" cannot be subscribed to, but is", order->pattern);
         break;
@@ -218,6 +272,10 @@ struct sim_order *sim_answer_order(struct sim_oracle *oracle, struct sim_client 
             sim_violation(env, "answer: emit %.*s to %s cannot be, but is", HG_SLICE_ARG(order->id),
                           sim_topics[order->topic].name);
         emit_acknowledged(oracle, order, message);
+        break;
+    case SIM_ORDER_UPDATE:
+        if (order->filter_is_bad)
+            sim_violation(env, "answer: %s is no filter, but is taken", order->filter_text);
         break;
     case SIM_ORDER_UNSUBSCRIBE:
     case SIM_ORDER_PING:

@@ -428,6 +428,31 @@ struct sim_order *sim_order_subscribe(struct sim_clients *clients, const char *p
     return order;
 }
 
+void sim_order_filter(struct sim_order *order, uint32_t chance)
+{
+    order->filter = NULL;
+    order->filter_is_bad = chance % 32 == 0;
+    chance /= 32;
+    if (order->filter_is_bad) {
+        order->filter_text = sim_bad_filters[chance % sim_bad_filter_count];
+        return;
+    }
+    /* Few filters get most subscriptions: what is shared is where it gets interesting. */
+    order->filter = &sim_filters[chance % 2 ? chance / 2 % 4 : chance / 2 % sim_filter_count];
+    order->filter_text = sim_filter_spelling(order->filter, chance / 64);
+}
+
+struct sim_order *sim_order_update(struct sim_clients *clients, uint64_t sub, uint32_t chance)
+{
+    struct sim_order *order = new_order(clients, SIM_ORDER_UPDATE);
+
+    order->sub = sub;
+    order->filter_text = "null";
+    if (chance % 6 != 0)
+        sim_order_filter(order, chance / 6);
+    return order;
+}
+
 struct sim_order *sim_order_unsubscribe(struct sim_clients *clients, uint64_t sub)
 {
     struct sim_order *order = new_order(clients, SIM_ORDER_UNSUBSCRIBE);
@@ -443,11 +468,11 @@ struct sim_order *sim_order_ping(struct sim_clients *clients)
 
 struct sim_order *sim_order_emit(struct sim_clients *clients, int topic, uint32_t a, uint32_t b)
 {
-    static const char *const forms[] = {"{\"e\":\"#%s#%" PRIu64 "#\",\"pad\":\"%s\"}", "[%s%" PRIu64 ",\"%s\"]",
-                                        "\"%s %" PRIu64 "%s\""};
+    static const char *const forms[] = {"{\"e\":\"#%s#%" PRIu64 "#\",%s\"pad\":\"%s\"}", "[%s%" PRIu64 ",\"%s%s\"]",
+                                        "\"%s %" PRIu64 "%s%s\""};
     struct sim_env *env = clients->env;
     struct sim_order *order = new_order(clients, SIM_ORDER_EMIT);
-    char pad[2048], text[2300];
+    char attributes[100], pad[2048], text[2400];
 
     order->topic = topic;
     if (a % 4 == 0 && clients->used_count > 0) {
@@ -463,7 +488,10 @@ struct sim_order *sim_order_emit(struct sim_clients *clients, int topic, uint32_
     bool digits = form == forms[1];
     /* The same id usually comes with the same event: the event follows from the id. */
     uint64_t number = a % 16 == 0 ? order->number : hg_hash_bytes((struct hg_hash_key){3, 4}, order->id) % 1000;
-    int len = snprintf(text, sizeof text, form, digits ? "1" : sim_topics[topic].name, number, pad);
+    struct sim_facts facts =
+        form == forms[0] ? sim_facts_make((size_t)(number * 7919)) : (struct sim_facts){.has_n = false};
+    sim_facts_put(&facts, attributes, sizeof attributes);
+    int len = snprintf(text, sizeof text, form, digits ? "1" : sim_topics[topic].name, number, attributes, pad);
     HG_ASSERT(len > 0 && (size_t)len < sizeof text);
     order->event = sim_arena_copy(&env->arena, hg_slice(text, (size_t)len));
     return order;
@@ -475,13 +503,20 @@ static struct hg_slice write_order(struct sim_clients *clients, const struct sim
     char ref[40];
     const char *quote = order->ref_is_string ? "\"" : "";
 
+    const char *filter = order->filter_text ? order->filter_text : "", *member = filter[0] ? ",\"filter\":" : "";
+
     snprintf(ref, sizeof ref, "\"ref\":%s%" PRIu64 "%s", quote, order->number, quote);
     switch (order->kind) {
+    case SIM_ORDER_UPDATE:
+        return sim_arena_printf(arena, "{\"op\":\"update\"%s%s,%s,\"sub\":%" PRIu64 "}", member, filter, ref,
+                                order->sub);
     case SIM_ORDER_SUBSCRIBE:
         if (order->from == HG_FROM_LAST)
-            return sim_arena_printf(arena, "{\"op\":\"subscribe\",%s,\"topic\":\"%s\",\"from\":{\"last\":%" PRIu64 "}}",
-                                    ref, order->pattern, order->last);
-        return sim_arena_printf(arena, "{\"op\":\"subscribe\",%s,\"topic\":\"%s\"%s}", ref, order->pattern,
+            return sim_arena_printf(arena,
+                                    "{\"op\":\"subscribe\",%s,\"topic\":\"%s\"%s%s,\"from\":{\"last\":%" PRIu64 "}}",
+                                    ref, order->pattern, member, filter, order->last);
+        return sim_arena_printf(arena, "{\"op\":\"subscribe\",%s,\"topic\":\"%s\"%s%s%s}", ref, order->pattern, member,
+                                filter,
                                 order->from == HG_FROM_START ? ",\"from\":\"start\""
                                 : order->number % 2 == 0     ? ",\"from\":\"live\""
                                                              : "");
@@ -539,7 +574,10 @@ static const char *const nonsense[] = {
     "{\"op\":\"nope\",%s}",
     "{\"op\":\"subscribe\",%s}",
     "{\"op\":\"subscribe\",%s,\"topic\":7}",
-    "{\"op\":\"subscribe\",%s,\"topic\":\"st.a\",\"filter\":\"a = 1\"}",
+    "{\"op\":\"subscribe\",%s,\"topic\":\"st.a\",\"from\":7}",
+    "{\"op\":\"update\",%s,\"filter\":\"a = 1\"}",
+    "{\"op\":\"update\",%s,\"sub\":999999,\"filter\":\"a = 1\"}",
+    "{\"op\":\"update\",%s,\"sub\":1}",
     "{\"op\":\"subscribe\",%s,\"topic\":\"st.a\",\"from\":\"yesterday\"}",
     "{\"op\":\"subscribe\",%s,\"topic\":\"st.a\",\"from\":{\"last\":0}}",
     "{\"op\":\"unsubscribe\",%s}",

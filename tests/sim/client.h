@@ -9,12 +9,20 @@
 
 #include "core/ports.h"
 #include "sim/env.h"
+#include "sim/filter.h"
 #include "sim/topics.h"
 #include "wire/command.h"
 
 #define SIM_CLIENTS 8
 
-enum sim_order_kind { SIM_ORDER_SUBSCRIBE, SIM_ORDER_UNSUBSCRIBE, SIM_ORDER_EMIT, SIM_ORDER_PING, SIM_ORDER_GARBAGE };
+enum sim_order_kind {
+    SIM_ORDER_SUBSCRIBE,
+    SIM_ORDER_UPDATE,
+    SIM_ORDER_UNSUBSCRIBE,
+    SIM_ORDER_EMIT,
+    SIM_ORDER_PING,
+    SIM_ORDER_GARBAGE
+};
 
 /* One command of a client. Its ref is its number, as JSON number or string. */
 struct sim_order {
@@ -28,12 +36,16 @@ struct sim_order {
     const char *pattern; /* SUBSCRIBE */
     enum hg_from from;
     uint64_t last;
-    uint64_t sub; /* UNSUBSCRIBE */
+    const struct sim_filter *filter; /* SUBSCRIBE, UPDATE; NULL: every event */
+    const char *filter_text;         /* its JSON; NULL: none is written */
+    bool filter_is_bad;              /* GARBAGE too: error 120 is due */
+    uint64_t sub;                    /* UPDATE, UNSUBSCRIBE */
     bool sub_was_there;
-    int topic; /* EMIT */
+    bool was_busy; /* UPDATE: another may have been under way */
+    int topic;     /* EMIT */
     struct hg_slice id, event;
     bool stood_before; /* EMIT: the id stood in the stream already when the order arrived */
-    uint64_t troubles; /* EMIT: faults before it arrived */
+    uint64_t troubles; /* faults before it arrived */
 };
 
 struct sim_message {
@@ -99,6 +111,9 @@ void sim_client_mute(struct sim_client *client, struct sim_env *env, bool muted)
 void sim_client_say(struct sim_clients *clients, struct sim_client *client, struct sim_order *order);
 /* Orders, ready to be said; `a` and `b` choose among what there is. */
 struct sim_order *sim_order_subscribe(struct sim_clients *clients, const char *pattern, uint32_t from);
+/* Gives a subscribe or an update its filter. */
+void sim_order_filter(struct sim_order *order, uint32_t chance);
+struct sim_order *sim_order_update(struct sim_clients *clients, uint64_t sub, uint32_t chance);
 struct sim_order *sim_order_unsubscribe(struct sim_clients *clients, uint64_t sub);
 struct sim_order *sim_order_emit(struct sim_clients *clients, int topic, uint32_t a, uint32_t b);
 struct sim_order *sim_order_ping(struct sim_clients *clients);

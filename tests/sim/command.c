@@ -372,8 +372,11 @@ static void append_once(struct sim_redis *redis, uint32_t link, struct sim_comma
         fields[1] = sim_arena_copy(&env->arena, event);
         fields[2] = HG_LIT("id");
         fields[3] = sim_arena_copy(&env->arena, id);
+        struct sim_payload payload = {.kind = SIM_PAYLOAD_JSON, .bytes = fields[1], .facts = sim_facts_read(event)};
         struct sim_entry *entry = sim_store_append(
-            store, key, (struct sim_entry){.fields = fields, .field_count = 4, .emitted = true, .emit_id = fields[3]});
+            store, key,
+            (struct sim_entry){
+                .fields = fields, .field_count = 4, .emitted = true, .payload = payload, .emit_id = fields[3]});
         char expected[16];
         snprintf(expected, sizeof expected, "%08" PRIx32, entry->fingerprint);
         if (!hg_slice_is(print, expected))

@@ -118,6 +118,7 @@ void sim_options_init(struct sim_options *o, struct hg_prng *prng)
     o->garbage = hg_prng_chance(prng, 20);
     o->emits = hg_prng_chance(prng, 60);
     o->patterns = hg_prng_chance(prng, 60);
+    o->filters = hg_prng_chance(prng, 60);
     o->kills = hg_prng_chance(prng, 50);
     o->restarts = hg_prng_chance(prng, 25);
     o->spikes = hg_prng_chance(prng, 25);

@@ -27,6 +27,7 @@
     X(garbage, "clients send nonsense")                                                                                \
     X(emits, "clients emit")                                                                                           \
     X(patterns, "clients subscribe to patterns, not only to topics")                                                   \
+    X(filters, "clients subscribe with filters, and change them")                                                      \
     X(kills, "links to Redis die")                                                                                     \
     X(restarts, "Redis restarts, and forgets scripts")                                                                 \
     X(spikes, "Redis takes long to answer")                                                                            \

@@ -62,6 +62,17 @@ bool sim_is_oversize(const struct sim_env *env, const struct sim_key *key, size_
     return bytes > env->options.config.event_bytes_max;
 }
 
+bool sim_entry_passes(const struct sim_env *env, const struct sim_filter *filter, const struct sim_key *key,
+                      size_t index)
+{
+    const struct sim_entry *entry = &key->entries[index];
+
+    /* One too large without a payload field is not looked at: everybody is told. */
+    if (filter && entry->payload.kind == SIM_PAYLOAD_FIELDS && sim_is_oversize(env, key, index))
+        return true;
+    return sim_filter_passes(filter, &entry->payload.facts, sim_topics[key->topic].name);
+}
+
 /* ---- tracks ------------------------------------------------------------------------------------------------------ */
 
 static struct sim_track *find_active(struct sim_oracle *oracle, uint64_t client, uint64_t sub)
@@ -74,21 +85,36 @@ static struct sim_track *find_active(struct sim_oracle *oracle, uint64_t client,
     return NULL;
 }
 
-static struct sim_track *find_pattern(struct sim_oracle *oracle, uint64_t client, const char *pattern,
-                                      enum sim_track_state state)
+static struct sim_track *find_same(struct sim_oracle *oracle, uint64_t client, const char *pattern,
+                                   const struct sim_filter *filter, enum sim_track_state state)
 {
     for (size_t i = 0; i < oracle->track_count; i++) {
         struct sim_track *track = oracle->tracks[i];
-        if (track->state == state && track->client == client && strcmp(track->pattern, pattern) == 0)
+        if (track->state == state && track->client == client && track->filter == filter &&
+            strcmp(track->pattern, pattern) == 0)
             return track;
     }
     return NULL;
 }
 
+/* Of another filter, or the same: what is told of topics is told for each. */
+static bool is_company(const struct sim_track *a, const struct sim_track *b)
+{
+    return a != b && a->client == b->client && b->state == SIM_TRACK_ACTIVE && strcmp(a->pattern, b->pattern) == 0;
+}
+
 static void remove_track(struct sim_oracle *oracle, struct sim_track *track)
 {
     size_t i = 0;
+    bool unclear = track->stale_unclear;
 
+    for (i = 0; i < oracle->track_count; i++)
+        if (is_company(track, oracle->tracks[i]))
+            unclear = unclear || oracle->tracks[i]->stale != track->stale;
+    for (i = 0; i < oracle->track_count; i++)
+        if (track->state == SIM_TRACK_ACTIVE && is_company(track, oracle->tracks[i]))
+            oracle->tracks[i]->stale_unclear = unclear;
+    i = 0;
     while (oracle->tracks[i] != track)
         i++;
     memmove(&oracle->tracks[i], &oracle->tracks[i + 1], (--oracle->track_count - i) * sizeof track);
@@ -116,9 +142,11 @@ static void new_track(struct sim_oracle *oracle, struct sim_order *order)
     track->client = order->client;
     track->order = order;
     track->pattern = order->pattern;
+    track->filter = order->filter;
+    track->company = 1;
     track->troubles_at_order = oracle->troubles;
     track->exact = !strchr(order->pattern, '*');
-    track->from_unclear = find_pattern(oracle, order->client, order->pattern, SIM_TRACK_PENDING) != NULL;
+    track->from_unclear = find_same(oracle, order->client, order->pattern, order->filter, SIM_TRACK_PENDING) != NULL;
     for (size_t t = 0; t < sim_topic_count; t++) {
         track->matches[t] = sim_pattern_matches(order->pattern, sim_topics[t].name);
         if (track->matches[t])
@@ -344,18 +372,102 @@ static void alive(struct sim_oracle *oracle, struct sim_client *client, bool sta
 {
     const json_t *topics = json_object_get(message, "topics");
     const char *pattern = json_string_value(json_array_get(topics, 0));
-    struct sim_track *track = pattern ? find_pattern(oracle, client->number, pattern, SIM_TRACK_ACTIVE) : NULL;
+    struct sim_track *track = NULL;
 
+    /* Each subscription of these topics is told for itself; which of them it was does not matter. */
+    for (size_t i = 0; i < oracle->track_count; i++) {
+        struct sim_track *other = oracle->tracks[i];
+        if (other->state == SIM_TRACK_ACTIVE && other->client == client->number && pattern &&
+            strcmp(other->pattern, pattern) == 0 &&
+            (!track || (track->stale == stale && (other->stale != stale || other->stale_unclear))))
+            track = other;
+    }
     if (json_array_size(topics) != 1 || !track)
         sim_violation(oracle->env, "%s: client %" PRIu64 " has no subscription of %s", stale ? "stale" : "live",
                       client->number, pattern ? pattern : "(nothing)");
-    if (track->stale == stale)
+    if (track->stale == stale && !track->stale_unclear)
         sim_violation(oracle->env, "%s: client %" PRIu64 " sub %" PRIu64 " (%s) was told so already",
                       stale ? "stale" : "live", client->number, track->sub, pattern);
     track->stale = stale;
-    if (stale && ++track->stales > oracle->troubles - track->troubles_at_order + 1)
+    if (stale && ++track->stales > (oracle->troubles - track->troubles_at_order + 1) * track->company)
         sim_violation(oracle->env, "stale: client %" PRIu64 " sub %" PRIu64 " (%s), but nothing has failed",
                       client->number, track->sub, pattern);
+}
+
+static void count_company(struct sim_oracle *oracle, struct sim_track *track)
+{
+    uint64_t count = 1;
+
+    for (size_t i = 0; i < oracle->track_count; i++)
+        count += is_company(track, oracle->tracks[i]);
+    for (size_t i = 0; i < oracle->track_count; i++)
+        if ((oracle->tracks[i] == track || is_company(track, oracle->tracks[i])) && oracle->tracks[i]->company < count)
+            oracle->tracks[i]->company = count;
+}
+
+/* Whether the gateway may have ended or changed it, and the answer has not come yet. */
+static bool is_moving(const struct sim_oracle *oracle, const struct sim_track *track)
+{
+    const struct sim_clients *clients = oracle->env->clients;
+
+    for (size_t i = 0; i < clients->order_count; i++) {
+        const struct sim_order *order = clients->orders[i];
+        if (order->client == track->client && order->sub == track->sub && order->delivered && !order->answered)
+            return true;
+    }
+    return false;
+}
+
+/* The same topics and filter are the same subscription for everybody, however the filter is spelled. */
+static void check_number(struct sim_oracle *oracle, const struct sim_track *track)
+{
+    for (size_t i = 0; i < oracle->track_count; i++) {
+        const struct sim_track *other = oracle->tracks[i];
+        bool same = strcmp(other->pattern, track->pattern) == 0 && other->filter == track->filter;
+
+        if (other->state == SIM_TRACK_ACTIVE && same != (other->sub == track->sub) && !is_moving(oracle, other) &&
+            !is_moving(oracle, track))
+            sim_violation(
+                oracle->env,
+                "ok: %s with %s is subscription %" PRIu64 ", but client %" PRIu64 " has %" PRIu64 " for %s with %s",
+                track->pattern, track->filter ? track->filter->spellings[0] : "no filter", track->sub, other->client,
+                other->sub, other->pattern, other->filter ? other->filter->spellings[0] : "no filter");
+    }
+}
+
+static void updated(struct sim_oracle *oracle, const struct sim_order *order, uint64_t sub)
+{
+    struct sim_track *track = find_active(oracle, order->client, order->sub);
+
+    if (!track)
+        sim_violation(oracle->env, "ok: client %" PRIu64 ": subscription %" PRIu64 " is changed, but is not there",
+                      order->client, order->sub);
+    if (track->caught_up_due && !track->from_unclear)
+        sim_violation(oracle->env, "seam: client %" PRIu64 " sub %" PRIu64 " (%s) is changed, but has not caught up",
+                      track->client, track->sub, track->pattern);
+    for (size_t t = 0; t < sim_topic_count; t++) {
+        if (!track->matches[t])
+            continue;
+        sim_feed_updated(oracle, track, (int)t);
+        sim_place_updated(oracle, track, (int)t);
+    }
+    struct sim_track *same = find_same(oracle, order->client, track->pattern, order->filter, SIM_TRACK_ACTIVE);
+    if (same && same != track) {
+        if (same->sub != sub)
+            sim_violation(oracle->env, "ok: client %" PRIu64 ": %s is subscription %" PRIu64 " and %" PRIu64,
+                          order->client, track->pattern, same->sub, sub);
+        remove_track(oracle, track);
+        return;
+    }
+    if (sub == 0 || (track->filter == order->filter) != (track->sub == sub) ||
+        (same != track && find_active(oracle, order->client, sub)))
+        sim_violation(oracle->env,
+                      "ok: client %" PRIu64 ": %s is subscription %" PRIu64 " after %" PRIu64 ", which cannot be",
+                      order->client, track->pattern, sub, track->sub);
+    track->sub = sub;
+    track->filter = order->filter;
+    track->overflow_told = track->skipped = track->skipped_optional = 0;
+    check_number(oracle, track);
 }
 
 static void ok(struct sim_oracle *oracle, struct sim_client *client, bool is_ok, const json_t *message)
@@ -373,7 +485,7 @@ static void ok(struct sim_oracle *oracle, struct sim_client *client, bool is_ok,
             if (oracle->tracks[i]->order == order)
                 track = oracle->tracks[i];
         HG_ASSERT(track);
-        struct sim_track *same = find_pattern(oracle, client->number, order->pattern, SIM_TRACK_ACTIVE);
+        struct sim_track *same = find_same(oracle, client->number, order->pattern, order->filter, SIM_TRACK_ACTIVE);
         if (is_ok && (sub == 0 || (same && same->sub != sub) || (!same && find_active(oracle, client->number, sub))))
             sim_violation(env, "ok: client %" PRIu64 ": %s is subscription %" PRIu64 ", which cannot be",
                           client->number, order->pattern, sub);
@@ -383,11 +495,19 @@ static void ok(struct sim_oracle *oracle, struct sim_client *client, bool is_ok,
         }
         track->state = SIM_TRACK_ACTIVE;
         track->sub = sub;
+        count_company(oracle, track);
+        check_number(oracle, track);
         track->caught_up_due = order->from != HG_FROM_LIVE || track->from_unclear;
         for (size_t t = 0; t < sim_topic_count; t++) {
             const struct sim_key *key = sim_store_key(env->store, (int)t);
             track->places[t].count_at_ok = key ? key->count : 0;
         }
+    } else if (order->kind == SIM_ORDER_UPDATE) {
+        struct sim_track *track = find_active(oracle, client->number, order->sub);
+        if (track && track->update == order)
+            track->update = NULL;
+        if (is_ok)
+            updated(oracle, order, (uint64_t)json_integer_value(json_object_get(message, "sub")));
     } else if (order->kind == SIM_ORDER_UNSUBSCRIBE) {
         struct sim_track *track = find_active(oracle, client->number, order->sub);
         if (is_ok && track)
@@ -417,12 +537,34 @@ void sim_oracle_message(struct sim_oracle *oracle, struct sim_client *client, st
         sim_violation(oracle->env, "wire: there is no op %s", op);
 }
 
+static void update_ordered(struct sim_oracle *oracle, struct sim_order *order)
+{
+    struct sim_track *track = find_active(oracle, order->client, order->sub);
+
+    order->troubles = oracle->troubles;
+    order->sub_was_there = track != NULL;
+    order->was_busy = !track || is_moving(oracle, track);
+    order->delivered = true;
+    if (order->was_busy || order->filter_is_bad)
+        return;
+    track->update = order;
+    for (size_t t = 0; t < sim_topic_count; t++) {
+        const struct sim_key *key = sim_store_key(oracle->env->store, (int)t);
+        if (!track->matches[t])
+            continue;
+        sim_feed_update_ordered(track, (int)t);
+        track->places[t].shown_at_update = key ? key->shown : 0;
+    }
+}
+
 /* ---- clients ----------------------------------------------------------------------------------------------------- */
 
 void sim_oracle_order(struct sim_oracle *oracle, struct sim_order *order, bool open)
 {
     if (!open)
         return;
+    if (order->kind == SIM_ORDER_UPDATE)
+        update_ordered(oracle, order);
     order->delivered = true;
     if (order->kind == SIM_ORDER_SUBSCRIBE)
         new_track(oracle, order);
@@ -496,7 +638,8 @@ bool sim_oracle_is_settled(const struct sim_oracle *oracle)
     }
     for (size_t i = 0; i < oracle->track_count; i++) {
         const struct sim_track *track = oracle->tracks[i];
-        if (track->state == SIM_TRACK_PENDING || track->stale || (track->caught_up_due && !track->from_unclear))
+        if (track->state == SIM_TRACK_PENDING || (track->stale && !track->stale_unclear) ||
+            (track->caught_up_due && !track->from_unclear))
             return false;
         for (size_t t = 0; t < sim_topic_count; t++) {
             const struct sim_key *key = sim_store_key(env->store, (int)t);
@@ -528,7 +671,7 @@ void sim_oracle_settled(struct sim_oracle *oracle)
         if (track->state == SIM_TRACK_PENDING)
             sim_violation(env, "settled: client %" PRIu64 ": %s is neither ok nor refused", track->client,
                           track->pattern);
-        if (track->stale && strcmp(track->pattern, "st.bad") != 0)
+        if (track->stale && !track->stale_unclear && strcmp(track->pattern, "st.bad") != 0)
             sim_violation(env, "settled: client %" PRIu64 " sub %" PRIu64 " (%s) is still stale", track->client,
                           track->sub, track->pattern);
         if (track->caught_up_due && !track->from_unclear)

@@ -4,7 +4,9 @@
  * A track follows one subscription of one client, from the moment its order reached the gateway. For each topic it has
  *   a feed   (channels): what the gateway was handed or has missed, in order; a client must get each event, or be told;
  *   a place  (streams): the entry that must come next.
- * What happened between the order and its ok may or may not be told; from the ok on, everything is due.
+ * What happened between the order and its ok may or may not be told; from the ok on, everything is due that passes the
+ * filter, and nothing else. With the ok of an update another filter applies, from one point on that lies between the
+ * order and the ok: what the gateway had before is due under the old filter, before the ok; the rest under the new one.
  * Calls out: none; sim_violation() does not return. */
 #ifndef HG_SIM_ORACLE_H
 #define HG_SIM_ORACLE_H
@@ -29,6 +31,7 @@ struct sim_item {
     enum sim_item_kind kind;
     bool optional; /* before the ok */
     bool covered;  /* LOST, BREAK: a gap came after it, and no event since */
+    bool old;      /* handed before an update was ordered, so its old filter applies */
     uint64_t number;
 };
 
@@ -46,6 +49,9 @@ struct sim_place {
     bool begun;
     size_t next;     /* begun: the entry that is due */
     uint64_t budget; /* entries too large to be shown, told as gaps, not yet passed */
+    size_t shown_at_update;
+    bool seam; /* an update was answered: the next entry is of [seam_low, seam_high], or the first after that passes */
+    size_t seam_low, seam_high;
 };
 
 enum sim_track_state { SIM_TRACK_PENDING, SIM_TRACK_ACTIVE };
@@ -55,7 +61,11 @@ struct sim_track {
     uint64_t client, sub;
     struct sim_order *order;
     const char *pattern;
+    const struct sim_filter *filter; /* NULL: everything passes */
+    const struct sim_order *update;  /* under way */
     bool exact, stale;
+    bool stale_unclear; /* another of the same topics went, and which of them was told what is not known */
+    uint64_t company;   /* most subscriptions of the same topics at the same time */
     bool caught_up_due; /* may still come */
     bool from_unclear;  /* another order for the same was pending: its `from` may be the one that counts */
     bool matches[SIM_TOPICS_MAX];
@@ -113,10 +123,16 @@ bool sim_is_channel(const struct sim_env *env, int topic);
 /* A channel under an "auto" rule that became a stream: what is published on it is not due any more. */
 bool sim_is_converted(const struct sim_env *env, int topic);
 bool sim_is_oversize(const struct sim_env *env, const struct sim_key *key, size_t index);
+/* Whether an entry is due under a filter. */
+bool sim_entry_passes(const struct sim_env *env, const struct sim_filter *filter, const struct sim_key *key,
+                      size_t index);
 
 void sim_feed_put(struct sim_feed *feed, enum sim_item_kind kind, bool optional, uint64_t number);
 void sim_feed_event(struct sim_oracle *oracle, struct sim_track *track, int topic, uint64_t number);
 void sim_feed_disconnected(struct sim_track *track, int topic);
+void sim_feed_update_ordered(struct sim_track *track, int topic);
+/* The ok of an update came; the track still has the old filter. */
+void sim_feed_updated(struct sim_oracle *oracle, struct sim_track *track, int topic);
 /* Whether something may still come. */
 bool sim_feed_is_waiting(const struct sim_oracle *oracle, const struct sim_track *track, int topic);
 void sim_feed_settled(struct sim_oracle *oracle, struct sim_track *track, int topic);
@@ -124,6 +140,8 @@ void sim_feed_settled(struct sim_oracle *oracle, struct sim_track *track, int to
 void sim_place_ordered(struct sim_oracle *oracle, struct sim_track *track, int topic);
 void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int topic, struct hg_slice cursor,
                      struct hg_slice text, const json_t *message);
+/* As sim_feed_updated(). */
+void sim_place_updated(struct sim_oracle *oracle, struct sim_track *track, int topic);
 /* Whether everything before entry `upto` has come, or cannot. */
 bool sim_place_has(const struct sim_oracle *oracle, const struct sim_track *track, int topic, size_t upto);
 

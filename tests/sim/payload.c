@@ -10,11 +10,11 @@
 
 struct sim_payload sim_payload_make(struct sim_env *env, const char *topic, uint64_t number, bool fields)
 {
-    static const char *const json_forms[] = {"{\"id\":\"#%s#%" PRIu64 "#\",\"pad\":\"%s\"}",
-                                             " [ \"#%s#%" PRIu64 "#\" ,\n 1.50e0, \"\\u00e9%s\" ] ",
-                                             "\"#%s#%" PRIu64 "#%s\""};
-    struct sim_payload payload = {SIM_PAYLOAD_JSON, HG_SLICE_NULL};
-    char pad[PAYLOAD_MAX / 2], text[PAYLOAD_MAX];
+    static const char *const json_forms[] = {"{\"id\":\"#%s#%" PRIu64 "#\",%s\"pad\":\"%s\"}",
+                                             " [ \"#%s#%" PRIu64 "#\" ,\n 1.50e0, \"\\u00e9%s%s\" ] ",
+                                             "\"#%s#%" PRIu64 "#%s%s\""};
+    struct sim_payload payload = {.kind = SIM_PAYLOAD_JSON, .facts = sim_facts_make((size_t)sim_below(env, 1u << 20))};
+    char attributes[100], pad[PAYLOAD_MAX / 2], text[PAYLOAD_MAX];
     size_t pad_len = env->options.pad_max ? sim_below(env, env->options.pad_max + 1) : 0;
     const char *form = json_forms[0];
 
@@ -26,19 +26,24 @@ struct sim_payload sim_payload_make(struct sim_env *env, const char *topic, uint
         switch (payload.kind) {
         case SIM_PAYLOAD_JSON:
             form = json_forms[1 + sim_below(env, 2)];
+            payload.facts = (struct sim_facts){0};
             break;
         case SIM_PAYLOAD_TEXT:
-            form = "{\"not\" JSON \\ \x01 \xc3\xa9 #%s#%" PRIu64 "#%s";
+            form = "{\"not\" JSON \\ \x01 \xc3\xa9 #%s#%" PRIu64 "#%s%s";
+            payload.facts = (struct sim_facts){0};
             break;
         case SIM_PAYLOAD_BYTES:
-            form = "\xff\xfe#%s#%" PRIu64 "#%s";
+            form = "\xff\xfe#%s#%" PRIu64 "#%s%s";
+            payload.facts = (struct sim_facts){0};
             break;
         case SIM_PAYLOAD_FIELDS:
-            form = "{\"name\":\"#%s#%" PRIu64 "#\",\"data\":{\"a\":[1,2]},\"pad\":\"%s\"}";
+            form = "{\"name\":\"#%s#%" PRIu64 "#\",%s\"pad\":\"%s\"}";
+            payload.facts.has_n = false; /* a field is text, unless it is data */
             break;
         }
     }
-    int len = snprintf(text, sizeof text, form, topic, number, pad);
+    sim_facts_put(&payload.facts, attributes, sizeof attributes);
+    int len = snprintf(text, sizeof text, form, topic, number, attributes, pad);
     HG_ASSERT(len > 0 && (size_t)len < sizeof text);
     payload.bytes = sim_arena_copy(&env->arena, hg_slice(text, (size_t)len));
     return payload;
@@ -52,16 +57,22 @@ size_t sim_payload_fields(struct sim_env *env, const struct sim_payload *payload
         ret_fields[1] = payload->bytes;
         return 2;
     }
+    static const char *const names[] = {"name", "kind", "data", "pad"};
     json_t *object = json_loadb(payload->bytes.ptr, payload->bytes.len, 0, NULL);
+    size_t count = 0;
+
     HG_ASSERT(object);
-    ret_fields[0] = HG_LIT("name");
-    ret_fields[1] = sim_arena_copy(&env->arena, hg_slice_str(json_string_value(json_object_get(object, "name"))));
-    ret_fields[2] = HG_LIT("data");
-    ret_fields[3] = HG_LIT("{\"a\":[1,2]}");
-    ret_fields[4] = HG_LIT("pad");
-    ret_fields[5] = sim_arena_copy(&env->arena, hg_slice_str(json_string_value(json_object_get(object, "pad"))));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const json_t *value = json_object_get(object, names[i]);
+        if (!value)
+            continue;
+        ret_fields[count++] = hg_slice_str(names[i]);
+        ret_fields[count++] = json_is_string(value)
+                                  ? sim_arena_copy(&env->arena, hg_slice_str(json_string_value(value)))
+                                  : sim_arena_printf(&env->arena, "{\"k\":%d}", payload->facts.k);
+    }
     json_decref(object);
-    return 6;
+    return count;
 }
 
 static void base64_encode(struct hg_slice bytes, char *into)

@@ -370,7 +370,7 @@ void sim_redis_append(struct sim_redis *redis, int topic)
     struct sim_key *key = sim_store_key(env->store, topic);
     const struct hg_rule *rule = &env->options.rules[sim_topics[topic].rule];
     struct sim_payload payload = sim_payload_make(env, sim_topics[topic].name, key->count, true);
-    struct hg_slice *fields = sim_arena_get(&env->arena, 6 * sizeof *fields);
+    struct hg_slice *fields = sim_arena_get(&env->arena, 8 * sizeof *fields);
     struct sim_entry entry = {.fields = fields, .payload = payload};
 
     entry.field_count = sim_payload_fields(env, &payload, rule->payload_field, fields);

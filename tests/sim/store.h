@@ -17,9 +17,9 @@ struct sim_entry {
     uint32_t fingerprint;
     hg_time at;
     bool emitted;
-    bool claimed;               /* acknowledged as new */
-    struct sim_payload payload; /* not of emitted ones */
-    struct hg_slice emit_id;    /* of emitted ones */
+    bool claimed; /* acknowledged as new */
+    struct sim_payload payload;
+    struct hg_slice emit_id; /* of emitted ones */
 };
 
 enum sim_key_type { SIM_KEY_NONE, SIM_KEY_STREAM, SIM_KEY_STRING };

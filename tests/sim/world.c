@@ -390,11 +390,16 @@ static void subscribe(struct sim_world *world, struct sim_op op, struct sim_clie
     const struct sim_track *track = sim_oracle_pick(&world->oracle, client->number, op.b);
 
     if (!anew) {
-        sim_client_say(&world->clients, client,
-                       sim_order_subscribe(&world->clients, choose_pattern(world, op.b), op.a >> 8));
+        struct sim_order *order = sim_order_subscribe(&world->clients, choose_pattern(world, op.b), op.a >> 8);
+        if (world->env.options.filters && op.a / 8 % 4 != 0)
+            sim_order_filter(order, (uint32_t)sim_below(&world->env, 1u << 20));
+        sim_client_say(&world->clients, client, order);
     } else if (track) {
         struct sim_order *first = sim_order_unsubscribe(&world->clients, track->sub);
         first->next = sim_order_subscribe(&world->clients, track->pattern, op.a >> 8);
+        first->next->filter = track->filter;
+        if (track->filter)
+            first->next->filter_text = sim_filter_spelling(track->filter, op.a / 8);
         if (op.b % 4 == 0)
             first->next->next = sim_order_ping(&world->clients);
         sim_client_say(&world->clients, client, first);
@@ -432,6 +437,20 @@ static void client_op(struct sim_world *world, struct sim_op op)
         const struct sim_track *track = sim_oracle_pick(&world->oracle, client->number, op.b);
         if (track)
             sim_client_say(&world->clients, client, sim_order_unsubscribe(&world->clients, track->sub));
+        return;
+    }
+    case SIM_OP_UPDATE: {
+        const struct sim_track *track = sim_oracle_pick(&world->oracle, client->number, op.b);
+        if (!track)
+            return;
+        struct sim_order *order = sim_order_update(&world->clients, track->sub, op.a / 8);
+        if (op.b % 16 == 1)
+            order->next = sim_order_update(&world->clients, track->sub, op.a / 64);
+        if (op.b % 16 == 2)
+            order->next = sim_order_unsubscribe(&world->clients, track->sub);
+        if (op.b % 16 == 3)
+            sim_redis_publish(&world->redis, choose_topic(op.a, is_channel));
+        sim_client_say(&world->clients, client, order);
         return;
     }
     case SIM_OP_EMIT: {
@@ -526,6 +545,7 @@ static uint64_t weight(const struct sim_options *o, enum sim_op_kind kind)
         [SIM_OP_SPIKE] = o->spikes ? 2 : 0,
         [SIM_OP_ODD_PUSH] = o->odd_chance ? 1 : 0,
         [SIM_OP_TRIM] = o->trims ? 3 : 0,
+        [SIM_OP_UPDATE] = o->filters ? 6 : 0,
     };
     return weights[kind];
 }

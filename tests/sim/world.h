@@ -28,6 +28,7 @@ enum sim_op_kind {
     SIM_OP_SPIKE,
     SIM_OP_ODD_PUSH,
     SIM_OP_TRIM,
+    SIM_OP_UPDATE,
     SIM_OP__COUNT
 };
 
