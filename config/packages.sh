@@ -80,7 +80,7 @@ hg_install() {
     wanted=()
     for name in "${missing[@]}"; do
         [ "$name" != clang-runtime ] || name=$(hg_clang_runtime)
-        wanted+=("$name")
+        [ -z "$name" ] || wanted+=("$name")
     done
     if ! "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "${wanted[@]}" \
         >"$log" 2>&1 </dev/null; then

@@ -94,6 +94,7 @@ static int print_help(void)
     hg_buf_init(&text, OUTPUT_BYTES_MAX);
     hg_buf_put_str(&text,
                    "Usage: headgate [OPTION]…\n"
+                   "       headgate filter FILTER < event.json   (see headgate filter --help)\n"
                    "\n"
                    "A gate between Redis and browsers: channels and streams go out over WebSocket; what browsers emit\n"
                    "goes into streams, once.\n"
@@ -111,8 +112,8 @@ static int print_help(void)
     hg_buf_put_str(
         &text,
         "\n"
-        "Each setting may also stand in the environment: HEADGATE_ and its name in capitals. Flags win over the\n"
-        "environment, the environment over the file.\n"
+        "Each setting but topics may also stand in the environment: HEADGATE_ and its name in capitals. Flags win\n"
+        "over the environment, the environment over the file.\n"
         "\n"
         "Examples:\n"
         "  headgate --redis redis://127.0.0.1:6379\n"

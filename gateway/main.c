@@ -15,6 +15,7 @@
 #include "base/assert.h"
 #include "cli.h"
 #include "core/core.h"
+#include "filter_command.h"
 #include "logger.h"
 #include "loop/loop.h"
 #include "redis/redis.h"
@@ -141,8 +142,7 @@ static void sink_closed(void *context, hg_time now, hg_session_ref session)
     hg_on_ws_closed(gateway->core, now, session);
 }
 
-/* --- the loop ------------------------------------------------------------------------------------------------------
- */
+/* --- the loop ---------------------------------------------------------------------------------------------------- */
 
 static hg_time now_of_loop(void *context)
 {
@@ -197,8 +197,7 @@ static void stop(void *context, hg_time now)
     }
 }
 
-/* --- the process ---------------------------------------------------------------------------------------------------
- */
+/* --- the process ------------------------------------------------------------------------------------------------- */
 
 /* A closed standard stream would be reused for a socket, and lines meant for it sent to a client. */
 static bool keep_standard_streams(void)
@@ -333,11 +332,12 @@ static bool open_ws(struct gateway *gateway)
     struct hg_buf why;
     hg_buf_init(&why, ERROR_BYTES_MAX);
     hg_result result = hg_ws_new(&config, sink, &gateway->ws, &why);
-    if (!hg_ok(result)) {
+    if (!hg_ok(result) && why.len > 0) {
+        hg_logger_put(&gateway->logger, HG_LOG_ERROR, hg_buf_slice(&why));
+    } else if (!hg_ok(result)) {
         put_address(listen, listen->port, address, sizeof(address));
-        hg_logger_printf(
-            &gateway->logger, HG_LOG_ERROR, "cannot listen on %s: %.*s", address,
-            HG_SLICE_ARG(why.len > 0 ? hg_buf_slice(&why) : hg_slice_str(hg_error_row(result.code)->text)));
+        hg_logger_printf(&gateway->logger, HG_LOG_ERROR, "cannot listen on %s: %s", address,
+                         hg_error_row(result.code)->text);
     } else {
         put_address(listen, hg_ws_port(gateway->ws), address, sizeof(address));
         hg_logger_printf(&gateway->logger, HG_LOG_INFO, "listening on http://%s", address);
@@ -417,6 +417,8 @@ int main(int argc, char **argv)
     int code;
     if (!keep_standard_streams())
         return HG_EXIT_FAILURE;
+    if (argc > 1 && strcmp(argv[1], "filter") == 0)
+        return hg_filter_command(argc - 1, argv + 1);
     if (!hg_cli_read(argc, argv, environ, &cli, &code))
         return code;
     signal(SIGPIPE, SIG_IGN);

@@ -241,6 +241,9 @@ static void run_command(struct hg_core *core, struct hg_session *session, struct
     case HG_OP_EMIT:
         hg_emitter_emit(core, session, &command);
         return;
+    case HG_OP_EXPLAIN:
+        hg_session_explain(core, session, &command);
+        return;
     case HG_OP_PING:
         hg_session_answer_begin(session, &mark);
         hg_message_ok(&session->out, command.ref);
@@ -350,7 +353,9 @@ void hg_on_redis_reply(struct hg_core *core, hg_time now, uint32_t link, uint64_
 {
     enter(core, now);
     (void)token;
-    if (link != HG_LINK_LISTENER || !hg_request_push(core, reply))
+    if (link == HG_LINK_LISTENER && hg_request_push(core, reply))
+        hg_link_heard(core, link);
+    else
         hg_link_answered(core, link, reply);
     leave(core);
 }

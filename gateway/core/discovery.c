@@ -24,7 +24,8 @@ void hg_discovery_init(struct hg_core *core)
 void hg_discovery_done(struct hg_core *core)
 {
     struct hg_discovery *d = &core->discovery;
-    HG_ASSERT(d->interest_count == 0 && d->undecided.count == 0 && d->watched.count == 0);
+    HG_ASSERT(d->interest_count == 0 && d->undecided.count == 0 && d->asked.count == 0 && d->refused.count == 0);
+    HG_ASSERT(d->watched.count == 0);
     hg_trie_free(d->patterns);
     free(d->cursor);
     free(d->trouble);
@@ -51,20 +52,6 @@ void hg_discovery_decide(struct hg_core *core, struct hg_interest *interest)
 {
     interest->undecided = true;
     hg_list_push_back(&core->discovery.undecided, &interest->in_auto);
-}
-
-/* Sooner than the rhythm says, but not with every emit. */
-static hg_time soon(hg_time last, hg_time next, hg_time now)
-{
-    hg_time earliest = hg_time_add(last, hg_ms(HINT_PAUSE_MS));
-    return hg_time_min(next, earliest.us > now.us ? earliest : now);
-}
-
-void hg_discovery_hint(struct hg_core *core)
-{
-    struct hg_discovery *d = &core->discovery;
-    d->next_pass = soon(d->started, d->next_pass, core->now);
-    d->next_watch = soon(d->last_watch, d->next_watch, core->now);
 }
 
 static void note_trouble(struct hg_core *core, const char *what, struct hg_slice words)
@@ -106,7 +93,10 @@ static void take_for_interest(void *context, void *value)
     if (hg_ok(result)) {
         source->seen_in = core->discovery.pass;
         hg_interest_take_stream(core, interest, source, found->rule, interest->needs_pass == 0);
-    } else if (!interest->full_told) {
+        return;
+    }
+    interest->left_out_in = core->discovery.pass;
+    if (!interest->full_told) {
         interest->full_told = true;
         hg_core_log(core, HG_LOG_WARNING, "stream '%.*s' is left out of pattern '%.*s': %s", HG_SLICE_ARG(found->key),
                     HG_SLICE_ARG(interest->pattern),
@@ -127,6 +117,16 @@ static void take_key(struct hg_core *core, struct hg_slice key)
         if (hg_ok(hg_topic_check(found.topic, NULL)) && hg_core_rule(core, found.topic) == found.rule)
             hg_trie_match(core->discovery.patterns, found.topic, take_for_interest, &found);
     }
+}
+
+void hg_discovery_hint(struct hg_core *core, struct hg_slice key)
+{
+    struct hg_discovery *d = &core->discovery;
+    if (d->interest_count > 0)
+        take_key(core, key);
+    /* Sooner than the rhythm says, but not with every emit. */
+    hg_time earliest = hg_time_add(d->last_watch, hg_ms(HINT_PAUSE_MS));
+    d->next_watch = hg_time_min(d->next_watch, earliest.us > core->now.us ? earliest : core->now);
 }
 
 /* A stream that was not there for a whole pass and brought nothing since is gone. When its key comes back, all its
@@ -167,6 +167,8 @@ static void finish_pass(struct hg_core *core)
     for (struct hg_list_node *n = core->interests.all.first, *after; n; n = after) {
         after = n->next;
         struct hg_interest *interest = HG_CONTAINER(n, struct hg_interest, in_all);
+        if (interest->left_out_in != d->pass)
+            interest->full_told = false;
         if (interest->needs_pass == d->pass) {
             interest->needs_pass = 0;
             hg_interest_check_ready(core, interest);
@@ -231,9 +233,18 @@ static hg_result follow_as_channel(struct hg_core *core, struct hg_interest *int
 }
 
 /* It stays undecided and is asked for again: nobody may be told ok on its behalf. */
+static void ask_again_later(struct hg_core *core, struct hg_interest *interest)
+{
+    struct hg_discovery *d = &core->discovery;
+    if (d->refused.count == 0)
+        d->refused_until = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
+    hg_list_unlink(&interest->in_auto);
+    hg_list_push_back(&d->refused, &interest->in_auto);
+}
+
 static void refuse(struct hg_core *core, struct hg_interest *interest, hg_result result)
 {
-    core->discovery.retry_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
+    ask_again_later(core, interest);
     hg_interest_refuse(core, interest, result.code, NOT_FOLLOWED);
 }
 
@@ -241,12 +252,19 @@ void hg_discovery_typed(struct hg_core *core, struct hg_interest *interest, cons
 {
     struct hg_discovery *d = &core->discovery;
     interest->type_request = NULL;
-    if (!reply)
-        return; /* still in its list: asked again */
+    if (!reply) {
+        if (interest->undecided) {
+            hg_list_remove(&d->asked, &interest->in_auto);
+            hg_list_push_back(&d->undecided, &interest->in_auto);
+        }
+        return;
+    }
     if (reply->type != HG_REPLY_STATUS && reply->type != HG_REPLY_STRING) {
         note_trouble(core, "TYPE", hg_core_words(core, reply));
-        d->retry_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
-        if (hg_reply_is_error(reply, "NOPERM") && interest->undecided)
+        if (!interest->undecided)
+            return;
+        ask_again_later(core, interest);
+        if (hg_reply_is_error(reply, "NOPERM"))
             hg_interest_refuse(core, interest, HG_ERR_UNAVAILABLE,
                                "Redis does not let the gateway ask for the type of this topic's key.");
         return;
@@ -325,13 +343,18 @@ void hg_discovery_pump(struct hg_core *core)
     struct hg_discovery *d = &core->discovery;
     if (!hg_link_is_up(core, HG_LINK_COMMANDER))
         return;
-    if (hg_time_reached(d->retry_at, core->now))
-        for (struct hg_list_node *n = d->undecided.first; n; n = n->next)
-            ask_type(core, HG_CONTAINER(n, struct hg_interest, in_auto));
+    struct hg_list_node *node;
+    if (hg_time_reached(d->refused_until, core->now))
+        while ((node = hg_list_pop_front(&d->refused)))
+            hg_list_push_back(&d->undecided, node);
+    while ((node = hg_list_pop_front(&d->undecided))) {
+        hg_list_push_back(&d->asked, node);
+        ask_type(core, HG_CONTAINER(node, struct hg_interest, in_auto));
+    }
     if (d->watched.count > 0 && hg_time_reached(d->next_watch, core->now)) {
         size_t batch = d->watched.count < WATCH_BATCH ? d->watched.count : WATCH_BATCH;
         for (; batch > 0; batch--) {
-            struct hg_list_node *node = hg_list_pop_front(&d->watched);
+            node = hg_list_pop_front(&d->watched);
             hg_list_push_back(&d->watched, node);
             ask_type(core, HG_CONTAINER(node, struct hg_interest, in_auto));
         }
@@ -352,7 +375,7 @@ hg_time hg_discovery_deadline(const struct hg_core *core)
         deadline = scan_at(core);
     if (d->watched.count > 0)
         deadline = hg_time_min(deadline, d->next_watch);
-    if (d->undecided.count > 0 && hg_time_before(core->now, d->retry_at))
-        deadline = hg_time_min(deadline, d->retry_at);
+    if (d->refused.count > 0)
+        deadline = hg_time_min(deadline, d->refused_until);
     return deadline;
 }

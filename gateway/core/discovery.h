@@ -27,10 +27,13 @@ struct hg_discovery {
     hg_dur busy;       /* what the answers of this pass took */
     bool without_type; /* Redis 5 does not know SCAN … TYPE */
     char *trouble;
-    size_t interest_count;    /* in the index */
-    struct hg_list undecided; /* exact interests of "auto" rules to be asked for (TYPE) now */
-    struct hg_list watched;   /* of these, the ones that are a channel so far; longest not asked first */
-    hg_time last_watch, next_watch, retry_at;
+    size_t interest_count; /* in the index */
+    hg_time retry_at;      /* after SCAN was refused */
+    /* Exact interests of "auto" rules: to be asked for (TYPE) now, under way, to be asked for again. */
+    struct hg_list undecided, asked, refused;
+    hg_time refused_until;
+    struct hg_list watched; /* of these, the ones that are a channel so far; longest not asked first */
+    hg_time last_watch, next_watch;
 };
 
 /* The interest in a pattern that wants streams; it becomes ready after a whole pass. */
@@ -38,8 +41,8 @@ void hg_discovery_add(struct hg_core *core, struct hg_interest *interest);
 void hg_discovery_remove(struct hg_core *core, struct hg_interest *interest);
 /* The interest in an exact topic of an "auto" rule. */
 void hg_discovery_decide(struct hg_core *core, struct hg_interest *interest);
-/* A client's event made or grew a stream that nobody follows yet: look again soon. */
-void hg_discovery_hint(struct hg_core *core);
+/* A client's event made or grew a stream that nobody follows yet. */
+void hg_discovery_hint(struct hg_core *core, struct hg_slice key);
 
 void hg_discovery_init(struct hg_core *core);
 void hg_discovery_scanned(struct hg_core *core, const struct hg_reply *reply);

@@ -188,7 +188,7 @@ static void acknowledge(struct hg_core *core, struct hg_emit *emit, struct hg_sl
     else
         core->stats.emits_appended++;
     if (!duplicate && !hg_source_find(core, HG_SOURCE_TYPE_STREAM, emit->key))
-        hg_discovery_hint(core);
+        hg_discovery_hint(core, emit->key);
     struct hg_session *session = client_of(core, emit);
     if (session) {
         size_t mark;

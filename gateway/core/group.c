@@ -23,6 +23,8 @@ hg_result hg_group_get(struct hg_core *core, struct hg_interest *interest, struc
 {
     struct hg_group *group = find_group(interest, filter);
     if (!group) {
+        if (core->groups.all.count >= core->config->groups_max)
+            hg_groups_reap(core);
         if (core->groups.all.count >= core->config->groups_max) {
             hg_buf_clear(message);
             hg_buf_put_str(message, "The gateway holds as many distinct subscriptions as groups_max allows.");
@@ -33,6 +35,7 @@ hg_result hg_group_get(struct hg_core *core, struct hg_interest *interest, struc
         group->interest = interest;
         hg_list_push_back(&core->groups.all, &group->in_all);
         hg_list_push_back(&interest->groups, &group->in_interest);
+        hg_list_unlink(&interest->linger); /* its last group may just have been reaped */
         if (filter) {
             group->filter = hg_filter_ref(filter);
             (void)hg_core_must(hg_map_insert(&interest->filtered, &group->by_text, hg_filter_canonical(filter)));
@@ -52,8 +55,8 @@ static void remove_segment(struct hg_core *core, struct hg_segment *segment)
     HG_ASSERT(segment->waiting == 0 && segment != group->unseen);
     if (group->open == segment)
         group->open = NULL;
-    group->log_bytes -= segment->frames.len;
-    core->stats.log_bytes -= segment->frames.len;
+    group->log_bytes -= segment->held;
+    core->stats.log_bytes -= segment->held;
     core->stats.frames_alive--;
     hg_list_remove(&group->log, &segment->in_log);
     hg_list_remove(&core->groups.by_age, &segment->in_age);
@@ -123,6 +126,7 @@ void hg_groups_done(struct hg_core *core)
 {
     while (core->groups.all.first)
         free_group(core, HG_CONTAINER(core->groups.all.first, struct hg_group, in_all));
+    free(core->groups.fall.items);
 }
 
 /* ---- the log ----------------------------------------------------------------------------------------------------- */
@@ -146,12 +150,19 @@ static struct hg_segment *segment_for(struct hg_core *core, struct hg_group *gro
     return segment;
 }
 
-static void grew(struct hg_core *core, struct hg_segment *segment, size_t before)
+static size_t held_by(const struct hg_segment *segment)
+{
+    return sizeof(*segment) + segment->frames.capacity + segment->span_capacity * sizeof(*segment->spans);
+}
+
+static void grew(struct hg_core *core, struct hg_segment *segment)
 {
     struct hg_group *group = segment->group;
     (void)hg_core_must(hg_buf_result(&segment->frames));
-    group->log_bytes += segment->frames.len - before;
-    core->stats.log_bytes += segment->frames.len - before;
+    size_t more = held_by(segment) - segment->held; /* nothing of it shrinks */
+    segment->held += more;
+    group->log_bytes += more;
+    core->stats.log_bytes += more;
     if (group->log_bytes > core->config->log_bytes_max && !group->full.owner)
         hg_list_push_back(&core->groups.full, &group->full);
 }
@@ -162,10 +173,9 @@ void hg_group_append_alive(struct hg_core *core, struct hg_group *group, bool al
         return;
     struct hg_slice pattern = group->interest->pattern;
     struct hg_segment *segment = segment_for(core, group, pattern.len + FRAME_OVERHEAD);
-    size_t before = segment->frames.len;
     hg_message_alive(&segment->frames, alive, pattern);
     segment->alive = alive ? HG_SEGMENT_SAYS_LIVE : HG_SEGMENT_SAYS_STALE;
-    grew(core, segment, before);
+    grew(core, segment);
 }
 
 static void put_span(struct hg_segment *segment, struct hg_attachment *attachment, hg_stream_id id)
@@ -195,6 +205,7 @@ static void count_event(struct hg_core *core, struct hg_segment *segment, struct
         segment->channel_events++;
     }
     core->stats.deliveries_offered += segment->group->member_count;
+    grew(core, segment);
 }
 
 void hg_group_append(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,
@@ -205,9 +216,7 @@ void hg_group_append(struct hg_core *core, struct hg_group *group, struct hg_att
     if (HG_MUTANT(SPURIOUS_GAP))
         hg_group_append_interruption(core, group);
     struct hg_segment *segment = segment_for(core, group, tail.len + FRAME_OVERHEAD);
-    size_t before = segment->frames.len;
     hg_message_event(&segment->frames, group->number, tail);
-    grew(core, segment, before);
     count_event(core, segment, attachment, id);
 }
 
@@ -215,9 +224,8 @@ static struct hg_segment *append_gap(struct hg_core *core, struct hg_group *grou
                                      const char *reason, uint64_t count)
 {
     struct hg_segment *segment = segment_for(core, group, topic.len + FRAME_OVERHEAD);
-    size_t before = segment->frames.len;
     hg_message_gap(&segment->frames, group->number, topic, reason, count);
-    grew(core, segment, before);
+    grew(core, segment);
     return segment;
 }
 
@@ -350,23 +358,68 @@ void hg_group_leave(struct hg_core *core, struct hg_sub *sub)
     set_next(core, sub, NULL);
 }
 
+static void add_fallen(struct hg_fall *fall, const struct hg_span *span)
+{
+    struct hg_attachment *attachment = span->attachment;
+    if (attachment->fallen > 0) {
+        fall->items[attachment->fallen - 1].span.last = span->last;
+        return;
+    }
+    if (fall->count == fall->capacity) {
+        size_t capacity = fall->capacity ? fall->capacity * 2 : 16;
+        struct hg_fallen *items = realloc(fall->items, capacity * sizeof(*items));
+        HG_ASSERT(items);
+        fall->items = items;
+        fall->capacity = capacity;
+    }
+    fall->items[fall->count++] = (struct hg_fallen){.span = *span};
+    attachment->fallen = fall->count;
+}
+
+/* What all who wait for this segment lose: looked up once for all of them, for there may be many, and many segments. */
+static void fall_begin(struct hg_core *core, const struct hg_segment *segment)
+{
+    struct hg_fall *fall = &core->groups.fall;
+    fall->interrupted = false;
+    count_from(segment, &fall->channel_events, &fall->stream_events);
+    for (; segment; segment = segment_after(segment)) {
+        fall->interrupted = fall->interrupted || segment->interrupted;
+        for (size_t i = 0; i < segment->span_count; i++)
+            if (segment->spans[i].attachment)
+                add_fallen(fall, &segment->spans[i]);
+    }
+}
+
+static void fall_end(struct hg_core *core)
+{
+    struct hg_fall *fall = &core->groups.fall;
+    for (size_t i = 0; i < fall->count; i++)
+        fall->items[i].span.attachment->fallen = 0;
+    fall->count = 0;
+}
+
 /* The segment the subscription needs next is to go. What was on a stream it gets by replay, what was on a channel is
  * lost, and said; it jumps to the end of the log, so that it is not pushed along segment by segment. */
 static void fall_off(struct hg_core *core, struct hg_sub *sub)
 {
-    uint64_t channel_events, stream_events;
-    count_from(sub->next, &channel_events, &stream_events);
-    core->stats.deliveries_gapped += channel_events;
-    core->stats.deliveries_replaced += stream_events;
-    sub->gap += channel_events;
+    const struct hg_fall *fall = &core->groups.fall;
+    core->stats.deliveries_gapped += fall->channel_events;
+    core->stats.deliveries_replaced += fall->stream_events;
+    sub->gap += fall->channel_events;
+    sub->interrupted = sub->interrupted || fall->interrupted;
     sub->jumped_stale = sub->group->interest->stale;
-    for (const struct hg_segment *segment = sub->next; segment; segment = segment_after(segment)) {
-        sub->interrupted = sub->interrupted || segment->interrupted;
-        for (size_t i = 0; i < segment->span_count; i++)
-            if (segment->spans[i].attachment)
-                hg_replay_extend(core, sub, segment->spans[i].attachment, segment->spans[i].first,
-                                 segment->spans[i].last);
+    for (struct hg_list_node *n = sub->replays.first; n; n = n->next) {
+        struct hg_replay *replay = HG_CONTAINER(n, struct hg_replay, in_sub);
+        if (replay->attachment->fallen == 0)
+            continue;
+        struct hg_fallen *fallen = &fall->items[replay->attachment->fallen - 1];
+        hg_replay_extend(replay, fallen->span.first, fallen->span.last);
+        fallen->extended = sub;
     }
+    for (size_t i = 0; i < fall->count; i++)
+        if (fall->items[i].extended != sub)
+            hg_replay_start(core, sub, fall->items[i].span.attachment, fall->items[i].span.first, true,
+                            fall->items[i].span.last, 0);
     if (sub->replays.count > 0)
         sub->state = HG_SUB_REPLAYING;
     set_next(core, sub, NULL);
@@ -379,6 +432,7 @@ static void evict(struct hg_core *core, struct hg_segment *segment)
     struct hg_group *group = segment->group;
     HG_ASSERT(&segment->in_log == group->log.first);
     size_t count = group->log.count;
+    fall_begin(core, segment);
     for (size_t i = 0; i < group->member_count && segment->waiting > 1; i++)
         if (group->members[i]->next == segment)
             fall_off(core, group->members[i]);
@@ -386,6 +440,7 @@ static void evict(struct hg_core *core, struct hg_segment *segment)
     for (size_t i = 0; i < group->member_count && group->log.count == count; i++)
         if (group->members[i]->next == segment)
             fall_off(core, group->members[i]);
+    fall_end(core);
     HG_ASSERT(group->log.count < count);
 }
 
@@ -434,7 +489,8 @@ void hg_groups_validate(const struct hg_core *core)
             for (size_t i = 0; i < group->member_count; i++)
                 waiting += group->members[i]->next == segment;
             HG_ASSERT(waiting == segment->waiting);
-            bytes += segment->frames.len;
+            HG_ASSERT(segment->held == held_by(segment));
+            bytes += segment->held;
             segments++;
         }
         HG_ASSERT(bytes == group->log_bytes);

@@ -15,6 +15,7 @@
     65536 /* a segment is closed when one more frame would pass this; a larger frame stands alone */
 
 struct hg_filter;
+struct hg_filter_entry;
 struct hg_session;
 struct hg_sub;
 
@@ -29,6 +30,7 @@ struct hg_segment {
     struct hg_list_node in_age; /* groups->by_age, oldest first */
     struct hg_group *group;
     struct hg_buf frames;
+    size_t held;      /* bytes of memory, all in all */
     uint64_t waiting; /* subscriptions whose next segment this is */
     uint64_t channel_events, stream_events;
     bool interrupted; /* holds a gap "disconnected" */
@@ -45,10 +47,10 @@ struct hg_group {
     struct hg_list_node in_all, in_interest;
     struct hg_list_node idle; /* groups->idle while nobody subscribes */
     struct hg_interest *interest;
-    struct hg_filter *filter;   /* a reference; NULL: every event */
-    uint32_t *slots;            /* of what it reads, in interest->fields */
-    struct hg_map_node by_text; /* interest->filtered */
-    uint64_t number;            /* "sub" on the wire */
+    struct hg_filter *filter;      /* a reference; NULL: every event */
+    struct hg_filter_entry *entry; /* in interest->index */
+    struct hg_map_node by_text;    /* interest->filtered */
+    uint64_t number;               /* "sub" on the wire */
 
     struct hg_sub **members; /* joined subscriptions; dense */
     size_t member_count, member_capacity;
@@ -64,8 +66,20 @@ struct hg_group {
     struct hg_list_node full;  /* groups->full while log_bytes > log_bytes_max */
 };
 
+/* Scratch of one eviction: what is lost from the evicted segment to the end of its log. */
+struct hg_fall {
+    uint64_t channel_events, stream_events;
+    bool interrupted;
+    struct hg_fallen {
+        struct hg_span span;           /* of one stream, over all segments */
+        const struct hg_sub *extended; /* the last one whose replay took it on */
+    } * items;
+    size_t count, capacity;
+};
+
 struct hg_groups {
     struct hg_list all, idle, dirty, full, by_age;
+    struct hg_fall fall;
     uint64_t next_number;
 };
 

@@ -4,8 +4,7 @@
 
 #include "base/assert.h"
 #include "core/state.h"
-#include "filter/fields.h"
-#include "filter/filter.h"
+#include "filter/index.h"
 #include "topic/pattern.h"
 #include "topic/template.h"
 
@@ -16,6 +15,36 @@ static struct hg_group *group_of(struct hg_list_node *node)
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
 
+static void free_interest(struct hg_core *core, struct hg_interest *interest)
+{
+    HG_ASSERT(interest->groups.count == 0 && interest->member_count == 0);
+    while (interest->attachments.first)
+        hg_source_detach(core, HG_CONTAINER(interest->attachments.first, struct hg_attachment, in_interest));
+    if (interest->wants_streams)
+        hg_discovery_remove(core, interest);
+    if (interest->type_request)
+        interest->type_request->object = NULL;
+    hg_list_unlink(&interest->in_auto);
+    hg_list_unlink(&interest->linger);
+    hg_list_remove(&core->interests.all, &interest->in_all);
+    hg_map_remove(&core->interests.map, &interest->node);
+    hg_map_done(&interest->filtered);
+    hg_filter_index_free(interest->index);
+    free((char *)interest->pattern.ptr);
+    free(interest);
+}
+
+/* What only lingers makes room for what somebody wants: else one client that comes and goes could keep all others out.
+ * False: nothing lingers. */
+static bool make_room(struct hg_core *core)
+{
+    hg_groups_reap(core);
+    struct hg_list_node *oldest = core->interests.lingering.first;
+    if (oldest)
+        free_interest(core, HG_CONTAINER(oldest, struct hg_interest, linger));
+    return oldest != NULL;
+}
+
 static hg_result follow(struct hg_core *core, struct hg_interest *interest, const struct hg_rule *rule,
                         enum hg_source_type type, struct hg_buf *message)
 {
@@ -24,7 +53,10 @@ static hg_result follow(struct hg_core *core, struct hg_interest *interest, cons
     (void)hg_core_must(type == HG_SOURCE_TYPE_PATTERN ? hg_template_glob(template, interest->pattern, &core->text)
                                                       : hg_template_expand(template, interest->pattern, &core->text));
     struct hg_source *source;
-    hg_result result = hg_source_get(core, type, hg_buf_slice(&core->text), interest->pattern, &source);
+    hg_result result;
+    do
+        result = hg_source_get(core, type, hg_buf_slice(&core->text), interest->pattern, &source);
+    while (result.code == HG_ERR_LIMIT_EXCEEDED && make_room(core));
     if (hg_ok(result)) {
         (void)hg_source_attach(core, source, interest, rule);
         return HG_OK;
@@ -71,25 +103,6 @@ static hg_result follow_pattern(struct hg_core *core, struct hg_interest *intere
     return HG_OK;
 }
 
-static void free_interest(struct hg_core *core, struct hg_interest *interest)
-{
-    HG_ASSERT(interest->groups.count == 0 && interest->member_count == 0);
-    while (interest->attachments.first)
-        hg_source_detach(core, HG_CONTAINER(interest->attachments.first, struct hg_attachment, in_interest));
-    if (interest->wants_streams)
-        hg_discovery_remove(core, interest);
-    if (interest->type_request)
-        interest->type_request->object = NULL;
-    hg_list_unlink(&interest->in_auto);
-    hg_list_unlink(&interest->linger);
-    hg_list_remove(&core->interests.all, &interest->in_all);
-    hg_map_remove(&core->interests.map, &interest->node);
-    hg_map_done(&interest->filtered);
-    hg_fields_free(interest->fields);
-    free((char *)interest->pattern.ptr);
-    free(interest);
-}
-
 hg_result hg_interest_get(struct hg_core *core, struct hg_slice pattern, struct hg_interest **ret_interest,
                           struct hg_buf *message)
 {
@@ -100,7 +113,7 @@ hg_result hg_interest_get(struct hg_core *core, struct hg_slice pattern, struct 
         return HG_OK;
     }
     hg_buf_clear(message);
-    if (core->interests.map.count >= core->config->groups_max) {
+    if (core->interests.map.count >= core->config->groups_max && !make_room(core)) {
         hg_buf_put_str(message, "The gateway holds as many distinct subscriptions as groups_max allows.");
         return HG_FAIL(LIMIT_EXCEEDED);
     }
@@ -196,16 +209,14 @@ void hg_interest_check_alive(struct hg_core *core, struct hg_interest *interest)
 void hg_interest_add_filter(struct hg_core *core, struct hg_group *group)
 {
     struct hg_interest *interest = group->interest;
-    if (!interest->fields)
-        (void)hg_core_must(hg_fields_new(core->hash_key, &interest->fields));
-    group->slots = hg_core_alloc((hg_filter_path_count(group->filter) + 1) * sizeof(*group->slots));
-    (void)hg_core_must(hg_fields_add_filter(interest->fields, group->filter, group->slots));
+    if (!interest->index)
+        (void)hg_core_must(hg_filter_index_new(core->hash_key, &interest->index));
+    (void)hg_core_must(hg_filter_index_add(interest->index, group->filter, group, &group->entry));
 }
 
 void hg_interest_remove_filter(struct hg_group *group)
 {
-    hg_fields_remove_filter(group->interest->fields, group->filter, group->slots);
-    free(group->slots);
+    hg_filter_index_remove(group->interest->index, group->entry);
 }
 
 static struct hg_scratch scratch_of(struct hg_core *core)
@@ -215,47 +226,97 @@ static struct hg_scratch scratch_of(struct hg_core *core)
     return (struct hg_scratch){core->filter_scratch, hg_core_filter_scratch_bytes(core), 0};
 }
 
-static bool passes(const struct hg_group *group, struct hg_scratch *scratch)
+static bool is_space(char c)
 {
-    return hg_filter_passes(group->filter, hg_fields_values(group->interest->fields), group->slots, scratch);
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-bool hg_interest_passes(struct hg_core *core, const struct hg_group *group, struct hg_slice topic, struct hg_slice json)
+/* Bytes that the envelope has found to be JSON are not checked again. */
+static struct hg_json known_json(struct hg_slice text)
+{
+    while (is_space(text.ptr[0]))
+        text = hg_slice_from(text, 1);
+    while (is_space(text.ptr[text.len - 1]))
+        text.len--;
+    switch (text.ptr[0]) {
+    case '{':
+        return (struct hg_json){HG_JSON_OBJECT, text};
+    case '[':
+        return (struct hg_json){HG_JSON_ARRAY, text};
+    case '"':
+        return (struct hg_json){HG_JSON_STRING, text};
+    case 'n':
+        return (struct hg_json){HG_JSON_NULL, text};
+    case 't':
+    case 'f':
+        return (struct hg_json){HG_JSON_BOOL, text};
+    default:
+        return (struct hg_json){HG_JSON_NUMBER, text};
+    }
+}
+
+static void extract(struct hg_interest *interest, struct hg_slice json, bool known, struct hg_slice topic,
+                    struct hg_scratch *scratch)
+{
+    if (known && json.len > 0)
+        hg_filter_index_extract_json(interest->index, known_json(json), topic, scratch);
+    else
+        hg_filter_index_extract(interest->index, json, topic, scratch);
+}
+
+bool hg_interest_passes(struct hg_core *core, const struct hg_group *group, struct hg_slice topic, struct hg_slice json,
+                        bool known)
 {
     if (!group->filter)
         return true;
     struct hg_scratch scratch = scratch_of(core);
-    hg_fields_extract(group->interest->fields, json, topic, &scratch);
-    return passes(group, &scratch);
+    extract(group->interest, json, known, topic, &scratch);
+    return hg_filter_index_test(group->interest->index, group->entry, &scratch);
 }
 
-static void offer_to(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,
-                     const struct hg_happening *happening)
+struct offer {
+    struct hg_core *core;
+    struct hg_attachment *attachment;
+    const struct hg_happening *happening;
+};
+
+static void offer_to(void *context, void *value)
 {
+    const struct offer *offer = context;
+    const struct hg_happening *happening = offer->happening;
     if (happening->fits)
-        hg_group_append(core, group, attachment, happening->id, happening->tail);
+        hg_group_append(offer->core, value, offer->attachment, happening->id, happening->tail);
     else
-        hg_group_append_oversize(core, group, attachment, happening->id, happening->topic);
+        hg_group_append_oversize(offer->core, value, offer->attachment, happening->id, happening->topic);
+}
+
+static void offer_to_match(void *context, void *value)
+{
+    if (!HG_MUTANT(FILTER_FORGETS))
+        offer_to(context, value);
 }
 
 void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, const struct hg_happening *happening)
 {
     struct hg_interest *interest = attachment->interest;
+    struct offer offer = {core, attachment, happening};
+    if (!happening->fits && !happening->json.ptr) {
+        /* Too large and in no payload field: nobody knows whose filters it would pass, so everybody is told. */
+        for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
+            offer_to(&offer, group_of(n));
+        return;
+    }
     if (interest->plain)
-        offer_to(core, interest->plain, attachment, happening);
+        offer_to(&offer, interest->plain);
     if (interest->filtered.count == 0)
         return;
     struct hg_scratch scratch = scratch_of(core);
-    /* Of one that is too large and in no payload field nobody knows whether it would pass: everybody is told. */
-    bool unknown = !happening->fits && !happening->json.ptr;
-    hg_fields_extract(interest->fields, happening->json, happening->topic, &scratch);
-    for (struct hg_list_node *n = interest->groups.first; n; n = n->next) {
-        struct hg_group *group = group_of(n);
-        if (!group->filter)
-            continue;
-        if (unknown || (passes(group, &scratch) ? !HG_MUTANT(FILTER_FORGETS) : HG_MUTANT(FILTER_IGNORED)))
-            offer_to(core, group, attachment, happening);
-    }
+    extract(interest, happening->json, happening->fits, happening->topic, &scratch);
+    hg_filter_index_match(interest->index, &scratch, offer_to_match, &offer);
+    if (HG_MUTANT(FILTER_IGNORED))
+        for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
+            if (group_of(n)->filter && !hg_filter_index_test(interest->index, group_of(n)->entry, &scratch))
+                offer_to(&offer, group_of(n));
 }
 
 void hg_interest_interrupted(struct hg_core *core, struct hg_interest *interest)

@@ -2,7 +2,8 @@
  * and the groups that share it, one for each distinct filter.
  *
  * It exists while a group does, and lingers for linger_ms after the last one, so that a reload of all pages does not
- * churn Redis. Ownership: an interest owns its attachments; groups are owned by groups.h. */
+ * churn Redis; not when groups_max or topics_max leave no room for others. Ownership: an interest owns its attachments;
+ * groups are owned by groups.h. */
 #ifndef HG_CORE_INTEREST_H
 #define HG_CORE_INTEREST_H
 
@@ -13,7 +14,8 @@
 #include "core/source.h"
 
 struct hg_core;
-struct hg_fields;
+struct hg_filter;
+struct hg_filter_index;
 struct hg_group;
 
 struct hg_interest {
@@ -31,14 +33,15 @@ struct hg_interest {
     uint64_t needs_pass;         /* ready after this discovery pass; 0: not waiting */
     bool undecided;              /* exact, "auto": the type is not known yet */
     bool full_told;              /* a stream was left out at topics_max, and members were told */
-    struct hg_list_node in_auto; /* discovery->undecided or ->watched */
+    uint64_t left_out_in;        /* the discovery pass that left out a stream last */
+    struct hg_list_node in_auto; /* a list of discovery's */
     struct hg_request *type_request;
 
     struct hg_list groups;
-    struct hg_group *plain;   /* of these, the one without a filter */
-    struct hg_map filtered;   /* the others, by the canonical text of their filters */
-    struct hg_fields *fields; /* what their filters read of an event; made with the first */
-    size_t member_count;      /* of all groups */
+    struct hg_group *plain;        /* of these, the one without a filter */
+    struct hg_map filtered;        /* the others, by the canonical text of their filters */
+    struct hg_filter_index *index; /* of their filters; made with the first */
+    size_t member_count;           /* of all groups */
 
     struct hg_list_node linger; /* interests->lingering */
     hg_time linger_until;
@@ -83,9 +86,9 @@ struct hg_happening {
     bool fits;              /* false: larger than event_bytes_max, so a gap of one takes its place */
 };
 void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, const struct hg_happening *happening);
-/* Whether an event passes one group's filter: for replays. */
-bool hg_interest_passes(struct hg_core *core, const struct hg_group *group, struct hg_slice topic,
-                        struct hg_slice json);
+/* Whether an event passes one group's filter: for replays. `known`: its bytes were found to be JSON. */
+bool hg_interest_passes(struct hg_core *core, const struct hg_group *group, struct hg_slice topic, struct hg_slice json,
+                        bool known);
 /* All members are told that a channel was not heard for a while, in order with their events. */
 void hg_interest_interrupted(struct hg_core *core, struct hg_interest *interest);
 /* All members are told that a stream is left out, in order with their events. */

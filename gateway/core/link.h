@@ -44,8 +44,9 @@ struct hg_link {
     struct hg_list requests;
     struct hg_backoff backoff;
     hg_time reopen_at; /* WAITING */
-    hg_time progress;  /* UP: the last answer, or the first request after all were answered */
-    hg_time ping_at;   /* listener, UP */
+    hg_time up_at;
+    hg_time progress; /* UP: the last that came, or the first request after all were answered */
+    hg_time ping_at;  /* listener, UP */
     uint64_t client_id;
     char *trouble; /* why it was lost last; NULL while all is well */
 };
@@ -69,6 +70,8 @@ struct hg_request *hg_link_send(struct hg_core *core, uint32_t link, enum hg_req
                                 const struct hg_slice *argv, size_t argc);
 /* An answer is expected that no command of its own caused (one SUBSCRIBE names many channels). */
 struct hg_request *hg_link_expect(struct hg_core *core, uint32_t link, enum hg_request_kind kind, void *object);
+/* Something came that answers no request: what was asked may stand behind more of that. */
+void hg_link_heard(struct hg_core *core, uint32_t link);
 /* The oldest request was answered. */
 void hg_link_answered(struct hg_core *core, uint32_t link, const struct hg_reply *reply);
 

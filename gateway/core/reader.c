@@ -206,21 +206,22 @@ static void read_streams(struct hg_core *core, struct hg_reader *reader)
         at = 5;
     }
     argv[at++] = HG_LIT("STREAMS");
-    struct hg_buf *ids = &core->text;
-    hg_buf_clear(ids);
+    struct hg_buf ids;
+    hg_buf_init(&ids, count * HG_STREAM_ID_TEXT_MAX);
     /* Reserved at once: the slices point into the buffer. */
-    HG_ASSERT(hg_buf_reserve(ids, count * HG_STREAM_ID_TEXT_MAX));
+    HG_ASSERT(hg_buf_reserve(&ids, count * HG_STREAM_ID_TEXT_MAX));
     reader->asked = ++core->readers.asked;
     for (struct hg_list_node *n = reader->sources.first; n; n = n->next, at++) {
         struct hg_source *source = HG_CONTAINER(n, struct hg_source, in_reader);
-        size_t start = ids->len;
-        hg_stream_id_put(ids, source->last);
+        size_t start = ids.len;
+        hg_stream_id_put(&ids, source->last);
         argv[at] = source->name;
-        argv[at + count] = hg_slice(ids->ptr + start, ids->len - start);
+        argv[at + count] = hg_slice(ids.ptr + start, ids.len - start);
         source->asked_in = reader->asked;
     }
     reader->changed = false;
     reader->read = hg_link_send(core, reader->link, HG_REQUEST_READ, reader, argv, at + count);
+    hg_buf_done(&ids);
     free(argv);
 }
 

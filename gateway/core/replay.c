@@ -15,21 +15,26 @@ static bool is_head(const struct hg_replay *replay)
     return replay->sub->replays.first == &replay->in_sub;
 }
 
-/* One replay of a subscription at a time, so that what is under way for one client stays bounded. */
+void hg_replays_unblock(struct hg_core *core, struct hg_session *session)
+{
+    if (session->replay || !session->writable || session->out.len >= HG_REPLAY_BYTES)
+        return;
+    struct hg_list_node *node = hg_list_pop_front(&session->replays_blocked);
+    if (!node)
+        return;
+    session->replay = HG_CONTAINER(node, struct hg_replay, ready);
+    hg_list_push_back(&core->replays.ready, node);
+}
+
+/* One replay of a client at a time, in turns: each page brings at least one event, however little room is left, so
+ * several at once could bring more than the client has room for. */
 static void make_ready(struct hg_core *core, struct hg_replay *replay)
 {
     if (!is_head(replay) || replay->request || replay->ready.owner)
         return;
     struct hg_session *session = replay->sub->session;
-    bool room = session->writable && session->out.len < HG_REPLAY_BYTES;
-    hg_list_push_back(room ? &core->replays.ready : &session->replays_blocked, &replay->ready);
-}
-
-void hg_replays_unblock(struct hg_core *core, struct hg_session *session)
-{
-    struct hg_list_node *node;
-    while ((node = hg_list_pop_front(&session->replays_blocked)))
-        hg_list_push_back(&core->replays.ready, node);
+    hg_list_push_back(&session->replays_blocked, &replay->ready);
+    hg_replays_unblock(core, session);
 }
 
 void hg_replay_start(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, hg_stream_id from,
@@ -51,21 +56,13 @@ void hg_replay_start(struct hg_core *core, struct hg_sub *sub, struct hg_attachm
     make_ready(core, replay);
 }
 
-void hg_replay_extend(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, hg_stream_id first,
-                      hg_stream_id last)
+void hg_replay_extend(struct hg_replay *replay, hg_stream_id first, hg_stream_id last)
 {
-    for (struct hg_list_node *n = sub->replays.first; n; n = n->next) {
-        struct hg_replay *replay = HG_CONTAINER(n, struct hg_replay, in_sub);
-        if (replay->attachment != attachment)
-            continue;
-        if (!replay->more && replay->request) {
-            replay->more = true;
-            replay->more_from = first;
-        }
-        replay->until = last;
-        return;
+    if (!replay->more && replay->request) {
+        replay->more = true;
+        replay->more_from = first;
     }
-    hg_replay_start(core, sub, attachment, first, true, last, 0);
+    replay->until = last;
 }
 
 void hg_replay_free(struct hg_core *core, struct hg_replay *replay)
@@ -75,11 +72,14 @@ void hg_replay_free(struct hg_core *core, struct hg_replay *replay)
         replay->request->object = NULL;
         core->replays.running--;
     }
+    if (sub->session->replay == replay)
+        sub->session->replay = NULL;
     hg_list_unlink(&replay->ready);
     hg_list_remove(&sub->replays, &replay->in_sub);
     free(replay);
     if (sub->replays.first)
         make_ready(core, HG_CONTAINER(sub->replays.first, struct hg_replay, in_sub));
+    hg_replays_unblock(core, sub->session);
 }
 
 static void finish(struct hg_core *core, struct hg_replay *replay)
@@ -105,7 +105,7 @@ static bool passes(struct hg_core *core, const struct hg_replay *replay, const s
     if (!group->filter)
         return true;
     bool fits = hg_source_put_entry(core, attachment->rule, attachment->source->topic, entry, &json, &tail);
-    return (!fits && !json.ptr) || hg_interest_passes(core, group, attachment->source->topic, json);
+    return (!fits && !json.ptr) || hg_interest_passes(core, group, attachment->source->topic, json, fits);
 }
 
 /* Looks for the place `last` entries that pass before the end: pages backwards, of which only ids are kept. */
@@ -166,7 +166,7 @@ static void deliver(struct hg_core *core, struct hg_replay *replay, const struct
         struct hg_slice json, tail, topic = replay->attachment->source->topic;
         bool fits = hg_source_put_entry(core, replay->attachment->rule, topic, &entry, &json, &tail);
         bool unknown = !fits && !json.ptr;
-        if (!unknown && !hg_interest_passes(core, replay->sub->group, topic, json)) {
+        if (!unknown && !hg_interest_passes(core, replay->sub->group, topic, json, fits)) {
             last = entry.id;
             continue;
         }
@@ -201,6 +201,7 @@ void hg_replay_page(struct hg_core *core, struct hg_replay *replay, const struct
     if (!replay)
         return;
     replay->request = NULL;
+    replay->sub->session->replay = NULL;
     core->replays.running--;
     if (!reply) {
         make_ready(core, replay);

@@ -4,7 +4,7 @@
  * A replay ends at `until`, the source's place when the subscription was pinned to the log; what comes later is in the
  * log, so the two meet without a hole or a double. One entry more than needed is read with each page: its id is known
  * to exist, and if the next page does not begin with it, the stream was trimmed in between and the client is told a
- * gap. One page is under way for a replay at a time, and at most HG_REPLAYS_RUNNING for all. */
+ * gap. One page is under way for a session at a time, and at most HG_REPLAYS_RUNNING for all. */
 #ifndef HG_CORE_REPLAY_H
 #define HG_CORE_REPLAY_H
 
@@ -47,9 +47,8 @@ struct hg_replays {
  */
 void hg_replay_start(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, hg_stream_id from,
                      bool from_exists, hg_stream_id until, uint64_t last);
-/* The subscription fell behind the log: `first` to `last` of a stream are to be replayed, after what is already. */
-void hg_replay_extend(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, hg_stream_id first,
-                      hg_stream_id last);
+/* The subscription fell behind the log: `first` to `last` of the stream are to be replayed, after what is already. */
+void hg_replay_extend(struct hg_replay *replay, hg_stream_id first, hg_stream_id last);
 void hg_replay_free(struct hg_core *core, struct hg_replay *replay);
 void hg_replay_page(struct hg_core *core, struct hg_replay *replay, const struct hg_reply *reply);
 /* The session has room again. */

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "core/state.h"
+#include "filter/explain.h"
 #include "filter/filter.h"
 #include "wire/frame.h"
 #include "wire/message.h"
@@ -11,7 +12,7 @@
 #define SLICES             32u   /* pings are spread over the period in so many parts */
 #define WRITES_PER_TURN    4096u /* then accepts, emits and Redis get their turn */
 #define WRITES_PER_SESSION 4u
-#define UPDATE_RETRY_MS    1000u
+#define RETRY_MS           1000u
 #define KEEP_BYTES         512u /* of `out`, while nothing is in it */
 #define NO_SLOT            UINT32_MAX
 
@@ -129,7 +130,8 @@ static void free_subs(struct hg_core *core, struct hg_session *session)
     free(session->subs);
     session->subs = NULL;
     session->sub_capacity = 0;
-    HG_ASSERT(session->waits.count == 0 && session->lagging.count == 0 && session->replays_blocked.count == 0);
+    HG_ASSERT(session->waits.count == 0 && session->lagging.count == 0 && session->replays_blocked.count == 0 &&
+              !session->replay);
 }
 
 void hg_session_free(struct hg_core *core, struct hg_session *session)
@@ -260,21 +262,29 @@ static struct hg_sub *new_sub(struct hg_core *core, struct hg_session *session, 
     return sub;
 }
 
-/* The group a command means; NULL: refused, and told so. `report` then holds a hint, or nothing. */
+/* The filter a command holds, NULL for none; false: refused, and told so. `report` then holds a hint, or nothing. */
+static bool filter_of(struct hg_core *core, struct hg_session *session, const struct hg_command *command,
+                      struct hg_filter **ret_filter, struct hg_filter_report *report)
+{
+    struct hg_json json;
+    *report = (struct hg_filter_report){.at = 0};
+    *ret_filter = NULL;
+    if (command->filter.len == 0)
+        return true;
+    HG_ASSERT(hg_ok(hg_json_parse(command->filter, &json, NULL)));
+    hg_result result = hg_core_must(hg_filter_parse_json(json, ret_filter, report));
+    if (!hg_ok(result))
+        hg_session_error(core, session, command->ref, result.code, hg_slice_str(report->text), report->at, 0);
+    return hg_ok(result);
+}
+
+/* The group a command means; NULL: refused, and told so. */
 static struct hg_group *group_for(struct hg_core *core, struct hg_session *session, struct hg_interest *interest,
                                   const struct hg_command *command, struct hg_filter_report *report)
 {
-    struct hg_filter *filter = NULL;
-    struct hg_json json;
-    *report = (struct hg_filter_report){.at = 0};
-    if (command->filter.len > 0) {
-        HG_ASSERT(hg_ok(hg_json_parse(command->filter, &json, NULL)));
-        hg_result result = hg_core_must(hg_filter_parse_json(json, &filter, report));
-        if (!hg_ok(result)) {
-            hg_session_error(core, session, command->ref, result.code, hg_slice_str(report->text), report->at, 0);
-            return NULL;
-        }
-    }
+    struct hg_filter *filter;
+    if (!filter_of(core, session, command, &filter, report))
+        return NULL;
     struct hg_group *group = NULL;
     hg_result result = hg_group_get(core, interest, filter, &group, &core->message);
     hg_filter_unref(filter);
@@ -309,6 +319,12 @@ void hg_session_subscribe(struct hg_core *core, struct hg_session *session, cons
         hg_session_error(core, session, command->ref, HG_ERR_LIMIT_EXCEEDED,
                          HG_LIT("This connection has as many subscriptions as subscriptions_per_session_max allows."),
                          SIZE_MAX, 0);
+        return;
+    }
+    if (session->waits.count >= core->config->subscriptions_per_session_max) {
+        hg_group_check_idle(core, group);
+        hg_session_error(core, session, command->ref, HG_ERR_TOO_MANY_REQUESTS,
+                         HG_LIT("Too many subscribes of this connection wait for Redis."), SIZE_MAX, RETRY_MS);
         return;
     }
     if (!sub) {
@@ -359,6 +375,8 @@ void hg_sub_activate(struct hg_core *core, struct hg_sub *sub)
     answer_waits(core, sub);
     if (session->state != HG_SESSION_OPEN)
         return;
+    if (sub->group->interest->full_told)
+        hg_message_gap(&session->out, sub->group->number, sub->group->interest->pattern, "overflow", 0);
     if (sub->from == HG_FROM_LIVE)
         return;
     sub->tell_caught_up = true;
@@ -445,7 +463,7 @@ void hg_session_update(struct hg_core *core, struct hg_session *session, const s
     if (sub->update) {
         hg_session_error(core, session, command->ref, HG_ERR_TOO_MANY_REQUESTS,
                          HG_LIT("An update of this subscription is under way; wait for its answer."), SIZE_MAX,
-                         UPDATE_RETRY_MS);
+                         RETRY_MS);
         return;
     }
     struct hg_filter_report report;
@@ -535,12 +553,32 @@ static void expire_updates(struct hg_core *core)
             continue;
         struct hg_session *session = update->sub->session;
         hg_session_error(core, session, hg_slice(update->text, update->ref_len), HG_ERR_UNAVAILABLE,
-                         HG_LIT("The filter was not changed: this client is too far behind."), SIZE_MAX,
-                         UPDATE_RETRY_MS);
+                         HG_LIT("The filter was not changed: this client is too far behind."), SIZE_MAX, RETRY_MS);
         if (session->state != HG_SESSION_OPEN)
             return; /* closed over its answers, and its updates are freed */
         free_update(core, update);
     }
+}
+
+void hg_session_explain(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
+{
+    struct hg_filter *filter;
+    struct hg_filter_report report;
+    if (!filter_of(core, session, command, &filter, &report))
+        return;
+    struct hg_slice hint = hg_slice_str(report.text);
+    size_t mark;
+    hg_session_answer_begin(session, &mark);
+    if (command->event.len == 0) {
+        hg_message_ok_hint(&session->out, command->ref, hint);
+    } else {
+        hg_buf_clear(&core->tail);
+        bool passes = false;
+        (void)hg_core_must(hg_filter_explain_json(filter, command->event, command->topic, &core->tail, &passes));
+        hg_message_ok_explain(&session->out, command->ref, passes, hg_buf_slice(&core->tail), hint);
+    }
+    hg_session_answer_end(core, session, mark);
+    hg_filter_unref(filter);
 }
 
 void hg_session_unsubscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
@@ -647,6 +685,11 @@ static bool stands_alone(const struct hg_session *session, const struct hg_sub *
 /* Sends what there is; true when something is left although the socket takes more. */
 static bool flush(struct hg_core *core, struct hg_session *session)
 {
+    /* Something that it had to be told did not fit, wherever that was: it must not go on as if nothing was missing. */
+    if (!hg_ok(hg_buf_result(&session->out))) {
+        hg_session_close(core, session, HG_CLOSE_TOO_MANY);
+        return false;
+    }
     for (unsigned i = 0; i < WRITES_PER_SESSION && session->writable && has_something(session); i++) {
         struct hg_list_node *first = session->lagging.first;
         struct hg_sub *sub = first ? HG_CONTAINER(first, struct hg_sub, lagging) : NULL;
@@ -780,7 +823,7 @@ void hg_sessions_shutdown(struct hg_core *core)
         if (!session || session->state != HG_SESSION_OPEN)
             continue;
         flush(core, session);
-        if (session->writable) {
+        if (session->state == HG_SESSION_OPEN && session->writable) {
             hg_message_goodbye(&session->out, "restart", 500 + hg_prng_below(&core->prng, 4500));
             (void)hg_core_must(hg_buf_result(&session->out));
             hand_over(core, session, hg_buf_slice(&session->out), 0);
@@ -819,6 +862,8 @@ void hg_sessions_validate(const struct hg_core *core)
         HG_ASSERT(!session->dirty.owner || session->writable);
         bool owed = session->state == HG_SESSION_OPEN && session->writable && has_something(session);
         HG_ASSERT(!owed || session->dirty.owner);
+        bool room = session->writable && session->out.len < HG_REPLAY_BYTES;
+        HG_ASSERT(!room || session->replay || session->replays_blocked.count == 0);
         for (uint32_t j = 0; j < session->sub_count; j++) {
             const struct hg_sub *sub = session->subs[j];
             HG_ASSERT(sub->session == session);

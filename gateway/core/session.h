@@ -14,6 +14,8 @@
 #include "wire/close.h"
 #include "wire/command.h"
 
+struct hg_replay;
+
 #define HG_WRITE_BYTES  65536  /* more than this is not gathered into one write */
 #define HG_REPLAY_BYTES 131072 /* a replay stops filling `out` past this */
 
@@ -70,8 +72,9 @@ struct hg_session {
     struct hg_sub **subs;
     uint32_t sub_count, sub_capacity;
     struct hg_list lagging;
-    struct hg_list waits;
-    struct hg_list replays_blocked; /* until there is room in `out` */
+    struct hg_list waits;           /* at most subscriptions_per_session_max */
+    struct hg_list replays_blocked; /* until there is room in `out`, and their turn comes */
+    struct hg_replay *replay;       /* whose turn it is: it waits in replays->ready or for its page; NULL: nobody's */
     struct hg_buf out;
     size_t answer_bytes;       /* of `out`, what answers commands */
     struct hg_list_node dirty; /* sessions->dirty */
@@ -115,6 +118,7 @@ void hg_session_error(struct hg_core *core, struct hg_session *session, struct h
 void hg_session_touch(struct hg_core *core, struct hg_session *session);
 
 void hg_session_subscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
+void hg_session_explain(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
 void hg_session_update(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
 /* Changes of filter whose subscriptions have everything of their old groups; between two turns. */
 void hg_sessions_update(struct hg_core *core);

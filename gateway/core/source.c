@@ -18,6 +18,7 @@ void hg_sources_init(struct hg_core *core)
 {
     for (int type = 0; type < 3; type++)
         hg_map_init(&core->sources.maps[type], core->hash_key);
+    core->sources.retry_at = HG_TIME_NEVER;
 }
 
 size_t hg_sources_count(const struct hg_core *core)
@@ -29,6 +30,13 @@ struct hg_source *hg_source_find(const struct hg_core *core, enum hg_source_type
 {
     struct hg_map_node *node = hg_map_find(&core->sources.maps[type], name);
     return node ? HG_CONTAINER(node, struct hg_source, node) : NULL;
+}
+
+/* Where it is asked for. */
+_Static_assert(HG_LINK_LISTENER == 0 && HG_LINK_COMMANDER == 1, "they index sources->wanted");
+static uint32_t link_of(const struct hg_source *source)
+{
+    return source->type == HG_SOURCE_TYPE_STREAM ? HG_LINK_COMMANDER : HG_LINK_LISTENER;
 }
 
 hg_result hg_source_get(struct hg_core *core, enum hg_source_type type, struct hg_slice name, struct hg_slice topic,
@@ -52,7 +60,7 @@ hg_result hg_source_get(struct hg_core *core, enum hg_source_type type, struct h
     hg_backoff_init(&source->backoff, hg_ms(RETRY_MIN_MS), hg_ms(RETRY_MAX_MS));
     (void)hg_core_must(hg_map_insert(&core->sources.maps[type], &source->node, source->name));
     hg_list_push_back(&core->sources.all[type], &source->in_all);
-    hg_list_push_back(&core->sources.wanted, &source->todo);
+    hg_list_push_back(&core->sources.wanted[link_of(source)], &source->todo);
     *ret_source = source;
     return HG_OK;
 }
@@ -89,6 +97,7 @@ void hg_sources_done(struct hg_core *core)
         HG_ASSERT(core->sources.all[type].count == 0);
         hg_map_done(&core->sources.maps[type]);
     }
+    free(core->sources.trouble);
 }
 
 struct hg_attachment *hg_source_attach(struct hg_core *core, struct hg_source *source, struct hg_interest *interest,
@@ -123,6 +132,12 @@ hg_stream_id hg_attachment_place(const struct hg_attachment *attachment)
     return hg_stream_id_max(attachment->source->last, attachment->after);
 }
 
+static void set_retry(struct hg_core *core, struct hg_source *source, hg_dur pause)
+{
+    source->retry_at = hg_time_add(core->now, pause);
+    core->sources.retry_at = hg_time_min(core->sources.retry_at, source->retry_at);
+}
+
 static void set_state(struct hg_core *core, struct hg_source *source, enum hg_source_state state)
 {
     static const uint8_t may[] = {
@@ -136,7 +151,7 @@ static void set_state(struct hg_core *core, struct hg_source *source, enum hg_so
     source->state = state;
     hg_list_unlink(&source->todo);
     if (state == HG_SOURCE_WANTED)
-        hg_list_push_back(&core->sources.wanted, &source->todo);
+        hg_list_push_back(&core->sources.wanted[link_of(source)], &source->todo);
     else if (state == HG_SOURCE_BROKEN)
         hg_list_push_back(&core->sources.broken, &source->todo);
     if (was_ready == is_ready)
@@ -172,20 +187,36 @@ void hg_source_set_alive(struct hg_core *core, struct hg_source *source, bool al
     }
 }
 
+/* Said once: for each source; and for all that patterns bring together, since these are found anew in every pass. */
+static void tell_trouble(struct hg_core *core, struct hg_source *source, struct hg_slice words)
+{
+    bool exact = source->type != HG_SOURCE_TYPE_STREAM;
+    for (struct hg_list_node *n = source->attachments.first; n && !exact; n = n->next)
+        exact = HG_CONTAINER(n, struct hg_attachment, in_source)->interest->exact;
+    if (source->trouble && hg_slice_is(words, source->trouble))
+        return;
+    free(source->trouble);
+    source->trouble = hg_core_copy(words);
+    if (!exact) {
+        if (core->sources.trouble && hg_slice_is(words, core->sources.trouble))
+            return;
+        free(core->sources.trouble);
+        core->sources.trouble = hg_core_copy(words);
+    }
+    hg_core_log(core, HG_LOG_WARNING, "redis refuses %s '%.*s': %.*s; trying again",
+                source->type == HG_SOURCE_TYPE_STREAM ? "stream" : "channel", HG_SLICE_ARG(source->name),
+                HG_SLICE_ARG(words));
+}
+
 /* Redis said no. What cannot heal by waiting is told to those who wait for it at once. */
 static void set_broken(struct hg_core *core, struct hg_source *source, struct hg_slice words)
 {
     bool wrong_type = hg_slice_starts(words, HG_LIT("WRONGTYPE"));
     bool denied = hg_slice_starts(words, HG_LIT("NOPERM"));
     bool may_be_no_stream = core->discovery.without_type && source->type == HG_SOURCE_TYPE_STREAM && wrong_type;
-    if (!may_be_no_stream && (!source->trouble || !hg_slice_is(words, source->trouble))) {
-        hg_core_log(core, HG_LOG_WARNING, "redis refuses %s '%.*s': %.*s; trying again",
-                    source->type == HG_SOURCE_TYPE_STREAM ? "stream" : "channel", HG_SLICE_ARG(source->name),
-                    HG_SLICE_ARG(words));
-        free(source->trouble);
-        source->trouble = hg_core_copy(words);
-    }
-    source->retry_at = hg_time_add(core->now, hg_backoff_next(&source->backoff, &core->prng));
+    if (!may_be_no_stream)
+        tell_trouble(core, source, words);
+    set_retry(core, source, hg_backoff_next(&source->backoff, &core->prng));
     set_state(core, source, HG_SOURCE_BROKEN);
     if (source->placed)
         hg_source_set_alive(core, source, false);
@@ -317,7 +348,7 @@ void hg_source_inspected(struct hg_core *core, struct hg_source *source, const s
         hg_reader_remove(core, source);
         set_broken(core, source, HG_LIT("WRONGTYPE the key is not a stream any more"));
     } else {
-        source->retry_at = hg_time_add(core->now, hg_backoff_next(&source->backoff, &core->prng));
+        set_retry(core, source, hg_backoff_next(&source->backoff, &core->prng));
     }
 }
 
@@ -484,53 +515,53 @@ void hg_sources_listener_lost(struct hg_core *core)
         }
 }
 
+/* `retry_at` of all is not after that of any, so that the list is walked only when one of them may be due. */
 static void retry_broken(struct hg_core *core)
 {
+    struct hg_sources *sources = &core->sources;
+    if (!hg_time_reached(sources->retry_at, core->now))
+        return;
+    sources->retry_at = HG_TIME_NEVER;
     struct hg_list_node *next;
-    for (struct hg_list_node *n = core->sources.broken.first; n; n = next) {
+    for (struct hg_list_node *n = sources->broken.first; n; n = next) {
         next = n->next;
         struct hg_source *source = HG_CONTAINER(n, struct hg_source, todo);
-        if (!hg_time_reached(source->retry_at, core->now))
-            continue;
-        if (!source->placed) {
+        if (!hg_time_reached(source->retry_at, core->now)) {
+            sources->retry_at = hg_time_min(sources->retry_at, source->retry_at);
+        } else if (!source->placed) {
             set_state(core, source, HG_SOURCE_WANTED);
         } else {
-            source->retry_at = hg_time_add(core->now, hg_ms(RETRY_MAX_MS));
+            set_retry(core, source, hg_ms(RETRY_MAX_MS));
             hg_source_inspect(core, source);
         }
     }
 }
 
+static void ask(struct hg_core *core, struct hg_source *source)
+{
+    if (source->type == HG_SOURCE_TYPE_STREAM) {
+        struct hg_slice argv[] = {HG_LIT("XREVRANGE"), source->name,    HG_LIT("+"),
+                                  HG_LIT("-"),         HG_LIT("COUNT"), HG_LIT("1")};
+        source->request = hg_link_send(core, link_of(source), HG_REQUEST_LOCATE, source, argv, 6);
+    } else {
+        struct hg_slice argv[] = {source->type == HG_SOURCE_TYPE_CHANNEL ? HG_LIT("SUBSCRIBE") : HG_LIT("PSUBSCRIBE"),
+                                  source->name};
+        source->request = hg_link_send(core, link_of(source), HG_REQUEST_SUBSCRIBE, source, argv, 2);
+    }
+    set_state(core, source, HG_SOURCE_ASKED);
+}
+
 void hg_sources_pump(struct hg_core *core)
 {
     retry_broken(core);
-    struct hg_list_node *next;
-    for (struct hg_list_node *n = core->sources.wanted.first; n; n = next) {
-        next = n->next;
-        struct hg_source *source = HG_CONTAINER(n, struct hg_source, todo);
-        bool stream = source->type == HG_SOURCE_TYPE_STREAM;
-        uint32_t link = stream ? HG_LINK_COMMANDER : HG_LINK_LISTENER;
-        if (!hg_link_is_up(core, link))
-            continue;
-        if (stream) {
-            struct hg_slice argv[] = {HG_LIT("XREVRANGE"), source->name,    HG_LIT("+"),
-                                      HG_LIT("-"),         HG_LIT("COUNT"), HG_LIT("1")};
-            source->request = hg_link_send(core, link, HG_REQUEST_LOCATE, source, argv, 6);
-        } else {
-            struct hg_slice argv[] = {
-                source->type == HG_SOURCE_TYPE_CHANNEL ? HG_LIT("SUBSCRIBE") : HG_LIT("PSUBSCRIBE"), source->name};
-            source->request = hg_link_send(core, link, HG_REQUEST_SUBSCRIBE, source, argv, 2);
-        }
-        set_state(core, source, HG_SOURCE_ASKED);
-    }
+    for (uint32_t link = HG_LINK_LISTENER; link <= HG_LINK_COMMANDER; link++)
+        while (hg_link_is_up(core, link) && core->sources.wanted[link].first)
+            ask(core, HG_CONTAINER(core->sources.wanted[link].first, struct hg_source, todo));
 }
 
 hg_time hg_sources_deadline(const struct hg_core *core)
 {
-    hg_time deadline = HG_TIME_NEVER;
-    for (struct hg_list_node *n = core->sources.broken.first; n; n = n->next)
-        deadline = hg_time_min(deadline, HG_CONTAINER(n, struct hg_source, todo)->retry_at);
-    return deadline;
+    return core->sources.broken.count > 0 ? core->sources.retry_at : HG_TIME_NEVER;
 }
 
 void hg_sources_validate(const struct hg_core *core)
@@ -542,8 +573,10 @@ void hg_sources_validate(const struct hg_core *core)
             struct hg_source *source = HG_CONTAINER(n, struct hg_source, in_all);
             HG_ASSERT(source->attachments.count > 0);
             hg_list_validate(&source->attachments);
-            HG_ASSERT((source->state == HG_SOURCE_WANTED) == hg_list_contains(&core->sources.wanted, &source->todo));
+            HG_ASSERT((source->state == HG_SOURCE_WANTED) ==
+                      hg_list_contains(&core->sources.wanted[link_of(source)], &source->todo));
             HG_ASSERT((source->state == HG_SOURCE_BROKEN) == hg_list_contains(&core->sources.broken, &source->todo));
+            HG_ASSERT(source->state != HG_SOURCE_BROKEN || !hg_time_before(source->retry_at, core->sources.retry_at));
             HG_ASSERT(source->state != HG_SOURCE_ASKED || source->request);
             HG_ASSERT(!source->request || source->request->object == source);
             bool read = type == HG_SOURCE_TYPE_STREAM && source->state == HG_SOURCE_READY;

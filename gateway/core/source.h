@@ -60,6 +60,7 @@ struct hg_attachment {
     const struct hg_rule *rule;
     bool whole;         /* the stream is wanted from its first entry; until then nobody new may join the group */
     hg_stream_id after; /* only newer entries of a stream are for the interest */
+    size_t fallen;      /* one past its place in groups->fall, 0: none */
 };
 
 /* Up to where the group has got the stream. */
@@ -68,7 +69,10 @@ hg_stream_id hg_attachment_place(const struct hg_attachment *attachment);
 struct hg_sources {
     struct hg_map maps[3]; /* one a type */
     struct hg_list all[3];
-    struct hg_list wanted, broken;
+    struct hg_list wanted[2]; /* of the listener and of the commander */
+    struct hg_list broken;
+    hg_time retry_at; /* no BROKEN one is due before */
+    char *trouble;    /* Redis's words about streams that patterns brought, said last */
 };
 
 /* The source, made if need be. Errors: LIMIT_EXCEEDED at topics_max; BAD_REQUEST when the Redis name is followed under

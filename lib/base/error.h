@@ -41,7 +41,7 @@ enum hg_error_class {
     X(FILTER_INVALID,    PEER,  120, "filter_invalid",      400, "The filter does not parse.")                         \
     X(EVENT_INVALID,     PEER,  121, "event_invalid",       422, "The event is not valid.")                            \
     X(ID_CONFLICT,       PEER,  122, "id_conflict",         409, "This id was used for a different event.")            \
-    X(EVENT_TOO_LARGE,   PEER,  123, "event_too_large",     413, "The event is larger than the gateway accepts.")
+    X(EVENT_TOO_LARGE,   PEER,  123, "event_too_large",     413, "The event is larger than event_bytes_max.")
 /* clang-format on */
 
 enum hg_error {

@@ -44,11 +44,11 @@ static struct hg_value contains(struct hg_value x, const struct hg_value *elemen
     return hg_value_bool(found != negated);
 }
 
-static struct hg_value like(struct hg_value x, struct hg_value pattern, bool negated, bool strict,
-                            struct hg_scratch *scratch)
+static struct hg_value like(struct hg_value x, struct hg_value pattern, bool negated, bool strict)
 {
-    size_t used = scratch->used;
-    struct hg_value text = hg_cast_text(x, scratch);
+    char made[HG_NUMBER_TEXT_MAX];
+    struct hg_scratch scratch = {made, sizeof(made), 0};
+    struct hg_value text = hg_cast_text(x, &scratch);
     struct hg_value result;
     if (text.error)
         result = hg_value_fail(HG_VALUE_BOOL, strict ? text.error : HG_VALUE_OK);
@@ -56,7 +56,6 @@ static struct hg_value like(struct hg_value x, struct hg_value pattern, bool neg
         result = hg_value_bool(hg_like_match(hg_value_text(text), hg_value_text(pattern)) != negated);
     if (!strict && !x.error && text.error == HG_VALUE_CAST && negated)
         result = hg_value_bool(true); /* it is there, and no text: as with != */
-    scratch->used = used;
     return result;
 }
 
@@ -131,7 +130,7 @@ static struct hg_value run(const struct hg_filter *filter, const struct hg_value
             top[-1] = calculate((char)i.arg, top[-1], top[0], i.strict);
             break;
         case HG_OP_LIKE:
-            top[-1] = like(top[-1], constants[i.a], i.arg, i.strict, scratch);
+            top[-1] = like(top[-1], constants[i.a], i.arg, i.strict);
             break;
         case HG_OP_IN:
             top -= i.a;

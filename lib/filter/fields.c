@@ -12,12 +12,13 @@
 
 /* A step of a path. Number 0 is the event itself. */
 struct place {
-    uint32_t parent, first_child, next_sibling, child_count;
+    uint32_t parent; /* NONE: free, or number 0 */
+    uint32_t first_child, next_sibling, child_count;
     uint32_t next_in_bucket;
     uint32_t slot;
     uint32_t paths;     /* that end here or below */
     uint32_t index;     /* of an index step */
-    char *name;         /* of a name step; NULL: an index step, or free */
+    char *name;         /* of a name step; NULL: an index step */
     uint32_t name_len;
     uint32_t index_end; /* above all indexes among the children */
     uint64_t lengths;   /* bit n: some child's name has n bytes, modulo 64 */
@@ -132,7 +133,7 @@ static hg_result grow_places(struct hg_fields *f)
     for (uint32_t i = 0; i < capacity; i++)
         buckets[i] = NONE;
     for (uint32_t i = 1; i < f->place_count; i++)
-        if (f->places[i].paths > 0)
+        if (f->places[i].parent != NONE) /* not free; a path that is being made may be counted nowhere yet */
             put_into_bucket(f, i);
     return HG_OK;
 }
@@ -206,6 +207,7 @@ static void drop_places(struct hg_fields *f, uint32_t number)
         *at = place->next_in_bucket;
         free(place->name);
         place->name = NULL;
+        place->parent = NONE;
         place->next_sibling = f->first_free_place;
         f->first_free_place = number;
         f->places[parent].child_count--;

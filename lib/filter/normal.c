@@ -148,7 +148,7 @@ static bool is_plain_strict(const struct hg_tree *tree, const struct hg_node *no
            right->value.type == HG_VALUE_STRING;
 }
 
-/* SQL{a AND b} is true when both SQL{a} and SQL{b} are. */
+/* SQL{a AND b} is true when both SQL{a} and SQL{b} are, a and b being cast to truth as AND does. */
 static bool is_and(const struct hg_tree *tree, uint16_t number)
 {
     const struct hg_node *node = &tree->nodes[number];
@@ -163,14 +163,15 @@ static bool is_truth(const struct hg_node *node)
            node->kind != HG_NODE_NEGATE && node->kind != HG_NODE_CALL;
 }
 
-static hg_result put_sql(struct writer *w, uint16_t inner, enum tightness least)
+/* `operand`: of an AND. */
+static hg_result put_sql(struct writer *w, uint16_t inner, bool operand, enum tightness least)
 {
     const struct hg_node *node = node_of(w, inner);
     if (is_plain_strict(w->tree, node))
         return put(w, inner, least);
-    hg_buf_put_str(w->into, "SQL{");
+    hg_buf_put_str(w->into, operand && !is_truth(node) ? "SQL{BOOL(" : "SQL{");
     HG_TRY(put(w, inner, LOGIC));
-    hg_buf_put_char(w->into, '}');
+    hg_buf_put_str(w->into, operand && !is_truth(node) ? ")}" : "}");
     return hg_buf_result(w->into);
 }
 
@@ -187,7 +188,7 @@ static hg_result gather(struct writer *w, uint16_t number, enum hg_node_kind kin
         return HG_OK;
     }
     size_t from = w->into->len;
-    HG_TRY(sql ? put_sql(w, number, COMPARISON) : put(w, number, COMPARISON));
+    HG_TRY(sql ? put_sql(w, number, true, COMPARISON) : put(w, number, COMPARISON));
     *all_truth = *all_truth && (sql || is_truth(node));
     return rows_add(rows, w->into->len - from);
 }
@@ -260,9 +261,12 @@ static hg_result put_bare(struct writer *w, uint16_t number)
         break;
     case HG_NODE_NOT:
         hg_buf_put_str(w->into, "NOT ");
-        return put(w, node->first, ATOM);
+        return put(w, node->first, UNARY);
     case HG_NODE_NEGATE:
-        hg_buf_put_str(w->into, "-(");
+        hg_buf_put_char(w->into, '-');
+        if (node_of(w, node->first)->kind != HG_NODE_CONST)
+            return put(w, node->first, UNARY);
+        hg_buf_put_char(w->into, '('); /* else the sign would belong to the number */
         HG_TRY(put(w, node->first, LOGIC));
         hg_buf_put_char(w->into, ')');
         break;
@@ -271,7 +275,7 @@ static hg_result put_bare(struct writer *w, uint16_t number)
     case HG_NODE_XOR:
         return put_row(w, number, (enum hg_node_kind)node->kind, node->strict);
     case HG_NODE_COMPARE:
-        HG_TRY(put(w, node->first, SUM));
+        HG_TRY(put(w, node->first, COMPARISON));
         hg_buf_put_str(w->into, compare[node->op]);
         return put(w, second, SUM);
     case HG_NODE_MATH:
@@ -279,12 +283,12 @@ static hg_result put_bare(struct writer *w, uint16_t number)
         hg_buf_printf(w->into, " %c ", node->op);
         return put(w, second, tightness(node) + 1);
     case HG_NODE_LIKE:
-        HG_TRY(put(w, node->first, UNARY));
+        HG_TRY(put(w, node->first, POSTFIX));
         hg_buf_put_str(w->into, node->negated ? " NOT LIKE " : " LIKE ");
         put_text(w->into, hg_tree_text(w->tree, node));
         break;
     case HG_NODE_IN:
-        HG_TRY(put(w, node->first, UNARY));
+        HG_TRY(put(w, node->first, POSTFIX));
         return put_set(w, node);
     case HG_NODE_CALL:
         HG_ASSERT(node->op != HG_FUNCTION_UNKNOWN);
@@ -298,7 +302,7 @@ static hg_result put_bare(struct writer *w, uint16_t number)
         hg_buf_put_char(w->into, ')');
         break;
     case HG_NODE_SQL:
-        return put_sql(w, node->first, LOGIC);
+        return put_sql(w, node->first, false, LOGIC);
     }
     return hg_buf_result(w->into);
 }

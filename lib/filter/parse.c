@@ -86,7 +86,8 @@ static struct hg_node *node_of(struct parser *p, uint16_t number)
 
 static hg_result enter(struct parser *p)
 {
-    if (p->depth == HG_FILTER_DEPTH_MAX)
+    bool canonical = p->options.dialect == HG_DIALECT_CANONICAL;
+    if (p->depth == (canonical ? HG_CANONICAL_DEPTH_MAX : HG_FILTER_DEPTH_MAX))
         return refuse(p, p->token.at, "The filter is nested too deeply; 64 levels are allowed.");
     p->depth++;
     return HG_OK;

@@ -10,7 +10,8 @@
 #include "filter/report.h"
 #include "filter/tree.h"
 
-#define HG_FILTER_DEPTH_MAX 64
+#define HG_FILTER_DEPTH_MAX    64
+#define HG_CANONICAL_DEPTH_MAX 400 /* rows that alternate need parentheses there */
 
 struct hg_parse_options {
     enum hg_dialect dialect;

@@ -47,9 +47,10 @@ struct hg_filter {
     uint32_t texts_len;
     uint32_t canonical_len; /* at the front of the texts */
     uint16_t code_count, constant_count, path_count;
-    uint16_t spare;
+    uint16_t spare[3];
     /* Behind it: constants, instructions, paths, texts. */
 };
+_Static_assert(sizeof(struct hg_filter) % _Alignof(struct hg_value) == 0, "the constants follow at once");
 
 static inline const struct hg_value *hg_program_constants(const struct hg_filter *filter)
 {

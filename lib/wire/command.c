@@ -13,7 +13,7 @@ enum member { OP, REF, TOPIC, FILTER, FROM, CONFLATE, RATE, SUB, ID, EVENT, MEMB
 static const char *const member_names[MEMBER__COUNT] = {"op",       "ref",  "topic", "filter", "from",
                                                         "conflate", "rate", "sub",   "id",     "event"};
 
-#define OPS_KNOWN   "this version knows subscribe, update, unsubscribe, emit and ping"
+#define OPS_KNOWN   "this version knows subscribe, update, unsubscribe, emit, explain and ping"
 #define TOPIC_RULES "a topic is 1 to 255 bytes of UTF-8 without control characters"
 #define PATTERN_RULES                                                                                                  \
     "in a pattern the segments between '.', ':' and '/' may be '*' for exactly one segment, or '**' at the end for "   \
@@ -196,10 +196,10 @@ static hg_result read_filter(struct parse *p)
     if (!has(p, FILTER) || filter.type == HG_JSON_NULL)
         return HG_OK;
     if (filter.type != HG_JSON_STRING && filter.type != HG_JSON_OBJECT)
-        return REFUSE_VALUE(p, FILTER_INVALID, filter,
-                            "\"filter\" must be a string such as \"type = 'OrderPlaced'\" or an object such as "
-                            "{\"exact\": {\"type\": \"OrderPlaced\"}}, not %s.",
-                            type_name(filter.type));
+        return REFUSE(p, FILTER_INVALID, 0, /* of the filter, as with all that is wrong in one */
+                      "\"filter\" must be a string such as \"type = 'OrderPlaced'\" or an object such as "
+                      "{\"exact\": {\"type\": \"OrderPlaced\"}}, not %s.",
+                      type_name(filter.type));
     p->command.filter = filter.raw;
     return HG_OK;
 }
@@ -283,6 +283,19 @@ static hg_result read_emit(struct parse *p)
     return read_id(p);
 }
 
+static hg_result read_explain(struct parse *p)
+{
+    p->command.op = HG_OP_EXPLAIN;
+    HG_TRY(read_filter(p));
+    if (p->command.filter.len == 0)
+        return REFUSE(p, BAD_REQUEST, SIZE_MAX, "\"filter\" is missing; give the filter to be explained.");
+    if (has(p, TOPIC))
+        HG_TRY(read_topic(p, false));
+    if (has(p, EVENT))
+        p->command.event = p->members[EVENT].raw;
+    return HG_OK;
+}
+
 static hg_result read_command(struct parse *p)
 {
     HG_TRY(read_members(p));
@@ -300,6 +313,8 @@ static hg_result read_command(struct parse *p)
         return read_unsubscribe(p);
     if (hg_json_string_is(op, "emit"))
         return read_emit(p);
+    if (hg_json_string_is(op, "explain"))
+        return read_explain(p);
     if (hg_json_string_is(op, "ping")) {
         p->command.op = HG_OP_PING;
         return HG_OK;

@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/slice.h"
 
-enum hg_op { HG_OP_SUBSCRIBE, HG_OP_UPDATE, HG_OP_UNSUBSCRIBE, HG_OP_EMIT, HG_OP_PING };
+enum hg_op { HG_OP_SUBSCRIBE, HG_OP_UPDATE, HG_OP_UNSUBSCRIBE, HG_OP_EMIT, HG_OP_EXPLAIN, HG_OP_PING };
 
 enum hg_from { HG_FROM_LIVE, HG_FROM_START, HG_FROM_LAST };
 
@@ -25,14 +25,14 @@ enum hg_from { HG_FROM_LIVE, HG_FROM_START, HG_FROM_LAST };
 
 struct hg_command {
     enum hg_op op;
-    struct hg_slice ref;   /* raw JSON scalar; empty: none was given */
-    struct hg_slice topic; /* subscribe: a checked pattern; emit: a checked name */
-    enum hg_from from;     /* subscribe */
-    uint64_t last;         /* subscribe, HG_FROM_LAST: 1 … HG_FROM_LAST_MAX */
-    struct hg_slice filter; /* subscribe, update: raw JSON, a string or an object; empty: none, or null */
-    uint64_t sub;          /* update, unsubscribe */
-    struct hg_slice id;    /* emit: 1 … HG_EMIT_ID_BYTES_MAX bytes of UTF-8 without control characters */
-    struct hg_slice event; /* emit: raw JSON, exactly as sent */
+    struct hg_slice ref;    /* raw JSON scalar; empty: none was given */
+    struct hg_slice topic;  /* subscribe: a checked pattern; emit: a checked name; explain: the same, or empty */
+    enum hg_from from;      /* subscribe */
+    uint64_t last;          /* subscribe, HG_FROM_LAST: 1 … HG_FROM_LAST_MAX */
+    struct hg_slice filter; /* subscribe, update, explain: raw JSON, a string or an object; empty: none, or null */
+    uint64_t sub;           /* update, unsubscribe */
+    struct hg_slice id;     /* emit: 1 … HG_EMIT_ID_BYTES_MAX bytes of UTF-8 without control characters */
+    struct hg_slice event;  /* emit: raw JSON, exactly as sent; explain: the same, or empty */
 };
 
 struct hg_command_error {

@@ -62,11 +62,18 @@ void hg_message_welcome(struct hg_buf *buf, const struct hg_welcome *welcome)
     end(buf, mark);
 }
 
-void hg_message_ok(struct hg_buf *buf, struct hg_slice ref)
+void hg_message_ok_hint(struct hg_buf *buf, struct hg_slice ref, struct hg_slice hint)
 {
     size_t mark = begin(buf, "ok");
     put_ref(buf, ref);
+    if (hint.len > 0)
+        put_text(buf, "hint", hint);
     end(buf, mark);
+}
+
+void hg_message_ok(struct hg_buf *buf, struct hg_slice ref)
+{
+    hg_message_ok_hint(buf, ref, HG_SLICE_NULL);
 }
 
 void hg_message_ok_sub(struct hg_buf *buf, struct hg_slice ref, uint64_t sub, struct hg_slice hint)
@@ -74,6 +81,22 @@ void hg_message_ok_sub(struct hg_buf *buf, struct hg_slice ref, uint64_t sub, st
     size_t mark = begin(buf, "ok");
     put_ref(buf, ref);
     put_number(buf, "sub", sub);
+    if (hint.len > 0)
+        put_text(buf, "hint", hint);
+    end(buf, mark);
+}
+
+void hg_message_ok_explain(struct hg_buf *buf, struct hg_slice ref, bool passes, struct hg_slice why,
+                           struct hg_slice hint)
+{
+    size_t mark = begin(buf, "ok");
+    put_ref(buf, ref);
+    put_name(buf, "passes");
+    hg_buf_put_str(buf, passes ? "true" : "false");
+    if (why.len > 0) {
+        put_name(buf, "explain");
+        hg_buf_put(buf, why);
+    }
     if (hint.len > 0)
         put_text(buf, "hint", hint);
     end(buf, mark);

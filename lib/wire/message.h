@@ -27,6 +27,11 @@ void hg_message_ok(struct hg_buf *buf, struct hg_slice ref);
 void hg_message_ok_sub(struct hg_buf *buf, struct hg_slice ref, uint64_t sub, struct hg_slice hint);
 /* `cursor` is the text "<ms>-<seq>~<fingerprint>". */
 void hg_message_ok_emit(struct hg_buf *buf, struct hg_slice ref, struct hg_slice cursor, bool duplicate);
+/* What a filter makes of an event: whether it passes, and why (JSON, left out when empty). */
+void hg_message_ok_explain(struct hg_buf *buf, struct hg_slice ref, bool passes, struct hg_slice why,
+                           struct hg_slice hint);
+/* The filter alone: it parses. */
+void hg_message_ok_hint(struct hg_buf *buf, struct hg_slice ref, struct hg_slice hint);
 void hg_message_caught_up(struct hg_buf *buf, uint64_t sub);
 /* `count` 0: not known, left out. */
 void hg_message_gap(struct hg_buf *buf, uint64_t sub, struct hg_slice topic, const char *reason, uint64_t count);

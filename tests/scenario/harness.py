@@ -27,6 +27,8 @@ from urllib.parse import quote
 
 import redis as redis_py
 import websockets
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SLOW = float(os.environ.get("HEADGATE_SLOW", "1"))
@@ -109,6 +111,7 @@ class RedisServer:
 
     def client(self, **kw):
         kw.setdefault("password", self.opts.get("requirepass"))
+        kw.setdefault("retry", Retry(NoBackoff(), 0))  # newer versions would try again by themselves and hide what we look for
         return redis_py.Redis(host="127.0.0.1", port=self.port, **kw)
 
     def start(self, wait=True):

@@ -36,7 +36,14 @@ def _others_notice_nothing(redis, gateway):
     ('{"op":"subscribe","topic":"st.x","from":{"last":-1}}', 107), ('{"op":"subscribe","topic":"st.x","from":{"last":1.5}}', 107),
     ('{"op":"subscribe","topic":"st.x","from":{"last":"5"}}', 107),
     ('{"op":"subscribe","topic":"st.x","from":{"last":99999999999999999999}}', 107),
-    ('{"op":"subscribe","topic":"ch.x","filter":"type = 1"}', 120), ('{"op":"subscribe","topic":"ch.x","filter":{"exact":{}}}', 120),
+    ('{"op":"subscribe","topic":"ch.x","filter":"type = "}', 120), ('{"op":"subscribe","topic":"ch.x","filter":""}', 120),
+    ('{"op":"subscribe","topic":"ch.x","filter":5}', 120), ('{"op":"subscribe","topic":"ch.x","filter":["n = 1"]}', 120),
+    ('{"op":"subscribe","topic":"ch.x","filter":{}}', 120), ('{"op":"subscribe","topic":"ch.x","filter":"n = \\ud800"}', 120),
+    ('{"op":"subscribe","topic":"ch.x","filter":{"exact":{}}}', 120),
+    ('{"op":"update"}', 107), ('{"op":"update","sub":1}', 107), ('{"op":"update","sub":99,"filter":"n = 1"}', 107),
+    ('{"op":"update","sub":"1","filter":null}', 107), ('{"op":"update","sub":1,"filter":7}', 120),
+    ('{"op":"explain"}', 107), ('{"op":"explain","filter":null}', 107), ('{"op":"explain","filter":"n ="}', 120),
+    ('{"op":"explain","filter":"n","topic":"","event":1}', 107),
     ('{"op":"unsubscribe"}', 107), ('{"op":"unsubscribe","sub":"1"}', 107), ('{"op":"unsubscribe","sub":-1}', 107),
     ('{"op":"unsubscribe","sub":1.5}', 107), ('{"op":"unsubscribe","sub":18446744073709551616}', 107),
     ("[" * 100000, 107), ('{"a":' * 10000 + "1" + "}" * 10000, 107), ('{"op":"ping","x":' + "[" * 50000 + "]" * 50000 + "}", 107),
@@ -51,7 +58,7 @@ def test_bad_messages_are_answered_and_the_connection_stays(client, text, code):
 
 def test_the_answer_names_the_ref_where_there_is_one(client):
     for text in ('{"op":"nonsense","ref":1}', '{"ref":1,"op":"subscribe"}', '{"op":"subscribe","topic":"","ref":1}',
-                 '{"op":"subscribe","topic":"ch.x","filter":"x","ref":1}'):
+                 '{"op":"subscribe","topic":"ch.x","filter":"x =","ref":1}'):
         client.send(text)
         assert client.recv_until(lambda m: m["op"] == "error").get("ref") == 1, text
 

@@ -29,7 +29,8 @@ void sim_place_ordered(struct sim_oracle *oracle, struct sim_track *track, int t
     place->followed = key->asked && env->now.us - key->asked_at.us < memory_us;
     place->there = place->followed && key->shown < key->count ? key->shown : key->count;
     /* A stream that has just appeared is found by patterns at the next pass over all keys; then all of it comes. */
-    uint64_t pass_us = (12 * config->discover_ms + 2 * config->redis_timeout_ms + 1000) * 1000;
+    uint64_t pass_us =
+        (12 * config->discover_ms + 2 * config->redis_timeout_ms + 5000) * 1000; /* refused now and then */
     if (!track->exact && key->count > 0 && env->now.us - key->entries[0].at.us < pass_us)
         place->there = 0;
     place->recent = key->count;

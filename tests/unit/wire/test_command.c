@@ -108,6 +108,56 @@ static void test_subscribe(void **state)
     assert_slice(command.topic, "**");
 }
 
+/* What a filter says is not read here, only that it is a string or an object; it comes out as it was written. */
+static void test_filters(void **state)
+{
+    (void)state;
+    accept("{\"op\":\"subscribe\",\"topic\":\"a\"}");
+    assert_slice(command.filter, "");
+    accept("{\"op\":\"subscribe\",\"topic\":\"a\",\"filter\":null}");
+    assert_slice(command.filter, "");
+    accept("{\"op\":\"subscribe\",\"topic\":\"a\",\"filter\": \"n >\\u0020 1\" }");
+    assert_slice(command.filter, "\"n >\\u0020 1\"");
+    accept("{\"op\":\"subscribe\",\"topic\":\"a\",\"filter\":\"\"}");
+    assert_slice(command.filter, "\"\"");
+    accept("{\"op\":\"subscribe\",\"topic\":\"a\",\"filter\":{ \"nonsense\" : [1,2] }}");
+    assert_slice(command.filter, "{ \"nonsense\" : [1,2] }");
+    accept("{\"op\":\"subscribe\",\"topic\":\"a\",\"filter\":5,\"\\u0066ilter\":{}}");
+    assert_slice(command.filter, "{}");
+}
+
+static void test_update(void **state)
+{
+    (void)state;
+    accept("{\"op\":\"update\",\"ref\":2,\"sub\":18446744073709551615,\"filter\":\"n > 1\"}");
+    assert_int_equal(command.op, HG_OP_UPDATE);
+    assert_slice(command.ref, "2");
+    assert_true(command.sub == UINT64_MAX);
+    assert_slice(command.filter, "\"n > 1\"");
+    accept("{\"op\":\"update\",\"sub\":3,\"filter\":{\"exact\":{}},\"topic\":17,\"from\":18}");
+    assert_slice(command.filter, "{\"exact\":{}}");
+    accept("{\"op\":\"update\",\"sub\":3,\"filter\":null}"); /* from now on without one */
+    assert_int_equal(command.op, HG_OP_UPDATE);
+    assert_slice(command.filter, "");
+}
+
+static void test_explain(void **state)
+{
+    (void)state;
+    accept("{\"op\":\"explain\",\"filter\":\"n > 1\"}");
+    assert_int_equal(command.op, HG_OP_EXPLAIN);
+    assert_slice(command.filter, "\"n > 1\"");
+    assert_slice(command.topic, "");
+    assert_slice(command.event, "");
+    accept("{\"op\":\"explain\",\"filter\":{},\"topic\":\"a*b\",\"event\": [ 1.50 ] }"); /* no id is needed */
+    assert_slice(command.filter, "{}");
+    assert_slice(command.topic, "a*b");
+    assert_slice(command.event, "[ 1.50 ]");
+    assert_slice(command.id, "");
+    accept("{\"op\":\"explain\",\"filter\":\"n\",\"event\":null}");
+    assert_slice(command.event, "null");
+}
+
 static void test_escapes_are_decoded(void **state)
 {
     (void)state;
@@ -240,11 +290,11 @@ static void test_refusals(void **state)
         {HG_ERR_BAD_REQUEST, "{\"op\":\"\xff\"}", "\xff", "unexpected byte"},
         {HG_ERR_BAD_REQUEST, "[]", "[]", "must be a JSON object such as {\"op\":\"ping\"}, not an array"},
         {HG_ERR_BAD_REQUEST, " \"ping\"", "\"ping\"", "not a string"},
-        {HG_ERR_BAD_REQUEST, "{}", NULL, "\"op\" is missing; this version knows subscribe, unsubscribe, emit and ping"},
+        {HG_ERR_BAD_REQUEST, "{}", NULL,
+         "\"op\" is missing; this version knows subscribe, update, unsubscribe, emit, explain and ping"},
         {HG_ERR_BAD_REQUEST, "{\"op\":1}", "1", "\"op\" must be a string, not a number"},
         {HG_ERR_UNKNOWN_OP, "{\"op\":\"hello\",\"token\":\"t\"}", "\"hello\"",
-         "no operation \"hello\"; this version knows subscribe, unsubscribe, emit and ping"},
-        {HG_ERR_UNKNOWN_OP, "{\"op\":\"update\"}", "\"update\"", "\"update\""},
+         "no operation \"hello\"; this version knows subscribe, update, unsubscribe, emit, explain and ping"},
         {HG_ERR_UNKNOWN_OP, "{\"op\":\"\"}", "\"\"", "no operation \"\""},
         {HG_ERR_UNKNOWN_OP, "{\"op\":\"PING\"}", "\"PING\"", "\"PING\""},
         {HG_ERR_UNKNOWN_OP, "{\"op\":\"ping\\u0000\"}", "\"ping\\u0000\"", "\"ping\\u0000\""},
@@ -252,9 +302,21 @@ static void test_refusals(void **state)
         {HG_ERR_UNKNOWN_OP, "{\"op\":\"0123456789012345678901234567890123456789\"}", "\"0", "0123456789\""},
         {HG_ERR_UNKNOWN_OP, "{\"op\":\"0123456789012345678901234567890123456789X\"}", "\"0", "0123456789...\""},
         /* subscribe */
-        {HG_ERR_FILTER_INVALID, "{\"op\":\"subscribe\",\"topic\":\"a\",\"filter\": \"x = 1\"}", "\"x = 1\"",
-         "Filters are not available in this version"},
-        {HG_ERR_FILTER_INVALID, "{\"op\":\"subscribe\",\"topic\":\"a\",\"filter\":null}", "null", "not available"},
+        {HG_ERR_FILTER_INVALID, "{\"op\":\"subscribe\",\"topic\":\"a\",\"filter\": 17}", "{",
+         "\"filter\" must be a string such as \"type = 'OrderPlaced'\" or an object such as {\"exact\": {\"type\": "
+         "\"OrderPlaced\"}}, not a number."},
+        {HG_ERR_FILTER_INVALID, "{\"op\":\"subscribe\",\"topic\":\"a\",\"filter\":[\"n > 1\"]}", "{", "not an array"},
+        {HG_ERR_FILTER_INVALID, "{\"op\":\"subscribe\",\"topic\":\"a\",\"filter\":false}", "{", "not "},
+        /* update, explain */
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"update\",\"filter\":null}", NULL, "\"sub\" is missing"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"update\",\"sub\":\"3\",\"filter\":null}", "\"3\"", "\"sub\" must be"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"update\",\"sub\":3}", NULL,
+         "\"filter\" is missing; give the new filter, or null for none."},
+        {HG_ERR_FILTER_INVALID, "{\"op\":\"update\",\"sub\":3,\"filter\": [1]}", "{", "not an array"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"explain\"}", NULL, "\"filter\" is missing; give the filter to be explained."},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"explain\",\"filter\":null}", NULL, "\"filter\" is missing"},
+        {HG_ERR_FILTER_INVALID, "{\"op\":\"explain\",\"filter\":true}", "{", "\"filter\" must be a string"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"explain\",\"filter\":\"n\",\"topic\":\"\"}", "\"\"", "The topic is empty"},
         {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"conflate\":false}", "false",
          "\"conflate\" is not available in this version"},
         {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"rate\":5}", "5",
@@ -446,6 +508,9 @@ int main(void)
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_subscribe),
+        TEST(test_filters),
+        TEST(test_update),
+        TEST(test_explain),
         TEST(test_escapes_are_decoded),
         TEST(test_unsubscribe_and_ping),
         TEST(test_emit),

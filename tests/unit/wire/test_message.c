@@ -73,6 +73,16 @@ static void test_answers(void **state)
     check("{\"op\":\"ok\",\"ref\":\"a\\u0062\"}");
     hg_message_ok_sub(&buf, HG_LIT("1.0"), 0, HG_SLICE_NULL);
     check("{\"op\":\"ok\",\"ref\":1.0,\"sub\":0}");
+    hg_message_ok_sub(&buf, HG_LIT("1"), 7, HG_LIT("a \"hint\""));
+    check("{\"op\":\"ok\",\"ref\":1,\"sub\":7,\"hint\":\"a \\\"hint\\\"\"}");
+    hg_message_ok_hint(&buf, HG_LIT("1"), HG_SLICE_NULL);
+    check("{\"op\":\"ok\",\"ref\":1}");
+    hg_message_ok_hint(&buf, HG_LIT("1"), HG_LIT("so"));
+    check("{\"op\":\"ok\",\"ref\":1,\"hint\":\"so\"}");
+    hg_message_ok_explain(&buf, HG_LIT("1"), true, HG_SLICE_NULL, HG_SLICE_NULL);
+    check("{\"op\":\"ok\",\"ref\":1,\"passes\":true}");
+    hg_message_ok_explain(&buf, HG_LIT("1"), false, HG_LIT("{\"kind\":[]}"), HG_LIT("so"));
+    check("{\"op\":\"ok\",\"ref\":1,\"passes\":false,\"explain\":{\"kind\":[]},\"hint\":\"so\"}");
     hg_message_ok_emit(&buf, HG_LIT("true"), HG_LIT("1-2~0000000a"), true);
     check("{\"op\":\"ok\",\"ref\":true,\"cursor\":\"1-2~0000000a\",\"duplicate\":true}");
     hg_message_ok_emit(&buf, HG_SLICE_NULL, HG_LIT("1-2~0000000a"), false);
