@@ -39,8 +39,8 @@ static void remove_segment(struct hg_core *core, struct hg_segment *segment)
     HG_ASSERT(segment->waiting == 0 && segment != group->unseen);
     if (group->open == segment)
         group->open = NULL;
-    group->log_bytes -= segment->frames.len;
-    core->stats.log_bytes -= segment->frames.len;
+    group->log_bytes -= segment->held;
+    core->stats.log_bytes -= segment->held;
     core->stats.frames_alive--;
     hg_list_remove(&group->log, &segment->in_log);
     hg_list_remove(&core->groups.by_age, &segment->in_age);
@@ -128,12 +128,19 @@ static struct hg_segment *segment_for(struct hg_core *core, struct hg_group *gro
     return segment;
 }
 
-static void grew(struct hg_core *core, struct hg_segment *segment, size_t before)
+static size_t held_by(const struct hg_segment *segment)
+{
+    return sizeof(*segment) + segment->frames.capacity + segment->span_capacity * sizeof(*segment->spans);
+}
+
+static void grew(struct hg_core *core, struct hg_segment *segment)
 {
     struct hg_group *group = segment->group;
     (void)hg_core_must(hg_buf_result(&segment->frames));
-    group->log_bytes += segment->frames.len - before;
-    core->stats.log_bytes += segment->frames.len - before;
+    size_t more = held_by(segment) - segment->held; /* nothing of it shrinks */
+    segment->held += more;
+    group->log_bytes += more;
+    core->stats.log_bytes += more;
     if (group->log_bytes > core->config->log_bytes_max && !group->full.owner)
         hg_list_push_back(&core->groups.full, &group->full);
 }
@@ -144,10 +151,9 @@ void hg_group_append_alive(struct hg_core *core, struct hg_group *group, bool al
         return;
     struct hg_slice pattern = group->interest->pattern;
     struct hg_segment *segment = segment_for(core, group, pattern.len + FRAME_OVERHEAD);
-    size_t before = segment->frames.len;
     hg_message_alive(&segment->frames, alive, pattern);
     segment->alive = alive ? HG_SEGMENT_SAYS_LIVE : HG_SEGMENT_SAYS_STALE;
-    grew(core, segment, before);
+    grew(core, segment);
 }
 
 static void put_span(struct hg_segment *segment, struct hg_attachment *attachment, hg_stream_id id)
@@ -177,6 +183,7 @@ static void count_event(struct hg_core *core, struct hg_segment *segment, struct
         segment->channel_events++;
     }
     core->stats.deliveries_offered += segment->group->member_count;
+    grew(core, segment);
 }
 
 void hg_group_append(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,
@@ -187,9 +194,7 @@ void hg_group_append(struct hg_core *core, struct hg_group *group, struct hg_att
     if (HG_MUTANT(SPURIOUS_GAP))
         hg_group_append_interruption(core, group);
     struct hg_segment *segment = segment_for(core, group, tail.len + FRAME_OVERHEAD);
-    size_t before = segment->frames.len;
     hg_message_event(&segment->frames, group->number, tail);
-    grew(core, segment, before);
     count_event(core, segment, attachment, id);
 }
 
@@ -197,9 +202,8 @@ static struct hg_segment *append_gap(struct hg_core *core, struct hg_group *grou
                                      const char *reason, uint64_t count)
 {
     struct hg_segment *segment = segment_for(core, group, topic.len + FRAME_OVERHEAD);
-    size_t before = segment->frames.len;
     hg_message_gap(&segment->frames, group->number, topic, reason, count);
-    grew(core, segment, before);
+    grew(core, segment);
     return segment;
 }
 
@@ -463,7 +467,8 @@ void hg_groups_validate(const struct hg_core *core)
             for (size_t i = 0; i < group->member_count; i++)
                 waiting += group->members[i]->next == segment;
             HG_ASSERT(waiting == segment->waiting);
-            bytes += segment->frames.len;
+            HG_ASSERT(segment->held == held_by(segment));
+            bytes += segment->held;
             segments++;
         }
         HG_ASSERT(bytes == group->log_bytes);

@@ -28,6 +28,7 @@ struct hg_segment {
     struct hg_list_node in_age; /* groups->by_age, oldest first */
     struct hg_group *group;
     struct hg_buf frames;
+    size_t held;      /* bytes of memory, all in all */
     uint64_t waiting; /* subscriptions whose next segment this is */
     uint64_t channel_events, stream_events;
     bool interrupted; /* holds a gap "disconnected" */

@@ -123,7 +123,7 @@ void hg_link_up(struct hg_core *core, uint32_t link, uint64_t client_id)
     l->client_id = client_id;
     l->progress = core->now;
     l->ping_at = hg_time_add(core->now, hg_ms(core->config->redis_timeout_ms));
-    hg_backoff_success(&l->backoff);
+    l->up_at = core->now;
     if (l->trouble)
         hg_core_log(core, HG_LOG_INFO, "redis %s is back", link_name(link));
     free(l->trouble);
@@ -139,6 +139,9 @@ void hg_link_lost(struct hg_core *core, uint32_t link, struct hg_slice reason, b
     core->stats.redis_losses++;
     bool was_up = l->state == HG_LINK_UP;
     l->state = HG_LINK_WAITING;
+    /* To be let in is no success yet: a link that is lost again at once would be opened again without a pause. */
+    if (was_up && hg_time_reached(hg_time_add(l->up_at, l->backoff.max), core->now))
+        hg_backoff_success(&l->backoff);
     hg_dur delay = hg_backoff_next(&l->backoff, &core->prng);
     l->reopen_at = hg_time_add(core->now, delay);
     /* Said once for each reason: a Redis that is away for an hour makes one line, not thousands. */

@@ -44,8 +44,9 @@ struct hg_link {
     struct hg_list requests;
     struct hg_backoff backoff;
     hg_time reopen_at; /* WAITING */
-    hg_time progress;  /* UP: the last that came, or the first request after all were answered */
-    hg_time ping_at;   /* listener, UP */
+    hg_time up_at;
+    hg_time progress; /* UP: the last that came, or the first request after all were answered */
+    hg_time ping_at;  /* listener, UP */
     uint64_t client_id;
     char *trouble; /* why it was lost last; NULL while all is well */
 };

@@ -97,6 +97,7 @@ void hg_sources_done(struct hg_core *core)
         HG_ASSERT(core->sources.all[type].count == 0);
         hg_map_done(&core->sources.maps[type]);
     }
+    free(core->sources.trouble);
 }
 
 struct hg_attachment *hg_source_attach(struct hg_core *core, struct hg_source *source, struct hg_interest *interest,
@@ -186,19 +187,35 @@ void hg_source_set_alive(struct hg_core *core, struct hg_source *source, bool al
     }
 }
 
+/* Said once: for each source; and for all that patterns bring together, since these are found anew in every pass. */
+static void tell_trouble(struct hg_core *core, struct hg_source *source, struct hg_slice words)
+{
+    bool exact = source->type != HG_SOURCE_TYPE_STREAM;
+    for (struct hg_list_node *n = source->attachments.first; n && !exact; n = n->next)
+        exact = HG_CONTAINER(n, struct hg_attachment, in_source)->interest->exact;
+    if (source->trouble && hg_slice_is(words, source->trouble))
+        return;
+    free(source->trouble);
+    source->trouble = hg_core_copy(words);
+    if (!exact) {
+        if (core->sources.trouble && hg_slice_is(words, core->sources.trouble))
+            return;
+        free(core->sources.trouble);
+        core->sources.trouble = hg_core_copy(words);
+    }
+    hg_core_log(core, HG_LOG_WARNING, "redis refuses %s '%.*s': %.*s; trying again",
+                source->type == HG_SOURCE_TYPE_STREAM ? "stream" : "channel", HG_SLICE_ARG(source->name),
+                HG_SLICE_ARG(words));
+}
+
 /* Redis said no. What cannot heal by waiting is told to those who wait for it at once. */
 static void set_broken(struct hg_core *core, struct hg_source *source, struct hg_slice words)
 {
     bool wrong_type = hg_slice_starts(words, HG_LIT("WRONGTYPE"));
     bool denied = hg_slice_starts(words, HG_LIT("NOPERM"));
     bool may_be_no_stream = core->discovery.without_type && source->type == HG_SOURCE_TYPE_STREAM && wrong_type;
-    if (!may_be_no_stream && (!source->trouble || !hg_slice_is(words, source->trouble))) {
-        hg_core_log(core, HG_LOG_WARNING, "redis refuses %s '%.*s': %.*s; trying again",
-                    source->type == HG_SOURCE_TYPE_STREAM ? "stream" : "channel", HG_SLICE_ARG(source->name),
-                    HG_SLICE_ARG(words));
-        free(source->trouble);
-        source->trouble = hg_core_copy(words);
-    }
+    if (!may_be_no_stream)
+        tell_trouble(core, source, words);
     set_retry(core, source, hg_backoff_next(&source->backoff, &core->prng));
     set_state(core, source, HG_SOURCE_BROKEN);
     if (source->placed)

@@ -72,6 +72,7 @@ struct hg_sources {
     struct hg_list wanted[2]; /* of the listener and of the commander */
     struct hg_list broken;
     hg_time retry_at; /* no BROKEN one is due before */
+    char *trouble;    /* Redis's words about streams that patterns brought, said last */
 };
 
 /* The source, made if need be. Errors: LIMIT_EXCEEDED at topics_max; BAD_REQUEST when the Redis name is followed under

@@ -19,6 +19,14 @@ static struct hgt_client *client_of(struct hgt_gate *gate, hg_session_ref ref)
     return NULL;
 }
 
+/* Tests look into what was said with strstr(). */
+static void terminate(struct hg_buf *buf)
+{
+    char *end = hg_buf_reserve(buf, 1);
+    assert_non_null(end);
+    *end = '\0';
+}
+
 static enum hg_send ws_send(void *context, hg_session_ref ref, struct hg_slice frames)
 {
     struct hgt_client *client = client_of(context, ref);
@@ -32,6 +40,7 @@ static enum hg_send ws_send(void *context, hg_session_ref ref, struct hg_slice f
         hg_buf_put(&client->said, frame.opcode == 9 ? HG_LIT("ping") : frame.payload);
         hg_buf_put_char(&client->said, '\n');
     }
+    terminate(&client->said);
     return client->buffering ? HG_SEND_BUFFERED : HG_SEND_DONE;
 }
 
@@ -169,6 +178,7 @@ void hgt_forget(struct hgt_gate *gate)
     hg_buf_clear(&gate->log);
     for (unsigned i = 0; i < gate->client_count; i++) {
         hg_buf_clear(&gate->clients[i].said);
+        terminate(&gate->clients[i].said);
         gate->clients[i].writes = 0;
     }
 }

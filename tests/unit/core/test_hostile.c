@@ -338,6 +338,81 @@ static void test_a_busy_listener_is_not_taken_for_dead(void **state)
     assert_true(hgt_asked(&gate, "0: close"));
 }
 
+/* The ceiling is for what is held, not for what was put in: small events cost more than their bytes. */
+static void test_the_ceiling_of_a_log_counts_all_it_holds(void **state)
+{
+    (void)state;
+    struct hgt_client *client = hgt_gate_connect(&gate);
+    struct hg_core_stats stats;
+    subscribe(client, "ch.a", "");
+    hgt_turn(&gate, 0);
+    confirm("ch.a");
+    hgt_turn(&gate, 0);
+    client->buffering = true;
+    for (unsigned i = 0; i < 1000; i++) {
+        publish("ch.a", "1");
+        hgt_turn(&gate, 0);
+    }
+    hg_core_stats(gate.core, &stats);
+    assert_true(stats.frames_alive <= 65536 / 200);
+    assert_true(stats.log_bytes <= 65536);
+    assert_true(stats.deliveries_gapped > 0);
+}
+
+/* A Redis that takes connections and drops them at once is not besieged. */
+static void test_a_link_that_does_not_last_is_opened_ever_less(void **state)
+{
+    (void)state;
+    unsigned opened = 0;
+    for (unsigned ms = 0; ms < 10000; ms++) {
+        hg_buf_clear(&gate.asked);
+        hgt_turn(&gate, 1);
+        if (hgt_asked(&gate, "2: open") || ms == 0) {
+            if (ms > 0)
+                hgt_up(&gate, HG_LINK_REPLAY);
+            hgt_down(&gate, HG_LINK_REPLAY);
+            opened++;
+        }
+        if (hgt_asked(&gate, "0: PING"))
+            hgt_answer(&gate, HG_LINK_LISTENER, "+PONG\r\n");
+    }
+    assert_in_range(opened, 5, 25);
+    /* Once it has lasted, the next loss is a first one again. */
+    while (!hgt_asked(&gate, "2: open"))
+        hgt_turn(&gate, 1);
+    hgt_up(&gate, HG_LINK_REPLAY);
+    for (unsigned i = 0; i < 40; i++) {
+        hg_buf_clear(&gate.asked);
+        hgt_turn(&gate, 100);
+        if (hgt_asked(&gate, "0: PING"))
+            hgt_answer(&gate, HG_LINK_LISTENER, "+PONG\r\n");
+    }
+    hgt_down(&gate, HG_LINK_REPLAY);
+    hgt_turn(&gate, 51);
+    assert_true(hgt_asked(&gate, "2: open"));
+}
+
+/* Keys that the gateway may not read turn up in every pass: that is no news. */
+static void test_keys_that_may_not_be_read_are_told_of_once(void **state)
+{
+    (void)state;
+    struct hgt_client *client = hgt_gate_connect(&gate);
+    subscribe(client, "st.**", "");
+    hgt_turn(&gate, 0);
+    answer_listener();
+    hgt_forget(&gate);
+    for (unsigned pass = 0; pass < 3; pass++) {
+        hgt_answer(&gate, HG_LINK_COMMANDER, "*2\r\n$1\r\n0\r\n*2\r\n$4\r\nst.a\r\n$4\r\nst.b\r\n");
+        hgt_turn(&gate, 0);
+        hgt_answer(&gate, HG_LINK_COMMANDER, "-NOPERM this user has no permissions to access a key\r\n");
+        hgt_answer(&gate, HG_LINK_COMMANDER, "-NOPERM this user has no permissions to access a key\r\n");
+        hgt_turn(&gate, 500);
+        hgt_turn(&gate, 500);
+    }
+    assert_int_equal(count_of(&gate.log, "NOPERM"), 1);
+    assert_true(hgt_said(client, "\"op\":\"ok\""));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_gate, close_gate)
@@ -349,6 +424,9 @@ int main(void)
         T(test_emits_do_not_drive_scans),
         T(test_a_refused_topic_delays_no_other),
         T(test_a_busy_listener_is_not_taken_for_dead),
+        T(test_the_ceiling_of_a_log_counts_all_it_holds),
+        T(test_a_link_that_does_not_last_is_opened_ever_less),
+        T(test_keys_that_may_not_be_read_are_told_of_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
