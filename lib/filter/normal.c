@@ -239,7 +239,7 @@ static hg_result put_set(struct writer *w, const struct hg_node *node)
         r = rows_sort(w, &rows, from, ", ", false);
     free(rows.of);
     hg_buf_put_char(w->into, ')');
-    return r;
+    return hg_ok(r) ? hg_buf_result(w->into) : r;
 }
 
 static hg_result put_bare(struct writer *w, uint16_t number)

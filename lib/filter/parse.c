@@ -127,14 +127,11 @@ static hg_result decode_name(struct parser *p, size_t path_from, struct hg_buf *
 {
     struct hg_buf name;
     hg_buf_init(&name, 1u << 16);
-    hg_token_decode(&p->token, p->source, p->options.dialect, &name);
-    /* The canonical form writes names as JSON does. */
-    if (p->options.dialect == HG_DIALECT_CANONICAL) {
-        hg_buf_clear(&name);
+    if (p->options.dialect == HG_DIALECT_CANONICAL) { /* written as JSON there */
         struct hg_json json = {HG_JSON_STRING, hg_slice(p->source.ptr + p->token.at, p->token.end - p->token.at)};
-        hg_result r = hg_json_string_decode(json, &name);
-        if (r.code == HG_ERR_SYNTAX)
-            HG_UNREACHABLE();
+        HG_ASSERT(hg_json_string_decode(json, &name).code != HG_ERR_SYNTAX);
+    } else {
+        hg_token_decode(&p->token, p->source, p->options.dialect, &name);
     }
     hg_result r = hg_buf_result(&name);
     if (hg_ok(r))

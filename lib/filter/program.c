@@ -58,6 +58,8 @@ static uint16_t path(struct compiler *c, struct hg_slice text)
 {
     struct hg_program_path entry = {place(c, text), (uint32_t)text.len};
     size_t count = count_of(&c->paths, sizeof(entry));
+    if (!hg_ok(hg_buf_result(&c->texts)))
+        return 0; /* told at the end */
     for (size_t i = 0; i < count; i++) {
         struct hg_program_path other;
         memcpy(&other, c->paths.ptr + i * sizeof(other), sizeof(other));
