@@ -127,8 +127,8 @@ static void put_reads(struct teller *t, uint16_t number, unsigned *count)
     if (node->kind == HG_NODE_PATH || node->kind == HG_NODE_EXISTS) {
         struct hg_slice path = hg_tree_text(&t->tree, node);
         uint32_t slot = slot_of(t, path);
-        struct hg_value value = slot == HG_FIELDS_NONE ? hg_value_fail(HG_VALUE_BOOL, HG_VALUE_MISSING)
-                                                       : hg_fields_values(t->fields)[slot];
+        struct hg_value value =
+            slot == HG_FIELDS_NONE ? hg_value_fail(HG_VALUE_BOOL, HG_VALUE_MISSING) : hg_fields_values(t->fields)[slot];
         if (t->as_json) {
             hg_buf_put_str(t->into, *count > 0 ? ",{\"path\":" : "{\"path\":");
             put_json_text(t->into, path);
@@ -261,7 +261,8 @@ static hg_result tell_all(struct teller *t, bool passes, bool json)
         return tell(t, t->tree.root, 1, true, false);
     }
     uint16_t decisive = t->tree.root;
-    hg_buf_printf(t->into, "{\"result\":%s,\"json\":%s,\"decided\":", passes ? "true" : "false", json ? "true" : "false");
+    hg_buf_printf(t->into, "{\"result\":%s,\"json\":%s,\"decided\":", passes ? "true" : "false",
+                  json ? "true" : "false");
     HG_TRY(find_decisive(t, &decisive));
     HG_TRY(show_part(t, decisive));
     put_json_text(t->into, hg_buf_slice(&t->part));

@@ -175,7 +175,8 @@ static hg_result put_sql(struct writer *w, uint16_t inner, bool operand, enum ti
     return hg_buf_result(w->into);
 }
 
-/* The operands of a row of ANDs or ORs, those of rows inside included. Strict ones only where SQL{} stands around each. */
+/* The operands of a row of ANDs or ORs, those of rows inside included. Strict ones only where SQL{} stands around each.
+ */
 static hg_result gather(struct writer *w, uint16_t number, enum hg_node_kind kind, bool sql, struct rows *rows,
                         bool *all_truth)
 {

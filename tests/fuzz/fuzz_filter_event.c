@@ -9,9 +9,33 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const paths[] = {
-    "id",   "type",   "time",         "subject",           "topic",    "a",    "a.b",    "a.b.c",         "a[0]",
-    "a[1]", "a[0].b", "a[2][1]",      "data",              "data.x",   "data.y", "data[\"\"]", "data[\"a\\u0000b\"]", "data.x.y[0]",
-    "b",    "c",      "data.items[0].sku", "data.items[7]", "data.in", "d",    "e",      "f",             "eventId.x",
+    "id",
+    "type",
+    "time",
+    "subject",
+    "topic",
+    "a",
+    "a.b",
+    "a.b.c",
+    "a[0]",
+    "a[1]",
+    "a[0].b",
+    "a[2][1]",
+    "data",
+    "data.x",
+    "data.y",
+    "data[\"\"]",
+    "data[\"a\\u0000b\"]",
+    "data.x.y[0]",
+    "b",
+    "c",
+    "data.items[0].sku",
+    "data.items[7]",
+    "data.in",
+    "d",
+    "e",
+    "f",
+    "eventId.x",
     "[\"odd name\"]",
 };
 #define PATHS (sizeof(paths) / sizeof(paths[0]))
@@ -38,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < PATHS; i++)
         HG_ASSERT(hg_ok(hg_fields_add(fields, hg_slice_str(paths[i]), &slots[i])));
     bool json = hg_ok(hg_json_parse(text, &event.json, NULL));
-    for (unsigned round = 0; round < 2; round++) { /* nothing stays from the time before */
+    for (unsigned round = 0; round < 2; round++) {     /* nothing stays from the time before */
         struct hg_scratch scratch = {memory, size, 0}; /* as large as the event suffices */
         if (size > sizeof(memory))
             break;

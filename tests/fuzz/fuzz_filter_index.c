@@ -1,5 +1,5 @@
-/* Lines: a filter, which is added; "-" takes the oldest one out; "?" and an event, which the index and each filter alone
- * must answer alike. */
+/* Lines: a filter, which is added; "-" takes the oldest one out; "?" and an event, which the index and each filter
+ * alone must answer alike. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* The input is a seed: filters and events by chance, program against naive evaluator. Finds depth that bytes seldom reach;
- * many seeds one after the other: fuzz_filter_random -runs=1000000. */
+/* The input is a seed: filters and events by chance, program against naive evaluator. Finds depth that bytes seldom
+ * reach; many seeds one after the other: fuzz_filter_random -runs=1000000. */
 #include <stddef.h>
 #include <stdint.h>
 

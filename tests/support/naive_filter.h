@@ -1,5 +1,6 @@
-/* naive_filter.h – the filter language as a walk over the tree, one rule of the language after the other: the model for the
- * compiled program. Shares with it the parser's tree, the arithmetic of numbers and the table of cases, nothing else. */
+/* naive_filter.h – the filter language as a walk over the tree, one rule of the language after the other: the model for
+ * the compiled program. Shares with it the parser's tree, the arithmetic of numbers and the table of cases, nothing
+ * else. */
 #ifndef HGT_SUPPORT_NAIVE_FILTER_H
 #define HGT_SUPPORT_NAIVE_FILTER_H
 
@@ -278,7 +279,8 @@ static inline size_t naive_points(struct hg_value text, uint32_t **ret_points)
     return count;
 }
 
-/* The pattern as written, over code points: there[i] says whether the pattern so far matches the first i of the text. */
+/* The pattern as written, over code points: there[i] says whether the pattern so far matches the first i of the text.
+ */
 static inline bool naive_like(struct hg_value text, struct hg_value pattern)
 {
     uint32_t *t, *p;
@@ -331,8 +333,9 @@ static inline struct hg_value naive_call(enum hg_function function, struct hg_va
     struct hg_value result = {0};
     bool texts = function <= HG_FUNCTION_SUBSTRING;
     for (unsigned i = 0; i < count; i++) {
-        bool number = function == HG_FUNCTION_ABS ||
-                      (i > 0 && (function == HG_FUNCTION_LEFT || function == HG_FUNCTION_RIGHT || function == HG_FUNCTION_SUBSTRING));
+        bool number =
+            function == HG_FUNCTION_ABS || (i > 0 && (function == HG_FUNCTION_LEFT || function == HG_FUNCTION_RIGHT ||
+                                                      function == HG_FUNCTION_SUBSTRING));
         if (number)
             v[i] = naive_as_number(v[i], strict);
         else if (texts)
@@ -359,7 +362,8 @@ static inline struct hg_value naive_call(enum hg_function function, struct hg_va
     }
     int64_t a = 0, b = INT64_MAX;
     if (count > 1) {
-        struct hg_value first = hg_number_truncate(v[1]), second = count > 2 ? hg_number_truncate(v[2]) : hg_value_int(b);
+        struct hg_value first = hg_number_truncate(v[1]),
+                        second = count > 2 ? hg_number_truncate(v[2]) : hg_value_int(b);
         if (first.error || second.error)
             return hg_value_fail(HG_VALUE_STRING, HG_VALUE_CAST);
         a = first.number;
@@ -479,7 +483,7 @@ static inline struct hg_value naive_compare(const struct hg_node *node, struct h
     if (x.error || y.error)
         return hg_value_fail(HG_VALUE_BOOL, strict ? (x.error ? x.error : y.error) : HG_VALUE_OK);
     int order = hg_number_compare(x, y);
-    bool truths[] = {[HG_LT] = order < 0, [HG_LE] = order <= 0, [HG_GT] = order > 0, [HG_GE] = order >= 0};
+    bool truths[] = {[HG_LT] = order<0, [HG_LE] = order <= 0, [HG_GT] = order> 0, [HG_GE] = order >= 0};
     return hg_value_bool(truths[node->op]);
 }
 

@@ -62,11 +62,13 @@ static void check_examples(const struct example *examples, size_t count, const c
             fail_msg("%s should %spass", examples[i].filter, examples[i].passes ? "" : "not ");
 }
 
-static const char order[] =
-    "{\"id\":\"1\",\"eventType\":\"OrderPlaced\",\"source\":\"/shop\",\"timestamp\":\"2026-11-24T10:00:00Z\",\"big\":9007199254740993,"
-    "\"nothing\":null,\"flag\":true,\"data\":{\"total\":149.90,\"count\":3,\"zero\":0,\"zip\":\"01234\",\"odd name\":\"x\","
-    "\"items\":[{\"sku\":\"a-1\"},{\"sku\":\"b-2\",\"tags\":[\"new\"]}],\"note\":\"Gr\\u00fc\\u00dfe, \\\"K\\u00f6ln\\\"\",\"in\":1,"
-    "\"gone\":null,\"deep\":{\"er\":{}},\"half\":\"\\ud800\",\"huge\":1e999,\"price\":0.1}}";
+static const char order[] = "{\"id\":\"1\",\"eventType\":\"OrderPlaced\",\"source\":\"/"
+                            "shop\",\"timestamp\":\"2026-11-24T10:00:00Z\",\"big\":9007199254740993,"
+                            "\"nothing\":null,\"flag\":true,\"data\":{\"total\":149.90,\"count\":3,\"zero\":0,\"zip\":"
+                            "\"01234\",\"odd name\":\"x\","
+                            "\"items\":[{\"sku\":\"a-1\"},{\"sku\":\"b-2\",\"tags\":[\"new\"]}],\"note\":"
+                            "\"Gr\\u00fc\\u00dfe, \\\"K\\u00f6ln\\\"\",\"in\":1,"
+                            "\"gone\":null,\"deep\":{\"er\":{}},\"half\":\"\\ud800\",\"huge\":1e999,\"price\":0.1}}";
 
 static void test_expressions(void **state)
 {
@@ -310,10 +312,12 @@ static void test_equal_filters_have_one_text(void **state)
 
 static void test_joined_filters_pass_what_both_pass(void **state)
 {
-    struct hg_filter *a = parse("type = 'x' OR data.n > 5"), *b = parse("{\"sql\":\"source = 'y' AND EXISTS id\"}"), *both = NULL;
+    struct hg_filter *a = parse("type = 'x' OR data.n > 5"), *b = parse("{\"sql\":\"source = 'y' AND EXISTS id\"}"),
+                     *both = NULL;
     (void)state;
     assert_true(hg_ok(hg_filter_and(a, b, &both)));
-    assert_true(hg_slice_is(hg_filter_canonical(both), "(data.n > 5 OR type = 'x') AND SQL{EXISTS id} AND source = 'y'"));
+    assert_true(
+        hg_slice_is(hg_filter_canonical(both), "(data.n > 5 OR type = 'x') AND SQL{EXISTS id} AND source = 'y'"));
     struct hg_filter *again = NULL;
     assert_true(hg_ok(hg_filter_and(both, b, &again)));
     assert_true(hg_slice_eq(hg_filter_canonical(both), hg_filter_canonical(again)));
@@ -411,8 +415,11 @@ static bool match_quietly(void)
 static void test_matching_allocates_nothing(void **state)
 {
     static const char *const texts[] = {
-        "type = 'OrderPlaced' AND data.total > 100", "UPPER(CONCAT(type, '-', data.note)) LIKE 'ORDER%'",
-        "data.note LIKE '%K_ln%' OR data.count IN (1, 2)", "STRING(data.total) = '149.9'", "data.zip = 'x'",
+        "type = 'OrderPlaced' AND data.total > 100",
+        "UPPER(CONCAT(type, '-', data.note)) LIKE 'ORDER%'",
+        "data.note LIKE '%K_ln%' OR data.count IN (1, 2)",
+        "STRING(data.total) = '149.9'",
+        "data.zip = 'x'",
     };
     struct hg_filter_entry *entries[5];
     (void)state;
@@ -501,10 +508,12 @@ static bool parse_and_join(void)
     struct hg_filter *a = NULL, *b = NULL, *both = NULL;
     struct hg_filter_report report;
     struct hg_json json;
-    assert_true(hg_ok(hg_json_parse(HG_LIT("{\"any\":[{\"sql\":\"a LIKE 'x_' AND b IN (1, c)\"},{\"suffix\":{\"d[\\\"e f\\\"]\":\"g\"}}]}"),
-                                    &json, NULL)));
-    bool ok = is_fine(hg_filter_parse(HG_LIT("x IN (2, 1) AND (y = 'z' OR CONCAT(a, b) NOT LIKE '%q')"), &a, &report)) &&
-              is_fine(hg_filter_parse_json(json, &b, &report)) && is_fine(hg_filter_and(a, b, &both));
+    assert_true(hg_ok(hg_json_parse(
+        HG_LIT("{\"any\":[{\"sql\":\"a LIKE 'x_' AND b IN (1, c)\"},{\"suffix\":{\"d[\\\"e f\\\"]\":\"g\"}}]}"), &json,
+        NULL)));
+    bool ok =
+        is_fine(hg_filter_parse(HG_LIT("x IN (2, 1) AND (y = 'z' OR CONCAT(a, b) NOT LIKE '%q')"), &a, &report)) &&
+        is_fine(hg_filter_parse_json(json, &b, &report)) && is_fine(hg_filter_and(a, b, &both));
     hg_filter_unref(a);
     hg_filter_unref(b);
     hg_filter_unref(both);
