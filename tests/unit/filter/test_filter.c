@@ -1,6 +1,8 @@
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -435,6 +437,33 @@ static void test_matching_allocates_nothing(void **state)
     hg_filter_index_free(quiet_index);
 }
 
+static size_t in_use(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+static void test_a_filter_takes_little_memory(void **state)
+{
+    struct hg_filter_index *index = NULL;
+    struct hg_filter_entry *entry;
+    const size_t count = 5000;
+    size_t before = in_use();
+    (void)state;
+    assert_true(hg_ok(hg_filter_index_new(hash_key, &index)));
+    for (size_t i = 0; i < count; i++) {
+        char text[64];
+        snprintf(text, sizeof(text), "data.userId = 'user-%08zu'", i);
+        struct hg_filter *filter = parse(text);
+        assert_true(hg_ok(hg_filter_index_add(index, filter, NULL, &entry)));
+        hg_filter_unref(filter); /* the index has its own reference */
+    }
+    size_t bytes = (in_use() - before) / count; /* 0 where a sanitizer has its own allocator */
+    print_message("%zu bytes for each filter\n", bytes);
+    assert_true(bytes < 400);
+    hg_filter_index_free(index);
+}
+
 /* The text that must be built does not fit: the part fails, nothing else. */
 static void test_scratch_that_is_full(void **state)
 {
@@ -577,6 +606,7 @@ int main(void)
         cmocka_unit_test(test_joined_filters_pass_what_both_pass),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_matching_allocates_nothing),
+        cmocka_unit_test(test_a_filter_takes_little_memory),
         cmocka_unit_test(test_scratch_that_is_full),
         cmocka_unit_test(test_explanation),
         cmocka_unit_test(test_out_of_memory),
