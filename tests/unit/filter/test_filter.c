@@ -491,9 +491,10 @@ static void test_explanation(void **state)
     struct hg_filter *filter = parse("type = 'OrderPlaced' AND data.total > 200 AND EXISTS id");
     struct hg_buf out;
     struct hg_json json, part;
+    bool passes = true;
     (void)state;
     hg_buf_init(&out, 1 << 16);
-    assert_true(hg_ok(hg_filter_explain_text(filter, hg_slice_str(order), HG_LIT("shop.eu"), &out)));
+    assert_true(hg_ok(hg_filter_explain_text(filter, hg_slice_str(order), HG_LIT("shop.eu"), &out, &passes)));
     hg_buf_put_char(&out, '\0');
     assert_string_equal(out.ptr, "does not pass\n"
                                  "  EXISTS id AND data.total > 200 AND type = 'OrderPlaced': false\n"
@@ -501,15 +502,16 @@ static void test_explanation(void **state)
                                  "    data.total > 200: false   (data.total is 149.9)   <- decides\n"
                                  "    type = 'OrderPlaced': true   (type is 'OrderPlaced')   not needed\n");
     hg_buf_clear(&out);
-    assert_true(hg_ok(hg_filter_explain_json(filter, hg_slice_str(order), HG_LIT("shop.eu"), &out)));
+    assert_true(hg_ok(hg_filter_explain_json(filter, hg_slice_str(order), HG_LIT("shop.eu"), &out, &passes)));
     assert_true(hg_ok(hg_json_parse(hg_buf_slice(&out), &json, NULL)));
     assert_true(hg_json_get(json, "result", &part) && hg_slice_is(part.raw, "false"));
+    assert_false(passes);
     assert_true(hg_json_get(json, "decided", &part) && hg_json_string_is(part, "data.total > 200"));
     hg_filter_unref(filter);
 
     filter = parse("{\"sql\":\"subject = 1 OR id = 1\"}");
     hg_buf_clear(&out);
-    assert_true(hg_ok(hg_filter_explain_text(filter, hg_slice_str(order), HG_LIT("shop.eu"), &out)));
+    assert_true(hg_ok(hg_filter_explain_text(filter, hg_slice_str(order), HG_LIT("shop.eu"), &out, &passes)));
     hg_buf_put_char(&out, '\0');
     assert_string_equal(out.ptr, "does not pass\n"
                                  "  SQL{subject = 1 OR id = 1}: false\n"
@@ -517,7 +519,7 @@ static void test_explanation(void **state)
                                  "      subject = 1: false [missingAttribute]   (subject is missing)   <- decides\n"
                                  "      id = 1: true   (id is '1')   not needed\n");
     hg_buf_clear(&out);
-    assert_true(hg_ok(hg_filter_explain_json(filter, HG_LIT("no"), HG_LIT("shop.eu"), &out)));
+    assert_true(hg_ok(hg_filter_explain_json(filter, HG_LIT("no"), HG_LIT("shop.eu"), &out, &passes)));
     assert_true(hg_ok(hg_json_parse(hg_buf_slice(&out), &json, NULL)));
     assert_true(hg_json_get(json, "json", &part) && hg_slice_is(part.raw, "false"));
     hg_filter_unref(filter);
@@ -573,8 +575,9 @@ static bool index_and_match(void)
 static bool explain(void)
 {
     struct hg_buf out;
+    bool passes;
     hg_buf_init(&out, 1 << 16);
-    bool ok = is_fine(hg_filter_explain_json(prepared[1], hg_slice_str(order), HG_LIT("t"), &out));
+    bool ok = is_fine(hg_filter_explain_json(prepared[1], hg_slice_str(order), HG_LIT("t"), &out, &passes));
     hg_buf_done(&out);
     return ok;
 }
