@@ -31,12 +31,13 @@ static void check_explanation(const struct hg_filter *filter, struct hg_slice ev
 {
     struct hg_buf out;
     struct hg_json json, part;
+    bool told;
     hg_buf_init(&out, 16u << 20);
-    HG_ASSERT(hg_ok(hg_filter_explain_json(filter, event, HG_LIT("a.b"), &out)));
+    HG_ASSERT(hg_ok(hg_filter_explain_json(filter, event, HG_LIT("a.b"), &out, &told)));
     HG_ASSERT(hg_ok(hg_json_parse(hg_buf_slice(&out), &json, NULL)));
-    HG_ASSERT(hg_json_get(json, "result", &part) && (part.raw.ptr[0] == 't') == passes);
+    HG_ASSERT(hg_json_get(json, "result", &part) && (part.raw.ptr[0] == 't') == passes && told == passes);
     hg_buf_clear(&out);
-    HG_ASSERT(hg_ok(hg_filter_explain_text(filter, event, HG_LIT("a.b"), &out)));
+    HG_ASSERT(hg_ok(hg_filter_explain_text(filter, event, HG_LIT("a.b"), &out, &told)));
     HG_ASSERT(hg_utf8_valid(hg_buf_slice(&out)));
     hg_buf_done(&out);
 }
