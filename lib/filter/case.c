@@ -2,8 +2,8 @@
 
 #include <stddef.h>
 
-/* Every `step`th character from `first` to `last` has its other form `apart` characters away. From the simple mappings of
- * the Unicode Character Database, version 14.0.0; ASCII is not in it. */
+/* Every `step`th character from `first` to `last` has its other form `apart` characters away. From the simple mappings
+ * of the Unicode Character Database, version 14.0.0; ASCII is not in it. */
 struct run {
     uint32_t first, last;
     int32_t step, apart;

@@ -16,9 +16,9 @@ struct place {
     uint32_t first_child, next_sibling, child_count;
     uint32_t next_in_bucket;
     uint32_t slot;
-    uint32_t paths;     /* that end here or below */
-    uint32_t index;     /* of an index step */
-    char *name;         /* of a name step; NULL: an index step */
+    uint32_t paths; /* that end here or below */
+    uint32_t index; /* of an index step */
+    char *name;     /* of a name step; NULL: an index step */
     uint32_t name_len;
     uint32_t index_end; /* above all indexes among the children */
     uint64_t lengths;   /* bit n: some child's name has n bytes, modulo 64 */
@@ -28,8 +28,8 @@ struct place {
 };
 
 struct slot {
-    uint32_t place; /* NONE: free, or of the topic */
-    uint32_t users; /* 0: free */
+    uint32_t place;  /* NONE: free, or of the topic */
+    uint32_t users;  /* 0: free */
     uint64_t listed; /* the round in which it stands among those present */
     uint32_t alias;  /* the slot that speaks when this one is silent; NONE: there is none */
     uint32_t next_free;
@@ -66,7 +66,8 @@ static uint64_t hash_of(const struct hg_fields *f, uint32_t parent, const char *
 
 static bool is_called(const struct place *place, struct hg_slice name)
 {
-    return place->name && place->name_len == name.len && (name.len == 0 || memcmp(place->name, name.ptr, name.len) == 0);
+    return place->name && place->name_len == name.len &&
+           (name.len == 0 || memcmp(place->name, name.ptr, name.len) == 0);
 }
 
 static uint32_t find_name(const struct hg_fields *f, uint32_t parent, struct hg_slice name)
@@ -485,7 +486,8 @@ static void set(struct hg_fields *f, uint32_t slot, struct hg_value value)
     }
 }
 
-/* The same name came again: what was found below it the time before does not count. Costs no more than finding it did. */
+/* The same name came again: what was found below it the time before does not count. Costs no more than finding it did.
+ */
 static void forget_below(struct hg_fields *f, uint32_t number)
 {
     struct place *place = &f->places[number];
@@ -643,11 +645,8 @@ hg_result hg_fields_new(struct hg_hash_key hash_key, struct hg_fields **ret_fiel
     struct hg_fields *f = malloc(sizeof(*f));
     if (!f)
         return HG_FAIL(NOMEM);
-    *f = (struct hg_fields){.hash_key = hash_key,
-                            .first_free_place = NONE,
-                            .first_free_slot = NONE,
-                            .topic_slot = NONE,
-                            .round = 1};
+    *f = (struct hg_fields){
+        .hash_key = hash_key, .first_free_place = NONE, .first_free_slot = NONE, .topic_slot = NONE, .round = 1};
     hg_result r = grow_places(f);
     if (!hg_ok(r)) {
         hg_fields_free(f);

@@ -1,13 +1,13 @@
 /* fields.h – which places of an event some filter reads, and their values, found in one walk over the event's JSON.
  *
  * A place is a path (path.h) and has a slot, a number that stays the same while anybody needs it. Extracting fills the
- * slots: what is not there, what is no number of ours, text with half of a surrogate pair, and everything when the event is
- * no JSON object, is missing. Of names that repeat in an object the last one counts. The topic is `topic`, whatever the
- * event says; id, type and time are found under eventId, eventType and timestamp too when they are absent or null.
- * Units: bytes. Ownership: the fields own places and slots; values point into the event, the topic and the scratch, and are
- * good as long as those are, until the next extraction or change of the places. Errors: NOMEM from new and add; extracting
- * allocates nothing. Text with escapes is decoded into the scratch: one as large as the event always suffices, in a
- * smaller one the text may be missing. Calls out: none. */
+ * slots: what is not there, what is no number of ours, text with half of a surrogate pair, and everything when the
+ * event is no JSON object, is missing. Of names that repeat in an object the last one counts. The topic is `topic`,
+ * whatever the event says; id, type and time are found under eventId, eventType and timestamp too when they are absent
+ * or null. Units: bytes. Ownership: the fields own places and slots; values point into the event, the topic and the
+ * scratch, and are good as long as those are, until the next extraction or change of the places. Errors: NOMEM from new
+ * and add; extracting allocates nothing. Text with escapes is decoded into the scratch: one as large as the event
+ * always suffices, in a smaller one the text may be missing. Calls out: none. */
 #ifndef HG_FILTER_FIELDS_H
 #define HG_FILTER_FIELDS_H
 
@@ -32,7 +32,8 @@ HG_RESULT hg_fields_add_filter(struct hg_fields *fields, const struct hg_filter 
 void hg_fields_remove_filter(struct hg_fields *fields, const struct hg_filter *filter, const uint32_t *slots);
 
 /* Finds the values of an event, bytes as they came. False when they are no JSON: then only the topic is there. */
-bool hg_fields_extract(struct hg_fields *fields, struct hg_slice event, struct hg_slice topic, struct hg_scratch *scratch);
+bool hg_fields_extract(struct hg_fields *fields, struct hg_slice event, struct hg_slice topic,
+                       struct hg_scratch *scratch);
 /* The same where hg_json_parse() has accepted the event. */
 void hg_fields_extract_json(struct hg_fields *fields, struct hg_json event, struct hg_slice topic,
                             struct hg_scratch *scratch);

@@ -15,8 +15,8 @@
 
 static hg_result too_long(struct hg_filter_report *report)
 {
-    return hg_report_refuse(report, HG_FILTER_BYTES_MAX, "The filter is too long; 4096 bytes are allowed.", HG_SLICE_NULL,
-                            NULL);
+    return hg_report_refuse(report, HG_FILTER_BYTES_MAX, "The filter is too long; 4096 bytes are allowed.",
+                            HG_SLICE_NULL, NULL);
 }
 
 /* Writes the tree as text and reads that again, until it is the same text; then compiles. */

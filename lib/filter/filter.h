@@ -1,13 +1,12 @@
 /* filter.h – one filter of a subscription: what a client wrote, made ready to be asked for every event.
  *
  * Three ways to write it: an expression (the language of subscriptions, CloudEvents SQL with reach into the event), an
- * object (CloudEvents Subscriptions: exact prefix suffix all any not sql), and inside of that `sql`, CloudEvents SQL v1.0
- * to the letter. An event passes when the result is TRUE; in `sql`, when no error occurred besides.
- * A filter never changes. It is one block of memory: program, constants and canonical text. Filters with the same canonical
- * text answer alike for every event: make them one group.
- * Units: bytes; offsets count from the start of what was written. Ownership: counted references. Errors: FILTER_INVALID
- * with the report filled, NOMEM. On success the report holds a hint, or is empty. Not for several threads at once.
- * Calls out: none. */
+ * object (CloudEvents Subscriptions: exact prefix suffix all any not sql), and inside of that `sql`, CloudEvents SQL
+ * v1.0 to the letter. An event passes when the result is TRUE; in `sql`, when no error occurred besides. A filter never
+ * changes. It is one block of memory: program, constants and canonical text. Filters with the same canonical text
+ * answer alike for every event: make them one group. Units: bytes; offsets count from the start of what was written.
+ * Ownership: counted references. Errors: FILTER_INVALID with the report filled, NOMEM. On success the report holds a
+ * hint, or is empty. Not for several threads at once. Calls out: none. */
 #ifndef HG_FILTER_FILTER_H
 #define HG_FILTER_FILTER_H
 

@@ -111,8 +111,8 @@ static struct hg_value whole(struct hg_value number)
     return number.error ? number : hg_number_truncate(number);
 }
 
-struct hg_value hg_function_call(enum hg_function function, const struct hg_value *arguments, unsigned count, bool strict,
-                                 struct hg_scratch *scratch)
+struct hg_value hg_function_call(enum hg_function function, const struct hg_value *arguments, unsigned count,
+                                 bool strict, struct hg_scratch *scratch)
 {
     const struct hg_function_row *row = hg_function_row(function);
     struct hg_value cast[HG_FUNCTION_ARGUMENTS_MAX];

@@ -8,23 +8,25 @@
 
 #define HG_FUNCTION_ARGUMENTS_MAX 255
 
-/*    name       least most  returns  arguments: s text, i number, * anything; the last one counts for all that follow */
+/* clang-format off */
+/*    name       least most returns  arguments: s text, i number, * anything; the last one counts for all that follow */
 #define HG_FUNCTIONS(X)                                                                                                \
-    X(LENGTH,    1, 1,   INT,    "s")                                                                                  \
-    X(CONCAT,    0, 255, STRING, "s")                                                                                  \
-    X(CONCAT_WS, 1, 255, STRING, "s")                                                                                  \
-    X(LOWER,     1, 1,   STRING, "s")                                                                                  \
-    X(UPPER,     1, 1,   STRING, "s")                                                                                  \
-    X(TRIM,      1, 1,   STRING, "s")                                                                                  \
-    X(LEFT,      2, 2,   STRING, "si")                                                                                 \
-    X(RIGHT,     2, 2,   STRING, "si")                                                                                 \
-    X(SUBSTRING, 2, 3,   STRING, "sii")                                                                                \
-    X(ABS,       1, 1,   INT,    "i")                                                                                  \
-    X(INT,       1, 1,   INT,    "*")                                                                                  \
-    X(BOOL,      1, 1,   BOOL,   "*")                                                                                  \
-    X(STRING,    1, 1,   STRING, "*")                                                                                  \
-    X(IS_INT,    1, 1,   BOOL,   "*")                                                                                  \
-    X(IS_BOOL,   1, 1,   BOOL,   "*")
+    X(LENGTH,    1,   1,   INT,    "s")                                                                                \
+    X(CONCAT,    0, 255,   STRING, "s")                                                                                \
+    X(CONCAT_WS, 1, 255,   STRING, "s")                                                                                \
+    X(LOWER,     1,   1,   STRING, "s")                                                                                \
+    X(UPPER,     1,   1,   STRING, "s")                                                                                \
+    X(TRIM,      1,   1,   STRING, "s")                                                                                \
+    X(LEFT,      2,   2,   STRING, "si")                                                                               \
+    X(RIGHT,     2,   2,   STRING, "si")                                                                               \
+    X(SUBSTRING, 2,   3,   STRING, "sii")                                                                              \
+    X(ABS,       1,   1,   INT,    "i")                                                                                \
+    X(INT,       1,   1,   INT,    "*")                                                                                \
+    X(BOOL,      1,   1,   BOOL,   "*")                                                                                \
+    X(STRING,    1,   1,   STRING, "*")                                                                                \
+    X(IS_INT,    1,   1,   BOOL,   "*")                                                                                \
+    X(IS_BOOL,   1,   1,   BOOL,   "*")
+/* clang-format on */
 
 enum hg_function {
 #define X(name, least, most, returns, arguments) HG_FUNCTION_##name,
@@ -47,7 +49,7 @@ enum hg_function hg_function_find(struct hg_slice name);
 
 /* The result, text of it in the arguments or the scratch. An argument that failed, or cannot be cast, makes it the zero
  * value with that error; so does a scratch that is full, with HG_VALUE_EVALUATION. `count` suits the function. */
-struct hg_value hg_function_call(enum hg_function function, const struct hg_value *arguments, unsigned count, bool strict,
-                                 struct hg_scratch *scratch);
+struct hg_value hg_function_call(enum hg_function function, const struct hg_value *arguments, unsigned count,
+                                 bool strict, struct hg_scratch *scratch);
 
 #endif

@@ -9,7 +9,8 @@
 #include "filter/plan.h"
 #include "filter/program.h"
 
-/* One condition of one filter. It hangs in the list of its key, or of all that want the place to exist, or in a tree. */
+/* One condition of one filter. It hangs in the list of its key, or of all that want the place to exist, or in a tree.
+ */
 struct access {
     struct access *next, **link; /* `link` points at what points here */
     struct hg_filter_entry *entry;
@@ -24,7 +25,7 @@ struct access {
 struct hg_filter_entry {
     struct hg_filter *filter;
     void *value;
-    uint64_t seen; /* the round in which it was a candidate */
+    uint64_t seen;                        /* the round in which it was a candidate */
     struct hg_filter_entry *next, **link; /* of those without condition */
     uint32_t access_count;
     bool exact;
@@ -506,8 +507,8 @@ static void consider_prefixes(struct matching *m, uint32_t number, struct hg_sli
         size_t len = slot->prefixes[i].len;
         hg_hash_add(&hash, hg_slice(text.ptr + hashed, len - hashed));
         hashed = len;
-        struct key *key = find_hashed(m->index, hg_hash_value(&hash), number, HG_CONDITION_PREFIX,
-                                      hg_slice_first(text, len));
+        struct key *key =
+            find_hashed(m->index, hg_hash_value(&hash), number, HG_CONDITION_PREFIX, hg_slice_first(text, len));
         if (key)
             consider_all(m, key->first);
     }

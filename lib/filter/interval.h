@@ -1,6 +1,6 @@
-/* interval.h – which of many ranges of numbers hold a number: a treap ordered by the lower ends, every node of which knows
- * the farthest upper end below it. Finding k of n ranges costs about k + log n.
- * Ownership: nodes live in the caller's objects, and must not change while they are in a tree. Calls out: visit. */
+/* interval.h – which of many ranges of numbers hold a number: a treap ordered by the lower ends, every node of which
+ * knows the farthest upper end below it. Finding k of n ranges costs about k + log n. Ownership: nodes live in the
+ * caller's objects, and must not change while they are in a tree. Calls out: visit. */
 #ifndef HG_FILTER_INTERVAL_H
 #define HG_FILTER_INTERVAL_H
 

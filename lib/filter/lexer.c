@@ -38,13 +38,12 @@ static struct hg_token string(struct hg_slice source, size_t at)
                 i++; /* twice the quote is one of it */
                 continue;
             }
-            return (struct hg_token){.kind = HG_TOKEN_STRING,
-                                     .at = at,
-                                     .end = i + 1,
-                                     .text = hg_slice(source.ptr + at + 1, i - at - 1)};
+            return (struct hg_token){
+                .kind = HG_TOKEN_STRING, .at = at, .end = i + 1, .text = hg_slice(source.ptr + at + 1, i - at - 1)};
         }
     }
-    return wrong(at, quote == '\'' ? "This text has no end; a ' is missing." : "This text has no end; a \" is missing.");
+    return wrong(at,
+                 quote == '\'' ? "This text has no end; a ' is missing." : "This text has no end; a \" is missing.");
 }
 
 static size_t digits(struct hg_slice source, size_t at)
@@ -108,15 +107,18 @@ struct hg_token hg_lexer_next(struct hg_slice source, size_t at, enum hg_dialect
         size_t end = at;
         while (end < source.len && is_word_byte(source.ptr[end], dialect))
             end++;
-        return (struct hg_token){.kind = HG_TOKEN_WORD, .at = at, .end = end, .text = hg_slice(source.ptr + at, end - at)};
+        return (struct hg_token){
+            .kind = HG_TOKEN_WORD, .at = at, .end = end, .text = hg_slice(source.ptr + at, end - at)};
     }
-    static const char *const symbols[] = {"!=", "<>", "<=", ">=", "<", ">", "=", "(", ")", ",", "+", "-", "*", "/", "%"};
+    static const char *const symbols[] = {"!=", "<>", "<=", ">=", "<", ">", "=", "(",
+                                          ")",  ",",  "+",  "-",  "*", "/", "%"};
     struct hg_slice rest = hg_slice_from(source, at);
     size_t len = 0;
     for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]) && len == 0; i++)
         if (hg_slice_starts(rest, hg_slice_str(symbols[i])))
             len = strlen(symbols[i]);
-    if (len == 0 && ((dialect != HG_DIALECT_SQL && c == '[') || (dialect == HG_DIALECT_CANONICAL && (c == '{' || c == '}'))))
+    if (len == 0 &&
+        ((dialect != HG_DIALECT_SQL && c == '[') || (dialect == HG_DIALECT_CANONICAL && (c == '{' || c == '}'))))
         len = 1;
     if (len == 0)
         return wrong(at, objection(rest));
@@ -143,7 +145,8 @@ void hg_token_decode(const struct hg_token *token, struct hg_slice source, enum 
     struct hg_slice text = token->text;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
-        bool pair = i + 1 < text.len && (c == quote || (c == '\\' && (dialect == HG_DIALECT_CANONICAL || text.ptr[i + 1] == quote)));
+        bool pair = i + 1 < text.len &&
+                    (c == quote || (c == '\\' && (dialect == HG_DIALECT_CANONICAL || text.ptr[i + 1] == quote)));
         if (pair)
             c = text.ptr[++i];
         else if (c == '\\' && i + 1 < text.len && text.ptr[i + 1] == '\\') {

@@ -36,6 +36,7 @@ bool hg_token_is(const struct hg_token *token, const char *symbol);
 bool hg_token_is_word(const struct hg_token *token, const char *word);
 
 /* Appends what a STRING token stands for. */
-void hg_token_decode(const struct hg_token *token, struct hg_slice source, enum hg_dialect dialect, struct hg_buf *into);
+void hg_token_decode(const struct hg_token *token, struct hg_slice source, enum hg_dialect dialect,
+                     struct hg_buf *into);
 
 #endif

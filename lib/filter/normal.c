@@ -175,7 +175,8 @@ static hg_result put_sql(struct writer *w, uint16_t inner, bool operand, enum ti
     return hg_buf_result(w->into);
 }
 
-/* The operands of a row of ANDs or ORs, those of rows inside included. Strict ones only where SQL{} stands around each. */
+/* The operands of a row of ANDs or ORs, those of rows inside included. Strict ones only where SQL{} stands around each.
+ */
 static hg_result gather(struct writer *w, uint16_t number, enum hg_node_kind kind, bool sql, struct rows *rows,
                         bool *all_truth)
 {
@@ -239,7 +240,7 @@ static hg_result put_set(struct writer *w, const struct hg_node *node)
         r = rows_sort(w, &rows, from, ", ", false);
     free(rows.of);
     hg_buf_put_char(w->into, ')');
-    return r;
+    return hg_ok(r) ? hg_buf_result(w->into) : r;
 }
 
 static hg_result put_bare(struct writer *w, uint16_t number)

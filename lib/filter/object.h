@@ -1,6 +1,6 @@
-/* object.h – filter objects to trees: CloudEvents Subscriptions v1.0, section 3.2.4, dialects exact prefix suffix all any not
- * sql. Names of attributes may be paths into the event. Errors: FILTER_INVALID with the report filled, offsets counted from
- * the object's brace; NOMEM. Calls out: none. */
+/* object.h – filter objects to trees: CloudEvents Subscriptions v1.0, section 3.2.4, dialects exact prefix suffix all
+ * any not sql. Names of attributes may be paths into the event. Errors: FILTER_INVALID with the report filled, offsets
+ * counted from the object's brace; NOMEM. Calls out: none. */
 #ifndef HG_FILTER_OBJECT_H
 #define HG_FILTER_OBJECT_H
 

@@ -127,14 +127,11 @@ static hg_result decode_name(struct parser *p, size_t path_from, struct hg_buf *
 {
     struct hg_buf name;
     hg_buf_init(&name, 1u << 16);
-    hg_token_decode(&p->token, p->source, p->options.dialect, &name);
-    /* The canonical form writes names as JSON does. */
-    if (p->options.dialect == HG_DIALECT_CANONICAL) {
-        hg_buf_clear(&name);
+    if (p->options.dialect == HG_DIALECT_CANONICAL) { /* written as JSON there */
         struct hg_json json = {HG_JSON_STRING, hg_slice(p->source.ptr + p->token.at, p->token.end - p->token.at)};
-        hg_result r = hg_json_string_decode(json, &name);
-        if (r.code == HG_ERR_SYNTAX)
-            HG_UNREACHABLE();
+        HG_ASSERT(hg_json_string_decode(json, &name).code != HG_ERR_SYNTAX);
+    } else {
+        hg_token_decode(&p->token, p->source, p->options.dialect, &name);
     }
     hg_result r = hg_buf_result(&name);
     if (hg_ok(r))
@@ -206,7 +203,8 @@ static hg_result parse_path(struct parser *p, struct hg_buf *into)
             while (to < p->source.len && hg_path_is_name_byte(p->source.ptr[to]))
                 to++;
             if (to == from)
-                return refuse(p, from, "A name is missing behind this dot; odd names stand in brackets: [\"odd name\"].");
+                return refuse(p, from,
+                              "A name is missing behind this dot; odd names stand in brackets: [\"odd name\"].");
             hg_path_put_name(into, path_from, hg_slice(p->source.ptr + from, to - from));
             p->token.end = to;
         } else if (at_char(p, end, '[')) {
@@ -253,7 +251,8 @@ static hg_result parse_number(struct parser *p, size_t at, bool negative, uint16
     text[0] = negative ? '-' : '+';
     memcpy(text + 1, digits.ptr, digits.len);
     bool ok = hg_number_parse(hg_slice(text, digits.len + 1), &node.value);
-    if (p->strict && (!ok || node.value.type != HG_VALUE_INT || node.value.number < INT32_MIN || node.value.number > INT32_MAX))
+    if (p->strict &&
+        (!ok || node.value.type != HG_VALUE_INT || node.value.number < INT32_MIN || node.value.number > INT32_MAX))
         return refuse(p, at, "Numbers of CloudEvents SQL go from -2147483648 to 2147483647.");
     if (!ok)
         return refuse(p, at, "This number is too large.");
@@ -286,15 +285,18 @@ static hg_result parse_call(struct parser *p, uint16_t *ret_node)
         const struct hg_function_row *row = hg_function_row(function);
         known = node->count >= row->least && node->count <= row->most;
         if (!known && !p->options.unknown_functions)
-            return hg_report_refuse(p->report, name.at, hg_slice_is(hg_slice_str(row->name), "SUBSTRING") ?
-                                    "This function takes 2 or 3 values: " : row->least == 2 ?
-                                    "This function takes 2 values: " : row->most > 3 ?
-                                    "This function takes 1 value or more: " : "This function takes 1 value: ",
+            return hg_report_refuse(p->report, name.at,
+                                    hg_slice_is(hg_slice_str(row->name), "SUBSTRING")
+                                        ? "This function takes 2 or 3 values: "
+                                    : row->least == 2 ? "This function takes 2 values: "
+                                    : row->most > 3   ? "This function takes 1 value or more: "
+                                                      : "This function takes 1 value: ",
                                     hg_slice_str(row->name), ".");
     } else if (!p->options.unknown_functions) {
-        return hg_report_refuse(p->report, name.at, "There is no function ", name.text,
-                                "; there are LENGTH CONCAT CONCAT_WS LOWER UPPER TRIM LEFT RIGHT SUBSTRING ABS INT BOOL STRING "
-                                "IS_INT IS_BOOL.");
+        return hg_report_refuse(
+            p->report, name.at, "There is no function ", name.text,
+            "; there are LENGTH CONCAT CONCAT_WS LOWER UPPER TRIM LEFT RIGHT SUBSTRING ABS INT BOOL STRING "
+            "IS_INT IS_BOOL.");
     }
     node->op = known ? (uint8_t)function : HG_FUNCTION_UNKNOWN;
     *ret_node = call;
@@ -384,14 +386,15 @@ static hg_result parse_unary(struct parser *p, uint16_t *ret_node)
             return refuse_token(p, "a value");
     }
     bool not = hg_token_is_word(&p->token, "NOT");
-    if (!minus && !not)
+    if (!minus && !not )
         return parse_primary(p, ret_node);
     uint16_t operand, number;
     HG_TRY(enter(p));
     advance(p);
     HG_TRY(parse_unary(p, &operand));
     p->depth--;
-    struct hg_node node = {.kind = not ? HG_NODE_NOT : HG_NODE_NEGATE, .at = (uint32_t)at, .end = (uint32_t)p->last_end};
+    struct hg_node node = {
+        .kind = not ? HG_NODE_NOT : HG_NODE_NEGATE, .at = (uint32_t)at, .end = (uint32_t)p->last_end};
     HG_TRY(add(p, node, &number));
     hg_tree_hang(p->tree, number, operand);
     *ret_node = number;
@@ -412,7 +415,7 @@ static hg_result parse_pattern(struct parser *p, uint16_t left, bool negated, ui
     node.text_len = (uint32_t)(p->tree->texts.len - node.text_at);
     struct hg_slice pattern = hg_tree_text(p->tree, &node);
     /* Compiled into the room behind it, only to see whether it is bounded. */
-    char *room = hg_buf_reserve(&p->tree->texts, pattern.len);
+    char *room = hg_buf_reserve(&p->tree->texts, pattern.len + 1);
     HG_TRY(hg_buf_result(&p->tree->texts));
     if (room && !hg_like_bounded(hg_slice(room, hg_like_compile(hg_tree_text(p->tree, &node), room))))
         return refuse(p, p->token.at, "Between two % of a pattern a piece with _ may have 256 bytes at most.");
@@ -512,7 +515,8 @@ static hg_result parse_comparison(struct parser *p, uint16_t *ret_node)
         HG_TRY(join(p, HG_NODE_COMPARE, (uint8_t)op, *ret_node, right, ret_node));
     }
     if (not_alone)
-        hint(p, first.at, "NOT belongs to the value right behind it, not to the whole comparison; write NOT (…) for that.");
+        hint(p, first.at,
+             "NOT belongs to the value right behind it, not to the whole comparison; write NOT (…) for that.");
     return HG_OK;
 }
 
@@ -538,8 +542,10 @@ static hg_result parse_logic(struct parser *p, uint16_t *ret_node)
             continue;
         }
         if (running != HG_NODE_CONST)
-            hint(p, at, "AND, OR and XOR have equal rank and go from left to right: a OR b AND c is (a OR b) AND c. Parentheses "
-                        "make it clear.");
+            hint(p, at,
+                 "AND, OR and XOR have equal rank and go from left to right: a OR b AND c is (a OR b) AND c. "
+                 "Parentheses "
+                 "make it clear.");
         HG_TRY(join(p, kind, 0, *ret_node, right, ret_node));
         running = kind;
     }

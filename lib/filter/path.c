@@ -65,13 +65,13 @@ void hg_path_put_index(struct hg_buf *buf, uint32_t index)
 
 struct hg_slice hg_path_spelling(struct hg_slice name)
 {
-    static const struct hg_slice known[] = {{"id", 2},      {"type", 4},    {"time", 4},         {"source", 6},
-                                            {"subject", 7}, {"topic", 5},   {"specversion", 11}, {"eventId", 7},
+    static const struct hg_slice known[] = {{"id", 2},        {"type", 4},     {"time", 4},         {"source", 6},
+                                            {"subject", 7},   {"topic", 5},    {"specversion", 11}, {"eventId", 7},
                                             {"eventType", 9}, {"timestamp", 9}};
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         bool alias = i >= 7;
-        if (name.len == known[i].len && (alias ? memcmp(name.ptr, known[i].ptr, name.len)
-                                               : strncasecmp(name.ptr, known[i].ptr, name.len)) == 0)
+        if (name.len == known[i].len &&
+            (alias ? memcmp(name.ptr, known[i].ptr, name.len) : strncasecmp(name.ptr, known[i].ptr, name.len)) == 0)
             return alias ? known[i - 7] : known[i];
     }
     return name;

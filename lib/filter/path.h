@@ -1,9 +1,9 @@
 /* path.h – where an attribute stands in an event, as text in one canonical form: data.items[0].sku, data["odd name"].
  *
- * A name of letters, digits, _ and $ (and what lies beyond ASCII) stands bare; any other stands in brackets as a JSON string. Two
- * paths are the same place if and only if their texts are the same bytes. Bare root names have one spelling: id, type and
- * time for eventId, eventType and timestamp too; those, source, subject, specversion and topic are known in any case.
- * Ownership: slices are parts of the text given. Calls out: none. */
+ * A name of letters, digits, _ and $ (and what lies beyond ASCII) stands bare; any other stands in brackets as a JSON
+ * string. Two paths are the same place if and only if their texts are the same bytes. Bare root names have one
+ * spelling: id, type and time for eventId, eventType and timestamp too; those, source, subject, specversion and topic
+ * are known in any case. Ownership: slices are parts of the text given. Calls out: none. */
 #ifndef HG_FILTER_PATH_H
 #define HG_FILTER_PATH_H
 

@@ -125,7 +125,7 @@ static struct outcome plan_like(struct planner *p, const struct hg_node *node)
     if (node->negated || !is_usable(p, left))
         return plan_existence(p, left);
     struct hg_buf *texts = &p->plan->texts;
-    char *room = hg_buf_reserve(texts, written.len);
+    char *room = hg_buf_reserve(texts, written.len + 1);
     if (!room)
         return nothing;
     size_t len = hg_like_compile(written, room), prefix = 0;
@@ -198,7 +198,8 @@ static struct outcome plan_ranges(struct planner *p, const struct hg_node *row, 
     unsigned used = 0;
     for (uint16_t child = row->first; child; child = node_of(p, child)->next) {
         const struct hg_node *node = node_of(p, child);
-        if (!is_range(p, node) || !hg_slice_eq(hg_tree_text(p->tree, node_of(p, node->first)), hg_tree_text(p->tree, path)))
+        if (!is_range(p, node) ||
+            !hg_slice_eq(hg_tree_text(p->tree, node_of(p, node->first)), hg_tree_text(p->tree, path)))
             continue;
         narrow(p, node, &condition);
         used++;
@@ -290,14 +291,15 @@ void hg_plan_done(struct hg_plan *plan)
     hg_buf_done(&plan->texts);
 }
 
-hg_result hg_plan_make(const struct hg_tree *tree, uint64_t (*weigh)(void *context, const struct hg_condition *condition),
-                       void *context, struct hg_plan *ret_plan)
+hg_result hg_plan_make(const struct hg_tree *tree,
+                       uint64_t (*weigh)(void *context, const struct hg_condition *condition), void *context,
+                       struct hg_plan *ret_plan)
 {
     struct planner planner = {.tree = tree, .weigh = weigh, .context = context, .plan = ret_plan};
     hg_buf_init(&ret_plan->conditions, 64u << 20);
     hg_buf_init(&ret_plan->texts, 64u << 20);
     /* Room for all prefixes at once, so that they never move. */
-    hg_buf_reserve(&ret_plan->texts, tree->texts.len + 1);
+    hg_buf_reserve(&ret_plan->texts, 2 * tree->texts.len + 64);
     struct outcome outcome = plan_node(&planner, tree->root);
     ret_plan->exact = outcome.exact && outcome.cost != IMPOSSIBLE;
     hg_result r = hg_buf_result(&ret_plan->conditions);

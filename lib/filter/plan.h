@@ -1,16 +1,16 @@
 /* plan.h – what an event must have, at least, to pass a filter: the conditions by which the index finds it.
  *
- * One of the conditions must hold for an event that passes; where `exact`, an event passes if one holds. No condition at
- * all means that only evaluation can tell.
- * Ownership: the texts belong to the tree. Errors: NOMEM. Calls out: weigh. For lib/filter alone. */
+ * One of the conditions must hold for an event that passes; where `exact`, an event passes if one holds. No condition
+ * at all means that only evaluation can tell. Ownership: the texts belong to the tree. Errors: NOMEM. Calls out: weigh.
+ * For lib/filter alone. */
 #ifndef HG_FILTER_PLAN_H
 #define HG_FILTER_PLAN_H
 
 #include "filter/interval.h"
 #include "filter/tree.h"
 
-/* By how a value is looked up: as text, number or truth, whatever it is (`path = constant` casts it to what the constant
- * is), or as what it is (IN casts the constants to that). */
+/* By how a value is looked up: as text, number or truth, whatever it is (`path = constant` casts it to what the
+ * constant is), or as what it is (IN casts the constants to that). */
 enum hg_condition_kind {
     HG_CONDITION_TEXT,
     HG_CONDITION_NUMBER,
@@ -47,10 +47,11 @@ struct hg_plan {
 };
 
 void hg_plan_done(struct hg_plan *plan);
-/* `weigh` tells about how many candidates a condition brings in; of several ways to find a filter the cheapest is taken.
- * The tree must outlive the plan. */
-HG_RESULT hg_plan_make(const struct hg_tree *tree, uint64_t (*weigh)(void *context, const struct hg_condition *condition),
-                       void *context, struct hg_plan *ret_plan);
+/* `weigh` tells about how many candidates a condition brings in; of several ways to find a filter the cheapest is
+ * taken. The tree must outlive the plan. */
+HG_RESULT hg_plan_make(const struct hg_tree *tree,
+                       uint64_t (*weigh)(void *context, const struct hg_condition *condition), void *context,
+                       struct hg_plan *ret_plan);
 
 static inline size_t hg_plan_count(const struct hg_plan *plan)
 {

@@ -36,7 +36,8 @@ static uint16_t here(const struct compiler *c)
 /* Where a text stands among the texts; the canonical text holds most of them already. */
 static uint32_t place(struct compiler *c, struct hg_slice text)
 {
-    const char *found = text.len > 0 && c->texts.len > 0 ? memmem(c->texts.ptr, c->texts.len, text.ptr, text.len) : NULL;
+    const char *found =
+        text.len > 0 && c->texts.len > 0 ? memmem(c->texts.ptr, c->texts.len, text.ptr, text.len) : NULL;
     if (found)
         return (uint32_t)(found - c->texts.ptr);
     uint32_t at = (uint32_t)c->texts.len;
@@ -58,6 +59,8 @@ static uint16_t path(struct compiler *c, struct hg_slice text)
 {
     struct hg_program_path entry = {place(c, text), (uint32_t)text.len};
     size_t count = count_of(&c->paths, sizeof(entry));
+    if (!hg_ok(hg_buf_result(&c->texts)))
+        return 0; /* told at the end */
     for (size_t i = 0; i < count; i++) {
         struct hg_program_path other;
         memcpy(&other, c->paths.ptr + i * sizeof(other), sizeof(other));
@@ -173,7 +176,8 @@ static hg_result compile(struct compiler *c, uint16_t number)
     case HG_NODE_EXISTS:
         if (is_data(c, node)) {
             i.op = HG_OP_CONST;
-            i.a = constant(c, hg_value_fail(HG_VALUE_BOOL, node->kind == HG_NODE_PATH ? HG_VALUE_MISSING : HG_VALUE_OK));
+            i.a =
+                constant(c, hg_value_fail(HG_VALUE_BOOL, node->kind == HG_NODE_PATH ? HG_VALUE_MISSING : HG_VALUE_OK));
         } else {
             i.op = node->kind == HG_NODE_PATH ? HG_OP_LOAD : HG_OP_EXISTS;
             i.a = path(c, hg_tree_text(c->tree, node));

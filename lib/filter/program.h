@@ -1,7 +1,7 @@
 /* program.h – the inside of a filter: a row of instructions for a small stack, and the compiler that makes it.
  *
- * Every instruction is eight bytes and pushes, replaces or drops values; jumps go forward only, so an evaluation takes at
- * most as many steps as there are instructions. For lib/filter alone. Calls out: none. */
+ * Every instruction is eight bytes and pushes, replaces or drops values; jumps go forward only, so an evaluation takes
+ * at most as many steps as there are instructions. For lib/filter alone. Calls out: none. */
 #ifndef HG_FILTER_PROGRAM_H
 #define HG_FILTER_PROGRAM_H
 
@@ -11,15 +11,15 @@
 #define HG_PROGRAM_STACK_MAX 320
 
 enum hg_op {
-    HG_OP_CONST,    /* a: constant */
-    HG_OP_LOAD,     /* a: path */
-    HG_OP_EXISTS,   /* a: path */
-    HG_OP_TEST,     /* a: path, b: constant, arg: enum hg_compare; LOAD, CONST and COMPARE in one */
+    HG_OP_CONST,  /* a: constant */
+    HG_OP_LOAD,   /* a: path */
+    HG_OP_EXISTS, /* a: path */
+    HG_OP_TEST,   /* a: path, b: constant, arg: enum hg_compare; LOAD, CONST and COMPARE in one */
     HG_OP_NOT,
     HG_OP_NEGATE,
-    HG_OP_AND,      /* a: where to go when the top decides; else drops it */
+    HG_OP_AND, /* a: where to go when the top decides; else drops it */
     HG_OP_OR,
-    HG_OP_TRUTH,    /* the last operand of a row of ANDs or ORs */
+    HG_OP_TRUTH, /* the last operand of a row of ANDs or ORs */
     HG_OP_XOR,
     HG_OP_COMPARE,  /* arg: enum hg_compare */
     HG_OP_MATH,     /* arg: the sign */

@@ -42,8 +42,8 @@ struct hg_slice hg_text_trim(struct hg_slice text);
 bool hg_text_map(struct hg_slice text, uint32_t (*mapping)(uint32_t), struct hg_scratch *scratch,
                  struct hg_slice *ret_text);
 
-/* Patterns of LIKE, in a form of their own: the bytes to be found, HG_LIKE_ONE for any one character and HG_LIKE_MANY for
- * any row of them, neither of which occurs in UTF-8. */
+/* Patterns of LIKE, in a form of their own: the bytes to be found, HG_LIKE_ONE for any one character and HG_LIKE_MANY
+ * for any row of them, neither of which occurs in UTF-8. */
 #define HG_LIKE_ONE  '\xfe'
 #define HG_LIKE_MANY '\xff'
 

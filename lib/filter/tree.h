@@ -12,11 +12,11 @@
 
 enum hg_node_kind {
     HG_NODE_CONST,
-    HG_NODE_PATH,    /* text: the path (path.h) */
-    HG_NODE_EXISTS,  /* text: the path */
-    HG_NODE_NOT,     /* one child */
-    HG_NODE_NEGATE,  /* one child */
-    HG_NODE_AND,     /* two children or more, from left to right; so do OR and XOR */
+    HG_NODE_PATH,   /* text: the path (path.h) */
+    HG_NODE_EXISTS, /* text: the path */
+    HG_NODE_NOT,    /* one child */
+    HG_NODE_NEGATE, /* one child */
+    HG_NODE_AND,    /* two children or more, from left to right; so do OR and XOR */
     HG_NODE_OR,
     HG_NODE_XOR,
     HG_NODE_COMPARE, /* two children; op: enum hg_compare */

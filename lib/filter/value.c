@@ -7,25 +7,12 @@
 
 typedef __int128 wide;
 
-static const int64_t power[] = {1,
-                                10,
-                                100,
-                                1000,
-                                10000,
-                                100000,
-                                1000000,
-                                10000000,
-                                100000000,
-                                1000000000,
-                                10000000000,
-                                100000000000,
-                                1000000000000,
-                                10000000000000,
-                                100000000000000,
-                                1000000000000000,
-                                10000000000000000,
-                                100000000000000000,
-                                1000000000000000000};
+/* clang-format off */
+static const int64_t power[] = {
+    1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000, 100000000000, 1000000000000,
+    10000000000000, 100000000000000, 1000000000000000, 10000000000000000, 100000000000000000, 1000000000000000000,
+};
+/* clang-format on */
 
 const char *hg_value_error_name(enum hg_value_error error)
 {
@@ -213,7 +200,8 @@ static bool divide(struct hg_value a, struct hg_value b, struct hg_value *ret_qu
     wide dividend = a.number;
     int exponent = a.exponent;
     /* As many digits as there is room for: 10^36 fits into 127 bits. */
-    while (dividend != 0 && dividend > -(wide)power[DIGITS_MAX] * power[17] && dividend < (wide)power[DIGITS_MAX] * power[17]) {
+    while (dividend != 0 && dividend > -(wide)power[DIGITS_MAX] * power[17] &&
+           dividend < (wide)power[DIGITS_MAX] * power[17]) {
         dividend *= 10;
         exponent--;
     }
@@ -290,7 +278,8 @@ static size_t put_digits(uint64_t magnitude, char *out)
 size_t hg_number_format(struct hg_value number, char out[HG_NUMBER_TEXT_MAX])
 {
     char digits[20];
-    size_t len = 0, count = put_digits(number.number < 0 ? 0 - (uint64_t)number.number : (uint64_t)number.number, digits);
+    size_t len = 0,
+           count = put_digits(number.number < 0 ? 0 - (uint64_t)number.number : (uint64_t)number.number, digits);
     if (number.number < 0)
         out[len++] = '-';
     int point = (int)count + number.exponent; /* digits in front of it */

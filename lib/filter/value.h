@@ -1,11 +1,10 @@
 /* value.h – what an attribute, a literal or a part of an expression is worth: sixteen bytes, and the numbers' algebra.
  *
- * A number is INT when it is a whole number of 64 bits, else DECIMAL: number × 10^exponent, at most 18 significant digits,
- * without trailing zeros, never whole within 64 bits. So equal numbers have equal members. What has more digits is rounded,
- * half away from zero; what lies outside of 10^±400 is no number at all.
- * A value that failed has an `error`; its type and number are then the zero value of what was asked for, or what the
- * language defines. Text is valid UTF-8 and may hold NUL.
- * Ownership: text is borrowed; who makes a value says for how long. Calls out: none. */
+ * A number is INT when it is a whole number of 64 bits, else DECIMAL: number × 10^exponent, at most 18 significant
+ * digits, without trailing zeros, never whole within 64 bits. So equal numbers have equal members. What has more digits
+ * is rounded, half away from zero; what lies outside of 10^±400 is no number at all. A value that failed has an
+ * `error`; its type and number are then the zero value of what was asked for, or what the language defines. Text is
+ * valid UTF-8 and may hold NUL. Ownership: text is borrowed; who makes a value says for how long. Calls out: none. */
 #ifndef HG_FILTER_VALUE_H
 #define HG_FILTER_VALUE_H
 
@@ -28,7 +27,7 @@ enum hg_value_error {
     HG_VALUE_OK,
     HG_VALUE_MATH,
     HG_VALUE_CAST,
-    HG_VALUE_MISSING,    /* attribute */
+    HG_VALUE_MISSING, /* attribute */
     HG_VALUE_NO_FUNCTION,
     HG_VALUE_EVALUATION, /* of a function */
 };
@@ -80,7 +79,8 @@ static inline bool hg_value_is_number(struct hg_value value)
 /* "missingAttribute" …, the names of the conformance kit; "" for HG_VALUE_OK. Static. */
 const char *hg_value_error_name(enum hg_value_error error);
 
-/* A decimal number with optional sign, fraction and exponent; leading zeros allowed. False when it is none, or too large. */
+/* A decimal number with optional sign, fraction and exponent; leading zeros allowed. False when it is none, or too
+ * large. */
 bool hg_number_parse(struct hg_slice text, struct hg_value *ret_value);
 /* A whole number with optional sign. False when it is none or does not fit into 64 bits. */
 bool hg_number_parse_int(struct hg_slice text, int64_t *ret_number);

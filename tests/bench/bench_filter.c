@@ -49,14 +49,16 @@ static struct hg_filter *parse(const char *text)
 static void promise(const char *what, double figure, double bound, bool at_most)
 {
     bool kept = at_most ? figure <= bound : figure >= bound;
-    printf("  %-66s %10.1f  (%s %g%s)\n", what, figure, at_most ? "at most" : "at least", bound, kept ? "" : ": BROKEN");
+    printf("  %-66s %10.1f  (%s %g%s)\n", what, figure, at_most ? "at most" : "at least", bound,
+           kept ? "" : ": BROKEN");
     broken |= !kept;
 }
 
-static const char event[] =
-    "{\"specversion\":\"1.0\",\"id\":\"7c9e6679\",\"type\":\"OrderPlaced\",\"source\":\"/shop/eu\",\"time\":\"2026-11-24T10:00:00Z\","
-    "\"data\":{\"orderId\":\"A-4711\",\"userId\":\"u3\",\"total\":149.90,\"currency\":\"EUR\",\"region\":\"eu-west\",\"items\":[{\"sku\":"
-    "\"x-1\",\"count\":2},{\"sku\":\"x-9\",\"count\":1}],\"priority\":512}}";
+static const char event[] = "{\"specversion\":\"1.0\",\"id\":\"7c9e6679\",\"type\":\"OrderPlaced\",\"source\":\"/shop/"
+                            "eu\",\"time\":\"2026-11-24T10:00:00Z\","
+                            "\"data\":{\"orderId\":\"A-4711\",\"userId\":\"u3\",\"total\":149.90,\"currency\":\"EUR\","
+                            "\"region\":\"eu-west\",\"items\":[{\"sku\":"
+                            "\"x-1\",\"count\":2},{\"sku\":\"x-9\",\"count\":1}],\"priority\":512}}";
 
 static void bench_evaluation(void)
 {
@@ -111,7 +113,8 @@ struct set {
 
 static struct set set_new(size_t count, void (*write)(size_t number, char *out, size_t size))
 {
-    struct set set = {NULL, calloc(count, sizeof(struct hg_filter *)), calloc(count, sizeof(struct hg_filter_entry *)), count};
+    struct set set = {NULL, calloc(count, sizeof(struct hg_filter *)), calloc(count, sizeof(struct hg_filter_entry *)),
+                      count};
     if (!set.filters || !set.entries)
         exit(2);
     must(hg_filter_index_new(hash_key, &set.index));
@@ -196,7 +199,8 @@ static void write_mixed(size_t n, char *out, size_t size)
         snprintf(out, size, "data.userId = 'u%zu' OR data.orderId = 'A-%zu'", n, n);
         break;
     case 3:
-        snprintf(out, size, "data.total > %zu.5 AND data.total <= %zu AND data.region LIKE '%%west'", n * 2, n * 2 + 40);
+        snprintf(out, size, "data.total > %zu.5 AND data.total <= %zu AND data.region LIKE '%%west'", n * 2,
+                 n * 2 + 40);
         break;
     case 4:
         snprintf(out, size, "type = 'OrderPlaced' AND data.userId IN ('u%zu', 'u%zu', 'u%zu')", n, n + 1, n + 2);

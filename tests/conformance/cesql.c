@@ -16,7 +16,8 @@
 static const struct {
     const char *name, *why;
 } excluded[] = {
-    {"Invalid int cast", "NOT 10: the kit wants a cast error, but section 3.7 says that Integer to Boolean MUST be supported"},
+    {"Invalid int cast",
+     "NOT 10: the kit wants a cast error, but section 3.7 says that Integer to Boolean MUST be supported"},
 };
 
 /* For cases without an event of their own. */
@@ -114,8 +115,10 @@ int main(int argc, char **argv)
     }
     size_t i, j, passed = 0, left_out = 0, failed = 0;
     json_t *file, *test;
-    json_array_foreach(kit, i, file) {
-        json_array_foreach(json_object_get(file, "tests"), j, test) {
+    json_array_foreach(kit, i, file)
+    {
+        json_array_foreach(json_object_get(file, "tests"), j, test)
+        {
             const char *name = json_string_value(json_object_get(test, "name"));
             bool exclude = false;
             for (size_t k = 0; k < sizeof(excluded) / sizeof(excluded[0]); k++)

@@ -642,7 +642,7 @@ bool sim_oracle_is_settled(const struct sim_oracle *oracle)
     }
     for (size_t i = 0; i < oracle->track_count; i++) {
         const struct sim_track *track = oracle->tracks[i];
-        if (track->state == SIM_TRACK_PENDING || (track->stale && !track->stale_unclear) ||
+        if (track->state == SIM_TRACK_PENDING || (track->stale && !track->stale_unclear && track->company == 1) ||
             (track->caught_up_due && !track->from_unclear))
             return false;
         for (size_t t = 0; t < sim_topic_count; t++) {
@@ -675,7 +675,7 @@ void sim_oracle_settled(struct sim_oracle *oracle)
         if (track->state == SIM_TRACK_PENDING)
             sim_violation(env, "settled: client %" PRIu64 ": %s is neither ok nor refused", track->client,
                           track->pattern);
-        if (track->stale && !track->stale_unclear && strcmp(track->pattern, "st.bad") != 0)
+        if (track->stale && !track->stale_unclear && track->company == 1 && strcmp(track->pattern, "st.bad") != 0)
             sim_violation(env, "settled: client %" PRIu64 " sub %" PRIu64 " (%s) is still stale", track->client,
                           track->sub, track->pattern);
         if (track->caught_up_due && !track->from_unclear)

@@ -1,5 +1,6 @@
-/* naive_filter.h – the filter language as a walk over the tree, one rule of the language after the other: the model for the
- * compiled program. Shares with it the parser's tree, the arithmetic of numbers and the table of cases, nothing else. */
+/* naive_filter.h – the filter language as a walk over the tree, one rule of the language after the other: the model for
+ * the compiled program. Shares with it the parser's tree, the arithmetic of numbers and the table of cases, nothing
+ * else. */
 #ifndef HGT_SUPPORT_NAIVE_FILTER_H
 #define HGT_SUPPORT_NAIVE_FILTER_H
 
@@ -21,7 +22,7 @@ struct naive_event {
 
 /* Texts that an evaluation makes; lost at the next naive_filter_passes(). */
 struct naive_memory {
-    char bytes[1 << 20];
+    char bytes[64 << 20];
     size_t used;
 };
 
@@ -227,36 +228,6 @@ static inline struct hg_value naive_equal(struct hg_value x, struct hg_value y, 
     return x.error ? hg_value_fail(HG_VALUE_BOOL, x.error) : hg_value_bool(hg_number_compare(x, y) == 0);
 }
 
-static inline size_t naive_step(const char *at)
-{
-    size_t len = 1;
-    while (((unsigned char)at[len] & 0xc0) == 0x80)
-        len++;
-    return len;
-}
-
-/* The pattern as written; texts here end with NUL, but may hold more of them. */
-static inline bool naive_like(const char *text, const char *text_end, const char *pattern, const char *pattern_end)
-{
-    if (pattern == pattern_end)
-        return text == text_end;
-    if (*pattern == '%') {
-        for (;; text += naive_step(text)) {
-            if (naive_like(text, text_end, pattern + 1, pattern_end))
-                return true;
-            if (text == text_end)
-                return false;
-        }
-    }
-    if (text == text_end)
-        return false;
-    if (*pattern == '_')
-        return naive_like(text + naive_step(text), text_end, pattern + 1, pattern_end);
-    if (*pattern == '\\' && pattern + 1 < pattern_end && (pattern[1] == '%' || pattern[1] == '_'))
-        pattern++;
-    return *text == *pattern && naive_like(text + 1, text_end, pattern + 1, pattern_end);
-}
-
 static inline uint32_t naive_point(const char *at, size_t len)
 {
     uint32_t point = (unsigned char)at[0];
@@ -308,6 +279,34 @@ static inline size_t naive_points(struct hg_value text, uint32_t **ret_points)
     return count;
 }
 
+/* The pattern as written, over code points: there[i] says whether the pattern so far matches the first i of the text.
+ */
+static inline bool naive_like(struct hg_value text, struct hg_value pattern)
+{
+    uint32_t *t, *p;
+    size_t n = naive_points(text, &t), m = naive_points(pattern, &p);
+    bool *there = calloc(n + 1, sizeof(*there));
+    HG_ASSERT(there);
+    there[0] = true;
+    for (size_t j = 0; j < m; j++) {
+        bool escaped = p[j] == '\\' && j + 1 < m && (p[j + 1] == '%' || p[j + 1] == '_');
+        j += escaped;
+        if (p[j] == '%' && !escaped) {
+            for (size_t i = 1; i <= n; i++)
+                there[i] = there[i] || there[i - 1];
+            continue;
+        }
+        for (size_t i = n; i > 0; i--)
+            there[i] = there[i - 1] && ((p[j] == '_' && !escaped) || p[j] == t[i - 1]);
+        there[0] = false;
+    }
+    bool matches = there[n];
+    free(there);
+    free(t);
+    free(p);
+    return matches;
+}
+
 static inline struct hg_value naive_from_points(const uint32_t *points, size_t count)
 {
     struct hg_value text = hg_value_string(hg_slice(naive_take(4 * count + 1), 0));
@@ -334,8 +333,9 @@ static inline struct hg_value naive_call(enum hg_function function, struct hg_va
     struct hg_value result = {0};
     bool texts = function <= HG_FUNCTION_SUBSTRING;
     for (unsigned i = 0; i < count; i++) {
-        bool number = function == HG_FUNCTION_ABS ||
-                      (i > 0 && (function == HG_FUNCTION_LEFT || function == HG_FUNCTION_RIGHT || function == HG_FUNCTION_SUBSTRING));
+        bool number =
+            function == HG_FUNCTION_ABS || (i > 0 && (function == HG_FUNCTION_LEFT || function == HG_FUNCTION_RIGHT ||
+                                                      function == HG_FUNCTION_SUBSTRING));
         if (number)
             v[i] = naive_as_number(v[i], strict);
         else if (texts)
@@ -362,7 +362,8 @@ static inline struct hg_value naive_call(enum hg_function function, struct hg_va
     }
     int64_t a = 0, b = INT64_MAX;
     if (count > 1) {
-        struct hg_value first = hg_number_truncate(v[1]), second = count > 2 ? hg_number_truncate(v[2]) : hg_value_int(b);
+        struct hg_value first = hg_number_truncate(v[1]),
+                        second = count > 2 ? hg_number_truncate(v[2]) : hg_value_int(b);
         if (first.error || second.error)
             return hg_value_fail(HG_VALUE_STRING, HG_VALUE_CAST);
         a = first.number;
@@ -482,7 +483,7 @@ static inline struct hg_value naive_compare(const struct hg_node *node, struct h
     if (x.error || y.error)
         return hg_value_fail(HG_VALUE_BOOL, strict ? (x.error ? x.error : y.error) : HG_VALUE_OK);
     int order = hg_number_compare(x, y);
-    bool truths[] = {[HG_LT] = order < 0, [HG_LE] = order <= 0, [HG_GT] = order > 0, [HG_GE] = order >= 0};
+    bool truths[] = {[HG_LT] = order<0, [HG_LE] = order <= 0, [HG_GT] = order> 0, [HG_GE] = order >= 0};
     return hg_value_bool(truths[node->op]);
 }
 
@@ -538,10 +539,7 @@ static inline struct hg_value naive_eval(const struct hg_tree *tree, uint16_t nu
                 return hg_value_fail(HG_VALUE_BOOL, y.error);
             return hg_value_bool(node->negated && !x.error);
         }
-        struct hg_value pattern = naive_text(hg_tree_text(tree, node).ptr, node->text_len);
-        y = naive_text(y.ptr, y.len);
-        ((char *)(uintptr_t)y.ptr)[y.len] = ((char *)(uintptr_t)pattern.ptr)[pattern.len] = '\0';
-        return hg_value_bool(naive_like(y.ptr, y.ptr + y.len, pattern.ptr, pattern.ptr + pattern.len) != node->negated);
+        return hg_value_bool(naive_like(y, hg_value_string(hg_tree_text(tree, node))) != node->negated);
     case HG_NODE_IN: {
         bool found = false;
         enum hg_value_error error = HG_VALUE_OK;

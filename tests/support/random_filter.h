@@ -13,25 +13,30 @@ static inline const char *random_of(struct hg_prng *prng, const char *const *wor
 
 static inline void random_path(struct hg_prng *prng, bool strict, struct hg_buf *into)
 {
-    static const char *const plain[] = {"a", "b", "id", "type", "subject", "topic", "time", "SOURCE", "data", "c1", "xyz"};
-    static const char *const deep[] = {"data.x",       "data.y",           "data.items[0]", "data.items[1].k", "data[\"odd name\"]",
-                                       "eventType",    "data.\xc3\xa9",    "data.x.y",      "[\"in\"]",        "data.items",
-                                       "a.b",          "data['q\\'\"uo']", "timestamp",     "eventId",         "Type"};
+    static const char *const plain[] = {"a",    "b",      "id",   "type", "subject", "topic",
+                                        "time", "SOURCE", "data", "c1",   "xyz"};
+    static const char *const deep[] = {
+        "data.x",    "data.y",           "data.items[0]", "data.items[1].k", "data[\"odd name\"]",
+        "eventType", "data.\xc3\xa9",    "data.x.y",      "[\"in\"]",        "data.items",
+        "a.b",       "data['q\\'\"uo']", "timestamp",     "eventId",         "Type"};
     hg_buf_put_str(into, strict || hg_prng_chance(prng, 40) ? RANDOM_OF(prng, plain) : RANDOM_OF(prng, deep));
 }
 
 static inline void random_text(struct hg_prng *prng, struct hg_buf *into)
 {
-    static const char *const texts[] = {"''",     "'abc'",      "\"abc\"", "'5'",      "'true'",      "'a\xc3\xa9%'", "'FALSE'", "'-7'",
-                                        "'1.5'",  "'ab\\'c'",   "'a\\\\b'", "'1e2'",   "'\xc3\x84" "b '", "'x'",          "' 5'",    "'2147483648'",
-                                        "'a\\_b'", "'order.eu'", "'O''Neil'"};
+    static const char *const texts[] = {"''",           "'abc'",   "\"abc\"",      "'5'",      "'true'",
+                                        "'a\xc3\xa9%'", "'FALSE'", "'-7'",         "'1.5'",    "'ab\\'c'",
+                                        "'a\\\\b'",     "'1e2'",   "'\xc3\x84z '", "'x'",      "' 5'",
+                                        "'2147483648'", "'a\\_b'", "'order.eu'",   "'O''Neil'"};
     hg_buf_put_str(into, RANDOM_OF(prng, texts));
 }
 
 static inline void random_constant(struct hg_prng *prng, bool strict, struct hg_buf *into)
 {
-    static const char *const plain[] = {"0", "1", "5", "-7", "100", "TRUE", "false", "2147483647", "-2147483648", "+3", "07"};
-    static const char *const more[] = {"1.5", "NULL", "9223372036854775807", "-0.25", "1e2", "2147483648", "12345678901234567890", "null"};
+    static const char *const plain[] = {"0",     "1",          "5",           "-7", "100", "TRUE",
+                                        "false", "2147483647", "-2147483648", "+3", "07"};
+    static const char *const more[] = {"1.5", "NULL",       "9223372036854775807",  "-0.25",
+                                       "1e2", "2147483648", "12345678901234567890", "null"};
     if (hg_prng_chance(prng, 45))
         random_text(prng, into);
     else
@@ -40,7 +45,8 @@ static inline void random_constant(struct hg_prng *prng, bool strict, struct hg_
 
 static inline void random_pattern(struct hg_prng *prng, struct hg_buf *into)
 {
-    static const char *const pieces[] = {"%", "_", "a", "b", "abc", "\\%", "\\_", "5", "\xc3\xa9", ".", "%%", "\\\\", "o"};
+    static const char *const pieces[] = {"%", "_",        "a", "b",  "abc",  "\\%", "\\_",
+                                         "5", "\xc3\xa9", ".", "%%", "\\\\", "o"};
     hg_buf_put_char(into, '\'');
     for (uint64_t n = hg_prng_below(prng, 5); n > 0; n--)
         hg_buf_put_str(into, RANDOM_OF(prng, pieces));
@@ -53,7 +59,8 @@ static inline void random_expression(struct hg_prng *prng, unsigned depth, bool 
     static const char *const compare[] = {" = ", " != ", "<>", " < ", "<=", " > ", ">= "};
     static const char *const logic[] = {" AND ", " or ", " XOR ", " AND ", " OR "};
     static const char *const math[] = {" + ", " - ", " * ", " / ", " % "};
-    static const char *const one[] = {"LENGTH(", "lower(", "UPPER(", "TRIM(", "ABS(", "INT(", "BOOL(", "STRING(", "IS_INT(", "is_bool(", "CONCAT("};
+    static const char *const one[] = {"LENGTH(", "lower(",  "UPPER(",  "TRIM(",    "ABS(",   "INT(",
+                                      "BOOL(",   "STRING(", "IS_INT(", "is_bool(", "CONCAT("};
     static const char *const two[] = {"LEFT(", "RIGHT(", "SUBSTRING(", "CONCAT_WS(", "CONCAT("};
     unsigned below = depth > 0 ? depth - 1 : 0;
     switch (depth == 0 ? hg_prng_below(prng, 3) : hg_prng_below(prng, 16)) {
@@ -139,7 +146,8 @@ static inline void random_object(struct hg_prng *prng, unsigned depth, struct hg
     switch (hg_prng_below(prng, depth == 0 ? 3 : 7)) {
     case 0:
     case 1:
-        hg_buf_printf(into, "{\"%s\":{\"%s\":%s", RANDOM_OF(prng, pairs), RANDOM_OF(prng, names), RANDOM_OF(prng, texts));
+        hg_buf_printf(into, "{\"%s\":{\"%s\":%s", RANDOM_OF(prng, pairs), RANDOM_OF(prng, names),
+                      RANDOM_OF(prng, texts));
         if (hg_prng_chance(prng, 30))
             hg_buf_printf(into, ",\"%s\":%s", RANDOM_OF(prng, names), RANDOM_OF(prng, texts));
         hg_buf_put_str(into, "}}");
@@ -174,12 +182,14 @@ static inline void random_json_value(struct hg_prng *prng, unsigned depth, struc
 
 static inline void random_members(struct hg_prng *prng, unsigned depth, struct hg_buf *into)
 {
-    static const char *const names[] = {"a", "b", "id", "type", "eventType", "eventId", "subject", "time", "timestamp", "source", "x",
-                                        "y", "k", "items", "odd name", "\xc3\xa9", "in", "c1", "topic", "data", "\\u0061", "q'\\\"uo", "xyz"};
+    static const char *const names[] = {"a",       "b",     "id",        "type",     "eventType", "eventId",
+                                        "subject", "time",  "timestamp", "source",   "x",         "y",
+                                        "k",       "items", "odd name",  "\xc3\xa9", "in",        "c1",
+                                        "topic",   "data",  "\\u0061",   "q'\\\"uo", "xyz"};
     hg_buf_put_char(into, '{');
     for (uint64_t n = hg_prng_below(prng, 7), i = 0; i < n; i++) {
-        hg_buf_printf(into, "%s%s\"%s\"%s:", i > 0 ? "," : "", hg_prng_chance(prng, 20) ? " " : "", RANDOM_OF(prng, names),
-                      hg_prng_chance(prng, 20) ? "\n" : "");
+        hg_buf_printf(into, "%s%s\"%s\"%s:", i > 0 ? "," : "", hg_prng_chance(prng, 20) ? " " : "",
+                      RANDOM_OF(prng, names), hg_prng_chance(prng, 20) ? "\n" : "");
         random_json_value(prng, depth, into);
     }
     hg_buf_put_char(into, '}');
@@ -187,10 +197,36 @@ static inline void random_members(struct hg_prng *prng, unsigned depth, struct h
 
 static inline void random_json_value(struct hg_prng *prng, unsigned depth, struct hg_buf *into)
 {
-    static const char *const scalars[] = {"0",       "1",        "5",       "-7",      "100",    "1.5",         "true",   "false",
-                                          "null",    "\"\"",     "\"abc\"", "\"5\"",   "\"x\"",  "\"true\"",    "1e2",    "2147483648",
-                                          "\"1.5\"", "\"ab'c\"", "\"a\\\\b\"", "-0.25", "1e999", "\"\\ud800\"", "\"\\u0061bc\"",
-                                          "\"a\xc3\xa9%\"", "12345678901234567890", "9223372036854775807", "\"order.eu\"", "\"\xc3\xa4" "B\\t\"", "0.0", "5.0"};
+    static const char *const scalars[] = {"0",
+                                          "1",
+                                          "5",
+                                          "-7",
+                                          "100",
+                                          "1.5",
+                                          "true",
+                                          "false",
+                                          "null",
+                                          "\"\"",
+                                          "\"abc\"",
+                                          "\"5\"",
+                                          "\"x\"",
+                                          "\"true\"",
+                                          "1e2",
+                                          "2147483648",
+                                          "\"1.5\"",
+                                          "\"ab'c\"",
+                                          "\"a\\\\b\"",
+                                          "-0.25",
+                                          "1e999",
+                                          "\"\\ud800\"",
+                                          "\"\\u0061bc\"",
+                                          "\"a\xc3\xa9%\"",
+                                          "12345678901234567890",
+                                          "9223372036854775807",
+                                          "\"order.eu\"",
+                                          "\"\xc3\xa4Z\\t\"",
+                                          "0.0",
+                                          "5.0"};
     uint64_t kind = depth == 0 ? 0 : hg_prng_below(prng, 8);
     if (kind == 1) {
         random_members(prng, depth - 1, into);

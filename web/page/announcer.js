@@ -6,17 +6,19 @@ import { byId } from './dom.js';
 let waiting = [];
 let timer = 0;
 
+function say() {
+  const region = byId('announcer');
+  region.textContent = '';
+  const text = waiting.slice(-4).join(' ');
+  waiting = [];
+  setTimeout(() => {
+    region.textContent = text;
+    // What came while the region was empty has its turn now.
+    timer = waiting.length ? setTimeout(say, 150) : 0;
+  }, 100);
+}
+
 export function announce(sentence) {
   waiting.push(sentence);
-  if (timer) return;
-  timer = setTimeout(() => {
-    const region = byId('announcer');
-    region.textContent = '';
-    const text = waiting.slice(-4).join(' ');
-    waiting = [];
-    setTimeout(() => {
-      region.textContent = text;
-      timer = 0;
-    }, 100);
-  }, 150);
+  timer ||= setTimeout(say, 150);
 }

@@ -3,6 +3,8 @@
 import { Signal } from './signal.js';
 
 const KEPT = 50;
+// What the page asks by itself, while somebody types or nobody does anything.
+const UNTOLD = new Set(['ping', 'explain']);
 
 export class Answers {
   changed = new Signal();
@@ -11,7 +13,7 @@ export class Answers {
 
   constructor(connection) {
     connection.answered.hear((request, answer, refusal, ms) => {
-      if (request.op !== 'ping') this.#add({ request, answer, refusal, ms });
+      if (!UNTOLD.has(request.op)) this.#add({ request, answer, refusal, ms });
     });
   }
 

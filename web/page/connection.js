@@ -83,6 +83,18 @@ export class Connection {
   /** Asks for something; resolves with the `ok` message or rejects with a Refusal.
    *  `texts` are further members given as JSON text, sent as they are. */
   request(members, texts = {}) {
+    return this.requestAll([[members, texts]])[0];
+  }
+
+  /** The same for several at once, in one message: a list of [members, texts] gives a list of promises. */
+  requestAll(requests) {
+    const lines = [];
+    const ends = requests.map(([members, texts]) => this.#prepare(members, texts, lines));
+    if (lines.length) this.#socket.send(lines.join('\n'));
+    return ends;
+  }
+
+  #prepare(members, texts, lines) {
     const started = performance.now();
     return new Promise((resolve, reject) => {
       const end = (answer, refusal) => {
@@ -108,7 +120,7 @@ export class Connection {
       for (const [name, value] of Object.entries(texts)) {
         text = `${text.slice(0, -1)},${JSON.stringify(name)}:${value}}`;
       }
-      this.#socket.send(text);
+      lines.push(text);
     });
   }
 

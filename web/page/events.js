@@ -72,6 +72,11 @@ export class Events {
     return this.#needle;
   }
 
+  /** All rows that are kept, filtered or not, from the newest on. */
+  *newestFirst() {
+    for (let i = this.#kept.length - 1; i >= 0; i -= 1) yield this.#kept.at(i);
+  }
+
   add(item) {
     if (item.kind === 'event') this.total += 1;
     if (item.kind === 'gap') this.gaps += 1;

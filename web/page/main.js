@@ -8,6 +8,7 @@ import { Emitter } from './emitter.js';
 import { Events, Item } from './events.js';
 import { Rate } from './rate.js';
 import { Subscriptions } from './subscriptions.js';
+import { Trial } from './trial.js';
 import { viewAnswers } from './view-answers.js';
 import { viewConnection } from './view-connection.js';
 import { viewEmitter } from './view-emitter.js';
@@ -29,6 +30,7 @@ const subscriptions = new Subscriptions(connection);
 const events = new Events();
 const emitter = new Emitter(connection);
 const answers = new Answers(connection);
+const trial = new Trial(connection, events);
 const rate = new Rate(90);
 
 const hear = {
@@ -73,12 +75,12 @@ connection.changed.hear(() => {
 const inspector = viewInspector({ subscriptions, announce });
 viewConnection({ connection, announce });
 viewFlow({ connection, events, subscriptions, rate });
-viewSubscriptions({ subscriptions, connection, announce });
-viewEvents({ events, subscriptions, inspector, announce });
+viewSubscriptions({ subscriptions, connection, trial, announce });
+viewEvents({ events, subscriptions, trial, inspector, announce });
 viewEmitter({ emitter, connection, announce });
 viewAnswers({ answers });
 
-for (const { topic, from } of addressRead(location.search)) subscriptions.add(topic, from);
+for (const { topic, from, filter } of addressRead(location.search)) subscriptions.add(topic, from, filter);
 let written = location.search.slice(1);
 subscriptions.changed.hear(() => {
   const query = addressWrite(

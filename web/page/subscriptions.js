@@ -3,15 +3,18 @@
 // States: pending → live ⇄ stale; error (with the gateway's refusal); every loss of the connection leads back to pending.
 
 import { Backoff } from './backoff.js';
+import { filterJson } from './filter-text.js';
 import { Signal } from './signal.js';
 
 // The gateway says these may pass; the others would be refused again.
 const PASSING = new Set([108, 111]);
 
 class Subscription {
-  constructor(topic, from) {
+  constructor(topic, from, filter) {
     this.topic = topic;
     this.from = from;
+    this.filter = filter;
+    this.hint = '';
     this.state = 'pending';
     this.sub = null;
     this.refusal = null;
@@ -29,6 +32,8 @@ export class Subscriptions {
   changed = new Signal();
   /** A subscription changed its state: (subscription). */
   turned = new Signal();
+  /** One went because another means the same: (the one that went). */
+  merged = new Signal();
 
   list = [];
 
@@ -40,16 +45,16 @@ export class Subscriptions {
     connection.changed.hear(() => this.#follow());
   }
 
-  find(topic) {
-    return this.list.find((s) => s.topic === topic);
+  find(topic, filter) {
+    return this.list.find((s) => s.topic === topic && s.filter === filter);
   }
 
   bySub(sub) {
     return this.#bySub.get(sub);
   }
 
-  add(topic, from) {
-    const subscription = new Subscription(topic, from);
+  add(topic, from, filter = '') {
+    const subscription = new Subscription(topic, from, filter);
     this.list.push(subscription);
     this.#ask(subscription);
     this.changed.tell();
@@ -59,6 +64,19 @@ export class Subscriptions {
   retry(subscription) {
     this.#turn(subscription, 'pending');
     this.#ask(subscription);
+  }
+
+  /** Gives it another filter, or with '' none. Rejects with the gateway's Refusal; the old one stays then. */
+  async update(subscription, filter) {
+    if (subscription.sub === null || this.#connection.state !== 'live') {
+      Object.assign(subscription, { filter, hint: '' });
+      this.retry(subscription);
+      return;
+    }
+    const answer = await this.#connection.request({ op: 'update', sub: subscription.sub }, { filter: filterJson(filter) });
+    Object.assign(subscription, { filter, hint: answer.hint ?? '' });
+    this.#take(subscription, answer.sub);
+    this.changed.tell();
   }
 
   async remove(subscription) {
@@ -79,8 +97,7 @@ export class Subscriptions {
         }
       }
     }
-    this.#bySub.delete(subscription.sub);
-    this.list = this.list.filter((s) => s !== subscription);
+    this.#drop(subscription);
     this.changed.tell();
   }
 
@@ -120,18 +137,39 @@ export class Subscriptions {
     subscription.asking = true;
     try {
       const from = subscription.wasLive ? 'live' : subscription.from;
-      const answer = await this.#connection.request({ op: 'subscribe', topic: subscription.topic, from });
+      const texts = subscription.filter ? { filter: filterJson(subscription.filter) } : {};
+      const answer = await this.#connection.request({ op: 'subscribe', topic: subscription.topic, from }, texts);
       subscription.asking = false;
-      subscription.sub = answer.sub;
+      subscription.hint = answer.hint ?? '';
       subscription.wasLive = true;
       subscription.backoff.reset();
-      this.#bySub.set(answer.sub, subscription);
+      if (!this.#take(subscription, answer.sub)) return;
       this.#turn(subscription, 'live');
     } catch (refusal) {
       subscription.asking = false;
       this.#refuse(subscription, refusal);
     }
     if (subscription.leaving) this.remove(subscription);
+  }
+
+  // The gateway knows filters by what they mean: two that differ in spelling only are one subscription.
+  #take(subscription, sub) {
+    const twin = this.#bySub.get(sub);
+    if (twin && twin !== subscription) {
+      this.#drop(subscription);
+      this.merged.tell(subscription, twin);
+      this.changed.tell();
+      return false;
+    }
+    this.#bySub.delete(subscription.sub);
+    subscription.sub = sub;
+    this.#bySub.set(sub, subscription);
+    return true;
+  }
+
+  #drop(subscription) {
+    if (this.#bySub.get(subscription.sub) === subscription) this.#bySub.delete(subscription.sub);
+    this.list = this.list.filter((s) => s !== subscription);
   }
 
   #refuse(subscription, refusal) {

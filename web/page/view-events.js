@@ -59,6 +59,24 @@ function drawRow(row, item) {
   text.append(item.raw.slice(0, PREVIEW_CHARACTERS));
 }
 
+const MARKS = new Map([
+  [true, ['✓', 'Passes the filter being typed:']],
+  [false, ['✗', 'Does not pass the filter being typed:']],
+]);
+
+/** `passes`: true, false, or undefined for rows that were not tried. */
+function markRow(row, passes) {
+  const text = row.lastElementChild;
+  text.querySelector('.row-mark')?.remove();
+  if (passes === undefined) delete row.dataset.passes;
+  else row.dataset.passes = passes;
+  if (passes === undefined) return;
+  const [sign, words] = MARKS.get(passes);
+  text.prepend(
+    element('span', { class: 'row-mark' }, element('span', { 'aria-hidden': 'true' }, sign), element('span', { class: 'unseen' }, `${words} `)),
+  );
+}
+
 /** A topic that the pattern would match, quoted for the shell; `any` where the pattern matches everything. */
 function exampleTopic(pattern, any) {
   const topic = pattern === '**' ? any : pattern.replace(/\*\*$/, 'one.two').replaceAll('*', 'one');
@@ -66,9 +84,19 @@ function exampleTopic(pattern, any) {
   return `'${topic.replaceAll("'", "'\\''")}'`;
 }
 
-export function viewEvents({ events, subscriptions, inspector, announce }) {
+export function viewEvents({ events, subscriptions, trial, inspector, announce }) {
   const source = newestFirst(events);
-  const list = new VirtualList({ viewport: byId('event-list'), body: byId('event-rows'), source, makeRow, drawRow });
+  const rows = byId('event-rows');
+  const list = new VirtualList({
+    viewport: byId('event-list'),
+    body: rows,
+    source,
+    makeRow,
+    drawRow: (row, item) => {
+      drawRow(row, item);
+      markRow(row, trial.results.get(item.seq));
+    },
+  });
   const pause = byId('pause');
   const newer = byId('newer');
   const form = byId('filter-form');
@@ -129,6 +157,9 @@ export function viewEvents({ events, subscriptions, inspector, announce }) {
   }, ANNOUNCE_MS);
 
   events.changed.hear(draw);
+  trial.changed.hear(() => {
+    for (const row of rows.querySelectorAll('[data-seq]')) markRow(row, trial.results.get(Number(row.dataset.seq)));
+  });
   subscriptions.changed.hear(draw);
   list.onScroll = drawNewer;
   list.onSelect = (item, byKeyboard) => inspector.show(item, byKeyboard);

@@ -38,6 +38,7 @@ const FALLBACKS = {
   unavailable: 'Redis cannot be reached at the moment.',
   too_many_requests: 'Too many requests at once.',
   position_lost: 'That position is no longer in the stream.',
+  filter_invalid: 'The gateway does not understand the filter.',
   event_invalid: 'The event is not valid.',
   id_conflict: 'Another event already has this id.',
   event_too_large: 'The event is too large.',

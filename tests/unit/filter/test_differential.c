@@ -46,7 +46,8 @@ static void texts_done(struct texts *texts)
 }
 
 /* A filter in any face, as text and, when that parses, as filter and as the tree of what was written. */
-static bool random_filter(struct hg_prng *prng, struct hg_buf *text, struct hg_filter **ret_filter, struct hg_tree *tree)
+static bool random_filter(struct hg_prng *prng, struct hg_buf *text, struct hg_filter **ret_filter,
+                          struct hg_tree *tree)
 {
     struct hg_filter_report report;
     struct hg_parse_options options = {.dialect = HG_DIALECT_EXPRESSION};
@@ -151,8 +152,9 @@ static void check_match(struct hg_filter_index *index, struct model *model, stru
     for (size_t i = 0; i < model->count; i++) {
         bool passes = hg_filter_index_test(index, model->of[i].entry, &scratch);
         if (model->of[i].visits != passes)
-            fail_msg("%.*s\nevent: %.*s\npasses: %d, visited: %u", HG_SLICE_ARG(hg_filter_canonical(model->of[i].filter)),
-                     HG_SLICE_ARG(event), passes, model->of[i].visits);
+            fail_msg("%.*s\nevent: %.*s\npasses: %d, visited: %u",
+                     HG_SLICE_ARG(hg_filter_canonical(model->of[i].filter)), HG_SLICE_ARG(event), passes,
+                     model->of[i].visits);
     }
 }
 
@@ -183,10 +185,12 @@ static void test_index_agrees_with_asking_each(void **state)
                     model->of[i].filter = filter;
                     assert_true(hg_ok(hg_filter_index_add(index, filter, &model->of[i].visits, &model->of[i].entry)));
                 }
-            } else if (model->count < MODEL_MAX && random_filter(&prng, &text, &model->of[model->count].filter, &tree)) {
+            } else if (model->count < MODEL_MAX &&
+                       random_filter(&prng, &text, &model->of[model->count].filter, &tree)) {
                 size_t at = model->count++;
                 hg_tree_done(&tree);
-                assert_true(hg_ok(hg_filter_index_add(index, model->of[at].filter, &model->of[at].visits, &model->of[at].entry)));
+                assert_true(hg_ok(
+                    hg_filter_index_add(index, model->of[at].filter, &model->of[at].visits, &model->of[at].entry)));
             }
             if (step % 10 == 0)
                 hg_filter_index_validate(index);
