@@ -398,8 +398,12 @@ static void count_company(struct sim_oracle *oracle, struct sim_track *track)
 {
     uint64_t count = 1;
 
-    for (size_t i = 0; i < oracle->track_count; i++)
-        count += is_company(track, oracle->tracks[i]);
+    for (size_t i = 0; i < oracle->track_count; i++) {
+        if (!is_company(track, oracle->tracks[i]))
+            continue;
+        count++;
+        track->stale_unclear = track->stale_unclear || oracle->tracks[i]->stale_unclear;
+    }
     for (size_t i = 0; i < oracle->track_count; i++)
         if ((oracle->tracks[i] == track || is_company(track, oracle->tracks[i])) && oracle->tracks[i]->company < count)
             oracle->tracks[i]->company = count;
