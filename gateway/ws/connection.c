@@ -292,6 +292,7 @@ static int on_upgrade(struct hg_ws_connection *connection)
         .get = lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0,
     };
     struct hg_slice http;
+    hg_ws_connection_set_sending(connection, false); /* an answer before this one has gone */
     /* The body of a foreign Upgrade is not touched: libwebsockets has freed the headers by then (CVE-2025-11677). */
     if (lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE) <= 0)
         return -1;

@@ -109,8 +109,15 @@ static int write_buf(struct lws *wsi, struct hg_buf *buf)
     return result;
 }
 
+/* The answer is written: called from where the last of it is, not from a later callback. libwebsockets 4.3 ends a
+ * connection whose next request it reads before this, and a client may send that as soon as it has the last byte. What
+ * the kernel has not taken yet, libwebsockets sends first. */
 static int completed(struct hg_ws_connection *connection)
 {
+    bool waits = lws_partial_buffered(connection->wsi);
+    hg_ws_connection_set_sending(connection, waits); /* until the next request: nobody tells when it has gone */
+    if (waits)
+        lws_set_timeout(connection->wsi, PENDING_TIMEOUT_HTTP_CONTENT, PROGRESS_S);
     return lws_http_transaction_completed(connection->wsi) != 0 ? -1 : 0;
 }
 
@@ -151,6 +158,24 @@ static bool etag_matches(struct lws *wsi, const char *etag)
     return memmem(list.ptr, list.len, etag, strlen(etag)) != NULL;
 }
 
+static int send_piece(struct hg_ws_connection *connection)
+{
+    const struct hg_ws_file *file = connection->file;
+    struct hg_slice piece =
+        hg_slice_first(hg_slice_from(hg_slice(file->bytes, file->len), connection->file_offset), PIECE_BYTES);
+    if (write_bytes(connection->wsi, piece, LWS_WRITE_HTTP) != 0)
+        return -1;
+    connection->file_offset += piece.len;
+    if (connection->file_offset == file->len) {
+        connection->file = NULL;
+        return completed(connection);
+    }
+    hg_ws_connection_set_sending(connection, true);
+    lws_set_timeout(connection->wsi, PENDING_TIMEOUT_HTTP_CONTENT, PROGRESS_S);
+    lws_callback_on_writable(connection->wsi);
+    return 0;
+}
+
 static int serve(struct hg_ws_connection *connection, const struct hg_ws_file *file, bool head_only)
 {
     struct lws *wsi = connection->wsi;
@@ -168,30 +193,12 @@ static int serve(struct hg_ws_connection *connection, const struct hg_ws_file *f
         return -1;
     connection->file = file;
     connection->file_offset = 0;
-    hg_ws_connection_set_sending(connection, true);
-    lws_callback_on_writable(wsi);
-    return 0;
+    return send_piece(connection);
 }
 
 int hg_ws_http_writable(struct hg_ws_connection *connection)
 {
-    const struct hg_ws_file *file = connection->file;
-    if (!file)
-        return 0;
-    if (connection->file_offset < file->len) {
-        struct hg_slice piece =
-            hg_slice_first(hg_slice_from(hg_slice(file->bytes, file->len), connection->file_offset), PIECE_BYTES);
-        if (write_bytes(connection->wsi, piece, LWS_WRITE_HTTP) != 0)
-            return -1;
-        connection->file_offset += piece.len;
-        lws_set_timeout(connection->wsi, PENDING_TIMEOUT_HTTP_CONTENT, PROGRESS_S);
-        lws_callback_on_writable(connection->wsi);
-        return 0;
-    }
-    /* Here only when the kernel has the last piece: until then libwebsockets keeps the callback to itself. */
-    connection->file = NULL;
-    hg_ws_connection_set_sending(connection, false);
-    return completed(connection);
+    return connection->file ? send_piece(connection) : 0;
 }
 
 static int redirect(struct hg_ws_connection *connection, struct hg_slice path, bool head_only)
@@ -201,9 +208,21 @@ static int redirect(struct hg_ws_connection *connection, struct hg_slice path, b
     return answer(connection, 301, text_plain, headers, HG_LIT("Moved.\n"), head_only);
 }
 
+/* Of GET and HEAD, for which it means nothing. libwebsockets takes the pieces of a chunked one for requests, and 4.3
+ * takes requests that follow for content: neither may happen behind a proxy, where they are another client's. */
+static bool has_content(struct lws *wsi)
+{
+    char text[32];
+    struct hg_slice length;
+    return lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0 ||
+           !hg_ws_http_field(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof(text), &length) ||
+           (length.len > 0 && !hg_slice_is(length, "0"));
+}
+
 int hg_ws_http_request(struct hg_ws_connection *connection)
 {
     struct lws *wsi = connection->wsi;
+    hg_ws_connection_set_sending(connection, false); /* the answer before this one has gone */
     if (connection->refuse)
         return hg_ws_http_refuse(connection, 503, "Retry-After: 5\r\n",
                                  "The gateway has no room for this connection now.\n");
@@ -214,6 +233,8 @@ int hg_ws_http_request(struct hg_ws_connection *connection)
     bool known = head_only || lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0;
     if (!known)
         return hg_ws_http_refuse(connection, 405, "Allow: GET, HEAD\r\n", "Only GET and HEAD are served here.\n");
+    if (has_content(wsi))
+        return hg_ws_http_refuse(connection, 400, "", "A request here comes without content.\n");
     if (!hg_ws_http_field(wsi, head_only ? WSI_TOKEN_HEAD_URI : WSI_TOKEN_GET_URI, path_text, sizeof(path_text), &path))
         path = HG_SLICE_NULL; /* longer than any path there is */
 

@@ -72,11 +72,25 @@ def test_404(gateway, path):
 
 @pytest.mark.parametrize("path", ["/../../../../etc/passwd", "/..%2f..%2f..%2f..%2fetc/passwd", "/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
                                   "//etc/passwd", "/docs/../../../../../etc/passwd", "/docs/..%5c..%5cetc/passwd", "/\\..\\..\\etc\\passwd",
-                                  "/%00/etc/passwd", "/docs/%2e%2e/%2e%2e/config/headgate.json", "/....//....//etc/passwd"])
+                                  "/docs/%2e%2e/%2e%2e/config/headgate.json", "/....//....//etc/passwd"])
 def test_no_way_out_of_the_folder(gateway, path):
     status, _, body = http_get(gateway, path)
     assert status in (400, 403, 404)
     assert b"root:" not in body and b"topics" not in body
+
+
+@pytest.mark.parametrize("path", ["/%00/etc/passwd", "/%00", "/page%00.css", "/?%00", "/?x=%00"])
+def test_nul_in_the_path(gateway, path):
+    """libwebsockets 4.3 drops the connection at a NUL without asking us, so there is no answer; 4.1 passes it on, or at the end
+    of the path leaves it away."""
+    with RawSocket(gateway) as raw:
+        raw.send(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        status, _, _ = raw.read_response()
+        assert status in ((200, 400, 404, None) if path in ("/%00", "/?%00", "/?x=%00") else (400, 403, 404, None))
+        while raw._fill():
+            pass
+        assert b"root:" not in raw.buffer
+    gateway.check_serves()
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])

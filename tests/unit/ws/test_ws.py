@@ -891,6 +891,8 @@ def site(tmp_path):
     (tmp_path / "page.css").write_text("body{}")
     (tmp_path / "main.js").write_text("//" + "j" * 1000)
     (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "middle.txt").write_bytes(b"m" * 20_000)
+    (tmp_path / "pieces.txt").write_bytes(b"p" * 150_000)
     (tmp_path / "big.json").write_bytes(b"0" * 3_000_000)
     (tmp_path / "secret.key").write_text("no")
     (tmp_path / ".hidden.html").write_text("no")
@@ -970,6 +972,19 @@ def test_redirect_health_and_methods(site):
     assert status == 200 and headers["connection"] == "keep-alive"
 
 
+@pytest.mark.parametrize("headers", [{"Content_Length": "5"}, {"Content_Length": "x"}, {"Transfer_Encoding": "chunked"}])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_request_with_content(site, method, headers):
+    """Refused, and the connection ends, so that nothing that follows is taken for a request."""
+    client = Client(site, connect=False)
+    status, answered, _ = get(client, "/page.css", method=method, **headers)
+    assert status == 400 and answered["connection"] == "close"
+    client.expect_end()
+    client = Client(site, connect=False)
+    assert get(client, "/page.css", method=method, Content_Length="0")[0] == 200
+    assert get(client, "/page.css", method=method)[0] == 200
+
+
 def test_slow_reader_of_a_file(site):
     client = Client(site, connect=False, receive_buffer=4096)
     client.socket.sendall(b"GET /big.json HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -981,6 +996,18 @@ def test_slow_reader_of_a_file(site):
     client.fill()
     client.reset()
     assert get(other, "/page.css")[0] == 200
+
+
+def test_each_request_follows_the_last_byte_of_the_answer(site):
+    client = Client(site, connect=False)
+    for path, length in [("/page.css", 6), ("/middle.txt", 20_000), ("/pieces.txt", 150_000)]:
+        for _ in range(200):
+            status, _, body = get(client, path)
+            assert (status, len(body)) == (200, length)
+    for path in "/page.css", "/middle.txt", "/pieces.txt":  # and a handshake in the end
+        other = Client(site, connect=False)
+        assert get(other, path)[0] == 200
+        assert other.handshake()[0] == 101
 
 
 def test_pipelined_requests(site):
