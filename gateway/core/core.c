@@ -333,6 +333,15 @@ void hg_on_ws_closed(struct hg_core *core, hg_time now, hg_session_ref ref)
     leave(core);
 }
 
+hg_result hg_core_force_filter(struct hg_core *core, hg_time now, hg_session_ref ref, struct hg_slice expression)
+{
+    enter(core, now);
+    struct hg_session *session = open_session(core, ref);
+    hg_result result = session ? hg_session_force_filter(session, expression) : HG_OK;
+    leave(core);
+    return hg_core_must(result);
+}
+
 /* ---- Redis ------------------------------------------------------------------------------------------------------- */
 
 void hg_on_redis_up(struct hg_core *core, hg_time now, uint32_t link, uint64_t client_id)

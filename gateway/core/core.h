@@ -44,6 +44,12 @@ void hg_on_ws_writable(struct hg_core *core, hg_time now, hg_session_ref session
 /* The connection is gone, whoever closed it; exactly once per session. The ref is dead after this. */
 void hg_on_ws_closed(struct hg_core *core, hg_time now, hg_session_ref session);
 
+/* From now on every subscription and update of this session passes what this filter passes too (AND): the client
+ * neither sees nor widens it. `expression`: as lib/filter/filter.h has it; empty: none any more. Subscriptions that are
+ * there stay. For grants. Errors: FILTER_INVALID; the filter before it stays then. A session that is gone is no error.
+ */
+HG_RESULT hg_core_force_filter(struct hg_core *core, hg_time now, hg_session_ref session, struct hg_slice expression);
+
 /* The link is connected, authenticated and in its database. `client_id`: Redis's CLIENT ID, 0 when not known. */
 void hg_on_redis_up(struct hg_core *core, hg_time now, uint32_t link, uint64_t client_id);
 /* The link could not be opened, or is lost; replies under way are lost. `reason`: a phrase for the log. The core opens

@@ -140,6 +140,7 @@ void hg_session_free(struct hg_core *core, struct hg_session *session)
     free_subs(core, session);
     hg_list_unlink(&session->dirty);
     hg_buf_done(&session->out);
+    hg_filter_unref(session->forced);
     struct hg_session_slot *slot = &table->slots[session->ref.index];
     *slot = (struct hg_session_slot){.generation = slot->generation + 1, .next_free = table->free_slot};
     table->free_slot = session->ref.index;
@@ -278,6 +279,29 @@ static bool filter_of(struct hg_core *core, struct hg_session *session, const st
     return hg_ok(result);
 }
 
+/* What the client may not see, joined to what it asked for. The reference to `filter` is given up. */
+static hg_result join_forced(const struct hg_session *session, struct hg_filter *filter, struct hg_filter **ret_joined)
+{
+    if (!session->forced || !filter) {
+        *ret_joined = filter ? filter : session->forced ? hg_filter_ref(session->forced) : NULL;
+        return HG_OK;
+    }
+    hg_result result = hg_core_must(hg_filter_and(session->forced, filter, ret_joined));
+    hg_filter_unref(filter);
+    return result;
+}
+
+hg_result hg_session_force_filter(struct hg_session *session, struct hg_slice expression)
+{
+    struct hg_filter *filter = NULL;
+    struct hg_filter_report report;
+    if (expression.len > 0)
+        HG_TRY(hg_filter_parse(expression, &filter, &report));
+    hg_filter_unref(session->forced);
+    session->forced = filter;
+    return HG_OK;
+}
+
 /* The group a command means; NULL: refused, and told so. */
 static struct hg_group *group_for(struct hg_core *core, struct hg_session *session, struct hg_interest *interest,
                                   const struct hg_command *command, struct hg_filter_report *report)
@@ -285,6 +309,11 @@ static struct hg_group *group_for(struct hg_core *core, struct hg_session *sessi
     struct hg_filter *filter;
     if (!filter_of(core, session, command, &filter, report))
         return NULL;
+    if (!hg_ok(join_forced(session, filter, &filter))) {
+        hg_session_error(core, session, command->ref, HG_ERR_FILTER_INVALID,
+                         HG_LIT("This filter is too long together with what this connection may see."), SIZE_MAX, 0);
+        return NULL;
+    }
     struct hg_group *group = NULL;
     hg_result result = hg_group_get(core, interest, filter, &group, &core->message);
     hg_filter_unref(filter);

@@ -78,6 +78,7 @@ struct hg_session {
     struct hg_buf out;
     size_t answer_bytes;       /* of `out`, what answers commands */
     struct hg_list_node dirty; /* sessions->dirty */
+    struct hg_filter *forced;  /* joined to every filter of the client's; NULL: none */
     uint32_t emits;            /* waiting for Redis */
     bool writable;             /* independent of the state: the adapter took all so far */
     bool paused;               /* reading is stopped until `out` is sent */
@@ -118,6 +119,7 @@ void hg_session_error(struct hg_core *core, struct hg_session *session, struct h
 void hg_session_touch(struct hg_core *core, struct hg_session *session);
 
 void hg_session_subscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
+HG_RESULT hg_session_force_filter(struct hg_session *session, struct hg_slice expression);
 void hg_session_explain(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
 void hg_session_update(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
 /* Changes of filter whose subscriptions have everything of their old groups; between two turns. */

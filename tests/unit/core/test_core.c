@@ -573,6 +573,32 @@ static void test_an_update_waits_for_the_subscription_it_becomes(void **state)
     assert_true(gap && ok && gap < ok);
 }
 
+static void test_a_forced_filter_cannot_be_widened(void **state)
+{
+    (void)state;
+    struct hgt_client *a = hgt_gate_connect(&gate), *b = hgt_gate_connect(&gate);
+    assert_true(hg_ok(hg_core_force_filter(gate.core, gate.now, a->ref, HG_LIT("n > 1"))));
+    assert_int_equal(hg_core_force_filter(gate.core, gate.now, a->ref, HG_LIT("n >")).code, HG_ERR_FILTER_INVALID);
+    hgt_say(&gate, a, "{\"op\":\"subscribe\",\"ref\":1,\"topic\":\"ch.a\",\"filter\":\"n < 3 OR TRUE\"}");
+    hgt_say(&gate, b, "{\"op\":\"subscribe\",\"ref\":1,\"topic\":\"ch.a\"}");
+    hgt_turn(&gate, 0);
+    confirm("subscribe", "ch.a");
+    publish("ch.a", "{\"n\":1}");
+    publish("ch.a", "{\"n\":2}");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_said(b, "{\"n\":1}"));
+    assert_false(hgt_said(a, "{\"n\":1}"));
+    assert_true(hgt_said(a, "{\"n\":2}"));
+    hgt_say(&gate, a, "{\"op\":\"update\",\"ref\":2,\"sub\":1,\"filter\":null}");
+    hgt_turn(&gate, 0);
+    publish("ch.a", "{\"n\":0}");
+    publish("ch.a", "{\"n\":3}");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_said(b, "{\"n\":0}"));
+    assert_false(hgt_said(a, "{\"n\":0}"));
+    assert_true(hgt_said(a, "{\"n\":3}"));
+}
+
 static void test_a_wrong_filter_is_refused_with_its_place(void **state)
 {
     (void)state;
@@ -632,6 +658,7 @@ int main(void)
         T(test_an_update_is_answered_when_its_subscription_ends),
         T(test_an_update_waits_until_its_losses_are_told),
         T(test_an_update_waits_for_the_subscription_it_becomes),
+        T(test_a_forced_filter_cannot_be_widened),
         T(test_a_wrong_filter_is_refused_with_its_place),
         T(test_goodbye),
         T(test_our_own_mistakes_end_the_process),
