@@ -23,7 +23,8 @@ struct teller {
     uint32_t *slots;
     struct hg_scratch scratch;
     struct hg_buf *into;
-    struct hg_buf part; /* text of the part at hand */
+    struct hg_buf part;       /* text of the part at hand */
+    char kept[SHOWN_MAX + 4]; /* its value, when that is text */
     bool as_json;
 };
 
@@ -40,7 +41,7 @@ static uint32_t slot_of(const struct teller *t, struct hg_slice path)
     return HG_FIELDS_NONE; /* data in CloudEvents SQL */
 }
 
-/* A part is a small filter of its own: what is told is what the program does. Text of it lives in the scratch. */
+/* A part is a small filter of its own: what is told is what the program does. Its text is good until the next one. */
 static hg_result evaluate(struct teller *t, uint16_t number, struct hg_value *ret_value)
 {
     struct hg_filter *part = NULL;
@@ -51,9 +52,14 @@ static hg_result evaluate(struct teller *t, uint16_t number, struct hg_value *re
         for (unsigned i = 0; i < paths; i++)
             slots[i] = slot_of(t, hg_filter_path(part, i));
         *ret_value = hg_filter_value(part, hg_fields_values(t->fields), slots, &t->scratch);
-        /* A constant stands in the part itself, which goes. */
-        if (ret_value->type == HG_VALUE_STRING && node_of(t, number)->kind == HG_NODE_CONST)
-            *ret_value = hg_tree_constant(&t->tree, node_of(t, number));
+        /* It may lie in a constant of the part, which goes. More than what is shown need not be kept. */
+        if (ret_value->type == HG_VALUE_STRING) {
+            struct hg_slice text = hg_slice_first(hg_value_text(*ret_value), sizeof(t->kept));
+            if (text.len > 0)
+                memcpy(t->kept, text.ptr, text.len);
+            ret_value->len = (uint32_t)text.len;
+            ret_value->ptr = t->kept;
+        }
     }
     hg_filter_unref(part);
     free(slots);
