@@ -148,7 +148,7 @@ static hg_result parse_bracket(struct parser *p, bool root, size_t path_from, st
         HG_TRY(decode_name(p, path_from, into));
     } else if (p->token.kind == HG_TOKEN_NUMBER && !root) {
         struct hg_value index;
-        if (!hg_number_parse(p->token.text, &index) || index.type != HG_VALUE_INT || index.number > UINT32_MAX ||
+        if (!hg_number_parse(p->token.text, &index) || index.type != HG_VALUE_INT || index.number >= UINT32_MAX ||
             memchr(p->token.text.ptr, '.', p->token.text.len))
             return refuse(p, p->token.at, "A position in an array is a whole number from 0 on.");
         hg_path_put_index(into, (uint32_t)index.number);

@@ -108,6 +108,7 @@ def test_dry_run(page, redis):
               lambda: page.texts('.row[data-passes]'))
     marked = page.script("return [...document.querySelectorAll('.row[data-passes]')].map((row) => row.querySelector('.row-topic').textContent)")
     assert set(marked) == {"ch.a"}
+    assert page.script("return document.querySelector('.row[data-passes=\"false\"] .row-mark').title") == "Does not pass the filter being typed: n >= 25"
     page.fill("#subscribe-topic", "ch.*")
     page.fill(FIELD, "topic = 'ch.b' AND n = 29")
     page.wait_text(FIELD + "-trial", "✓ 1 · ✗ 19 of")

@@ -21,7 +21,7 @@ function eventJson(item) {
 export class Trial {
   changed = new Signal();
 
-  /** Whether each event tried passes, by its number in the list. */
+  /** What became of each event tried, by its number in the list: {passes, decided}, the part of the filter that decided. */
   results = new Map();
   owner = null;
 
@@ -54,14 +54,14 @@ export class Trial {
     const [first, ...others] = ends;
     const results = new Map();
     others.forEach((end, i) => {
-      if (end.status === 'fulfilled') results.set(items[i].item.seq, end.value.passes === true);
+      if (end.status === 'fulfilled') results.set(items[i].item.seq, { passes: end.value.passes === true, decided: end.value.explain?.decided ?? '' });
     });
     this.#show(results);
     if (first.status === 'rejected') {
       this.#absent = first.reason.code === UNKNOWN_OP;
       return first.reason.code === 120 ? { refusal: first.reason } : null;
     }
-    const passed = [...results.values()].filter(Boolean).length;
+    const passed = [...results.values()].filter(({ passes }) => passes).length;
     return { hint: first.value.hint ?? '', tried: results.size, passed };
   }
 

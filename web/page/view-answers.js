@@ -11,7 +11,6 @@ function resultWords({ answer, refusal }) {
   }
   const parts = [];
   if (answer.sub !== undefined) parts.push(`sub ${answer.sub}`);
-  if (answer.hint) parts.push(answer.hint);
   if (answer.cursor !== undefined) parts.push(`cursor ${answer.cursor}`);
   if (answer.duplicate !== undefined) parts.push(`duplicate ${answer.duplicate}`);
   return parts.length ? `ok · ${parts.join(' · ')}` : 'ok';

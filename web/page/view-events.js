@@ -64,16 +64,17 @@ const MARKS = new Map([
   [false, ['✗', 'Does not pass the filter being typed:']],
 ]);
 
-/** `passes`: true, false, or undefined for rows that were not tried. */
-function markRow(row, passes) {
+/** `result`: what a trial made of it; undefined for rows that were not tried. */
+function markRow(row, result) {
   const text = row.lastElementChild;
   text.querySelector('.row-mark')?.remove();
-  if (passes === undefined) delete row.dataset.passes;
-  else row.dataset.passes = passes;
-  if (passes === undefined) return;
+  delete row.dataset.passes;
+  if (!result) return;
+  const { passes, decided } = result;
   const [sign, words] = MARKS.get(passes);
+  row.dataset.passes = passes;
   text.prepend(
-    element('span', { class: 'row-mark' }, element('span', { 'aria-hidden': 'true' }, sign), element('span', { class: 'unseen' }, `${words} `)),
+    element('span', { class: 'row-mark', title: decided ? `${words} ${decided}` : false }, element('span', { 'aria-hidden': 'true' }, sign), element('span', { class: 'unseen' }, `${words} `)),
   );
 }
 
