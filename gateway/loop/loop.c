@@ -68,9 +68,11 @@ static void on_nothing_idle(uv_idle_t *idle)
     (void)idle;
 }
 
-static void on_nothing_timer(uv_timer_t *timer)
+/* It comes between turn_end and the poll when the deadline passes there, late turns and foreign callbacks being what
+ * they are; nothing but this would then keep the poll from sleeping on. */
+static void on_deadline(uv_timer_t *timer)
 {
-    (void)timer;
+    uv_idle_start(&loop_of(timer->data)->idle, on_nothing_idle);
 }
 
 /* Whatever woke the poll, the check after it ends the turn; so timer and idle handle only have to end the sleep. */
@@ -86,12 +88,13 @@ static void sleep_until(struct hg_loop *loop, hg_time deadline)
         return;
     }
     /* An absolute time on libuv's clock, which is the same one, read at the latest at the start of the poll: a late
-     * or coarse reading of it makes the timer late by that much, never early. */
+     * or coarse reading of it makes the timer late by that much, never early. The poll itself may end early: it counts
+     * the time before each interruption several times. The turn then comes for nothing, and the timer stays. */
     uint64_t wake_ms = (deadline.us + 999) / 1000, uv_ms = uv_now(&loop->uv);
     if (uv_is_active((uv_handle_t *)&loop->timer) && loop->wake_ms == wake_ms)
         return;
     loop->wake_ms = wake_ms;
-    uv_timer_start(&loop->timer, on_nothing_timer, wake_ms > uv_ms ? wake_ms - uv_ms : 0, 0);
+    uv_timer_start(&loop->timer, on_deadline, wake_ms > uv_ms ? wake_ms - uv_ms : 0, 0);
 }
 
 static void on_check(uv_check_t *check)
@@ -145,7 +148,7 @@ hg_result hg_loop_new(struct hg_loop_hooks hooks, struct hg_loop **ret_loop)
     uv_check_init(&loop->uv, &loop->check);
     uv_timer_init(&loop->uv, &loop->timer);
     uv_idle_init(&loop->uv, &loop->idle);
-    loop->prepare.data = loop->check.data = loop;
+    loop->prepare.data = loop->check.data = loop->timer.data = loop;
     uv_prepare_start(&loop->prepare, on_prepare);
     uv_check_start(&loop->check, on_check);
 
