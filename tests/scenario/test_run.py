@@ -41,8 +41,15 @@ class Run:
         return [line.strip() for line in self.out.splitlines() if line.strip().startswith("redis-cli ")]
 
     def children(self):
+        """By name. Those that the script calls for a moment may end while we look."""
+        found = {}
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as file:
-            return {Path(f"/proc/{pid}/comm").read_text().strip(): int(pid) for pid in file.read().split()}
+            for pid in file.read().split():
+                try:
+                    found[Path(f"/proc/{pid}/comm").read_text().strip()] = int(pid)
+                except (FileNotFoundError, ProcessLookupError):
+                    pass
+        return found
 
     def end(self, number=signal.SIGTERM):
         if self.process.poll() is None:
