@@ -238,6 +238,15 @@ static void run_command(struct hg_core *core, struct hg_session *session, struct
     case HG_OP_UNSUBSCRIBE:
         hg_session_unsubscribe(core, session, &command);
         return;
+    case HG_OP_PAUSE:
+        hg_session_pause(core, session, &command);
+        return;
+    case HG_OP_RESUME:
+        hg_session_resume(core, session, &command);
+        return;
+    case HG_OP_SEEK:
+        hg_session_seek(core, session, &command);
+        return;
     case HG_OP_EMIT:
         hg_emitter_emit(core, session, &command);
         return;

@@ -173,7 +173,7 @@ void hg_group_append_alive(struct hg_core *core, struct hg_group *group, bool al
         return;
     struct hg_slice pattern = group->interest->pattern;
     struct hg_segment *segment = segment_for(core, group, pattern.len + FRAME_OVERHEAD);
-    hg_message_alive(&segment->frames, alive, pattern);
+    hg_message_alive(&segment->frames, alive, group->number, pattern);
     segment->alive = alive ? HG_SEGMENT_SAYS_LIVE : HG_SEGMENT_SAYS_STALE;
     grew(core, segment);
 }
@@ -221,7 +221,7 @@ void hg_group_append(struct hg_core *core, struct hg_group *group, struct hg_att
 }
 
 static struct hg_segment *append_gap(struct hg_core *core, struct hg_group *group, struct hg_slice topic,
-                                     const char *reason, uint64_t count)
+                                     enum hg_gap reason, uint64_t count)
 {
     struct hg_segment *segment = segment_for(core, group, topic.len + FRAME_OVERHEAD);
     hg_message_gap(&segment->frames, group->number, topic, reason, count);
@@ -233,19 +233,19 @@ void hg_group_append_oversize(struct hg_core *core, struct hg_group *group, stru
                               const hg_stream_id *id, struct hg_slice topic)
 {
     if (group->member_count > 0)
-        count_event(core, append_gap(core, group, topic, "overflow", 1), attachment, id);
+        count_event(core, append_gap(core, group, topic, HG_GAP_OVERFLOW, 1), attachment, id);
 }
 
 void hg_group_append_interruption(struct hg_core *core, struct hg_group *group)
 {
     if (group->member_count > 0)
-        append_gap(core, group, group->interest->pattern, "disconnected", 0)->interrupted = true;
+        append_gap(core, group, group->interest->pattern, HG_GAP_DISCONNECTED, 0)->interrupted = true;
 }
 
 void hg_group_append_left_out(struct hg_core *core, struct hg_group *group, struct hg_slice topic)
 {
     if (group->member_count > 0)
-        append_gap(core, group, topic, "overflow", 0);
+        append_gap(core, group, topic, HG_GAP_OVERFLOW, 0);
 }
 
 static struct hg_segment *segment_after(const struct hg_segment *segment)

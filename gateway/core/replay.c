@@ -89,7 +89,7 @@ static void finish(struct hg_core *core, struct hg_replay *replay)
     hg_sub_check_replays(core, sub);
 }
 
-static void tell_gap(struct hg_core *core, struct hg_replay *replay, const char *reason, uint64_t count)
+static void tell_gap(struct hg_core *core, struct hg_replay *replay, enum hg_gap reason, uint64_t count)
 {
     struct hg_sub *sub = replay->sub;
     hg_message_gap(&sub->session->out, sub->group->number, replay->attachment->source->topic, reason, count);
@@ -156,7 +156,7 @@ static void deliver(struct hg_core *core, struct hg_replay *replay, const struct
             return;
         }
         if (delivered == 0 && replay->from_exists && hg_stream_id_cmp(entry.id, replay->from) != 0)
-            tell_gap(core, replay, "trimmed", 0);
+            tell_gap(core, replay, HG_GAP_TRIMMED, 0);
         if (delivered == page || (delivered > 0 && session->out.len >= HG_REPLAY_BYTES))
             break;
         uint64_t bytes = 0;
@@ -175,12 +175,12 @@ static void deliver(struct hg_core *core, struct hg_replay *replay, const struct
             (void)hg_core_must(hg_buf_result(&session->out));
             core->stats.replayed++;
         } else {
-            tell_gap(core, replay, "overflow", 1);
+            tell_gap(core, replay, HG_GAP_OVERFLOW, 1);
         }
         last = entry.id;
     }
     if (reply->count == 0 && replay->from_exists)
-        tell_gap(core, replay, "trimmed", 0);
+        tell_gap(core, replay, HG_GAP_TRIMMED, 0);
     hg_session_touch(core, session);
     if (delivered < reply->count) {
         replay->from = entry.id;
@@ -206,7 +206,7 @@ void hg_replay_page(struct hg_core *core, struct hg_replay *replay, const struct
     if (!reply) {
         make_ready(core, replay);
     } else if (reply->type == HG_REPLY_ERROR && hg_reply_is_error(reply, "WRONGTYPE")) {
-        tell_gap(core, replay, "gone", 0);
+        tell_gap(core, replay, HG_GAP_GONE, 0);
         finish(core, replay);
     } else if (reply->type == HG_REPLY_ERROR) {
         struct hg_slice words = hg_core_words(core, reply);

@@ -358,8 +358,8 @@ void hg_session_subscribe(struct hg_core *core, struct hg_session *session, cons
     }
     if (!sub) {
         sub = new_sub(core, session, group);
-        sub->from = command->from;
-        sub->last = command->last;
+        sub->from = command->from.kind;
+        sub->last = command->from.last;
     }
     add_wait(core, sub, command->ref, hint);
     hg_interest_check_ready(core, interest);
@@ -405,7 +405,7 @@ void hg_sub_activate(struct hg_core *core, struct hg_sub *sub)
     if (session->state != HG_SESSION_OPEN)
         return;
     if (sub->group->interest->full_told)
-        hg_message_gap(&session->out, sub->group->number, sub->group->interest->pattern, "overflow", 0);
+        hg_message_gap(&session->out, sub->group->number, sub->group->interest->pattern, HG_GAP_OVERFLOW, 0);
     if (sub->from == HG_FROM_LIVE)
         return;
     sub->tell_caught_up = true;
@@ -434,11 +434,11 @@ void hg_sub_tell_jump(struct hg_core *core, struct hg_sub *sub)
     struct hg_buf *out = &sub->session->out;
     const struct hg_group *group = sub->group;
     if (sub->gap > 0)
-        hg_message_gap(out, group->number, group->interest->pattern, "overflow", sub->gap);
+        hg_message_gap(out, group->number, group->interest->pattern, HG_GAP_OVERFLOW, sub->gap);
     if (sub->interrupted)
-        hg_message_gap(out, group->number, group->interest->pattern, "disconnected", 0);
+        hg_message_gap(out, group->number, group->interest->pattern, HG_GAP_DISCONNECTED, 0);
     if (sub->told_stale != sub->jumped_stale)
-        hg_message_alive(out, !sub->jumped_stale, group->interest->pattern);
+        hg_message_alive(out, !sub->jumped_stale, group->number, group->interest->pattern);
     (void)hg_core_must(hg_buf_result(out));
     sub->gap = 0;
     sub->interrupted = false;
@@ -627,6 +627,21 @@ void hg_session_unsubscribe(struct hg_core *core, struct hg_session *session, co
     hg_session_answer_begin(session, &mark);
     hg_message_ok(&session->out, command->ref);
     hg_session_answer_end(core, session, mark);
+}
+
+void hg_session_pause(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
+{
+    (void)sub_of_number(core, session, command);
+}
+
+void hg_session_resume(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
+{
+    (void)sub_of_number(core, session, command);
+}
+
+void hg_session_seek(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
+{
+    (void)sub_of_number(core, session, command);
 }
 
 /* ---- sending ----------------------------------------------------------------------------------------------------- */

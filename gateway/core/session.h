@@ -41,7 +41,7 @@ struct hg_sub {
     struct hg_list_node pending; /* group->pending */
     struct hg_list replays;
     struct hg_update *update; /* a change of filter under way */
-    enum hg_from from;        /* PENDING */
+    enum hg_from_kind from;   /* PENDING */
     uint64_t last;
 };
 
@@ -124,6 +124,9 @@ void hg_session_explain(struct hg_core *core, struct hg_session *session, const 
 void hg_session_update(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
 /* Changes of filter whose subscriptions have everything of their old groups; between two turns. */
 void hg_sessions_update(struct hg_core *core);
+void hg_session_pause(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
+void hg_session_resume(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
+void hg_session_seek(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
 void hg_session_unsubscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
 /* The group of a pending subscription is ready: answer, join, replay. */
 void hg_sub_activate(struct hg_core *core, struct hg_sub *sub);

@@ -39,12 +39,18 @@
     NUMBER(log_bytes_max, 64 * HG_KIB, 1024 * HG_MIB, 4 * HG_MIB, "bytes",                                             \
            "Events one subscription group keeps for clients that are behind.")                                         \
     NUMBER(log_bytes_total_max, 1 * HG_MIB, 1024 * 1024 * HG_MIB, 256 * HG_MIB, "bytes",                               \
-           "Events all groups together keep; the oldest go first.")                                                    \
+           "Events all groups and streams together keep; the oldest go first.")                                        \
+    NUMBER(history_bytes_max, 0, 1024 * HG_MIB, 4 * HG_MIB, "bytes",                                                   \
+           "Entries of one stream kept in memory, so that clients that come back need nothing of Redis.")              \
+    NUMBER(history_ms, 0, 86400000, 600000, "ms", "How long such entries are kept at most.")                           \
+    NUMBER(conflate_keys_max, 1, 1000000, 10000, "keys", "Keys of one subscription group that are conflated.")         \
     NUMBER(reply_bytes_max, 4 * HG_KIB, 64 * HG_MIB, 256 * HG_KIB, "bytes",                                            \
            "Answers waiting for one client; past it the client is closed.")                                            \
     NUMBER(linger_ms, 0, 3600000, 10000, "ms",                                                                         \
            "How long a topic stays subscribed in Redis after its last subscriber.")                                    \
     NUMBER(discover_ms, 50, 3600000, 1000, "ms", "How often Redis is asked for new streams that match a pattern.")     \
+    FLAG(system_topic, false, "Serve the topic $system, which tells clients about the gateway and its topics.")        \
+    NUMBER(system_ms, 100, 3600000, 5000, "ms", "How often $system tells about each topic.")                           \
     NUMBER(ping_ms, 100, 3600000, 25000, "ms", "How often each client is pinged.")                                     \
     NUMBER(pong_timeout_ms, 100, 3600000, 20000, "ms", "How long a client may take to answer a ping.")                 \
     NUMBER(stall_timeout_ms, 100, 3600000, 60000, "ms",                                                                \
@@ -56,6 +62,8 @@
     NUMBER(emits_bytes_max, 64 * HG_KIB, 16384 * HG_MIB, 64 * HG_MIB, "bytes",                                         \
            "Bytes of all emits that wait for Redis.")                                                                  \
     NUMBER(redis_timeout_ms, 50, 600000, 5000, "ms", "How long Redis may take to accept a connection or to answer.")   \
+    NUMBER(canary_ms, 100, 600000, 2000, "ms",                                                                         \
+           "How often each connection to Redis must prove itself; one that does not answer for as long is made anew.") \
     NUMBER(redis_backoff_min_ms, 1, 600000, 50, "ms", "First delay before connecting to Redis again.")                 \
     NUMBER(redis_backoff_max_ms, 1, 600000, 3000, "ms", "Longest delay before connecting to Redis again.")             \
     NUMBER(streams_per_link_max, 1, 1000, 150, "streams", "Streams one blocking connection to Redis follows.")

@@ -170,7 +170,7 @@ static hg_result read_from(struct parse *p)
     if (from.type == HG_JSON_STRING && hg_json_string_is(from, "live"))
         return HG_OK;
     if (from.type == HG_JSON_STRING && hg_json_string_is(from, "start")) {
-        p->command.from = HG_FROM_START;
+        p->command.from.kind = HG_FROM_START;
         return HG_OK;
     }
     if (from.type == HG_JSON_OBJECT) {
@@ -181,8 +181,8 @@ static hg_result read_from(struct parse *p)
         while (hg_json_next_member(&iter, &key, &value))
             only_last = only_last && hg_json_string_is(key, "last") && hg_json_u64(value, &last);
         if (only_last && last >= 1 && last <= HG_FROM_LAST_MAX) {
-            p->command.from = HG_FROM_LAST;
-            p->command.last = last;
+            p->command.from.kind = HG_FROM_LAST;
+            p->command.from.last = last;
             return HG_OK;
         }
     }

@@ -13,13 +13,51 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/slice.h"
+#include "stream/cursor.h"
 
-enum hg_op { HG_OP_SUBSCRIBE, HG_OP_UPDATE, HG_OP_UNSUBSCRIBE, HG_OP_EMIT, HG_OP_EXPLAIN, HG_OP_PING };
+enum hg_op {
+    HG_OP_SUBSCRIBE,
+    HG_OP_UPDATE,
+    HG_OP_UNSUBSCRIBE,
+    HG_OP_PAUSE,
+    HG_OP_RESUME,
+    HG_OP_SEEK,
+    HG_OP_EMIT,
+    HG_OP_EXPLAIN,
+    HG_OP_PING
+};
 
-enum hg_from { HG_FROM_LIVE, HG_FROM_START, HG_FROM_LAST };
+enum hg_from_kind { HG_FROM_LIVE, HG_FROM_START, HG_FROM_LAST, HG_FROM_SINCE, HG_FROM_CURSORS };
+
+/* Where a subscription begins. */
+struct hg_from {
+    enum hg_from_kind kind;
+    uint64_t last;               /* LAST: 1 … HG_FROM_LAST_MAX */
+    uint64_t since_ms;           /* SINCE, and CURSORS whose `otherwise` is: since 1970 */
+    struct hg_slice cursors;     /* CURSORS: raw JSON object, checked; read with hg_from_cursor() */
+    enum hg_from_kind otherwise; /* CURSORS: LIVE, START or SINCE for topics without a cursor */
+    uint32_t speed;              /* in hundredths of the original pace, 1 … 100000; 0: as fast as it goes */
+};
+
+/* A cursor as a client gives it back. Proven: with a fingerprint. */
+struct hg_given_cursor {
+    struct hg_cursor cursor;
+    bool proven;
+};
+
+/* What is given for a topic; false: nothing. The cost is linear in the number of cursors. */
+bool hg_from_cursor(const struct hg_from *from, struct hg_slice topic, struct hg_given_cursor *ret_cursor);
+
+/* At most so many events: the latest of each key every so often, or so many a second. */
+struct hg_pace {
+    struct hg_slice key; /* conflate: the raw JSON string of the key expression, not parsed yet; empty: none */
+    uint32_t every_ms;   /* 0: neither conflate nor rate; for a rate of n events a second: 1000 / n */
+};
 
 #define HG_EMIT_ID_BYTES_MAX     255
 #define HG_FROM_LAST_MAX         1000000
+#define HG_FROM_CURSORS_MAX      1000
+#define HG_RATE_MAX              1000
 #define HG_REF_BYTES_MAX         255
 #define HG_COMMAND_SCRATCH_BYTES 3072
 
@@ -27,10 +65,11 @@ struct hg_command {
     enum hg_op op;
     struct hg_slice ref;    /* raw JSON scalar; empty: none was given */
     struct hg_slice topic;  /* subscribe: a checked pattern; emit: a checked name; explain: the same, or empty */
-    enum hg_from from;      /* subscribe */
-    uint64_t last;          /* subscribe, HG_FROM_LAST: 1 … HG_FROM_LAST_MAX */
+    struct hg_from from;    /* subscribe, seek */
+    struct hg_pace pace;    /* subscribe */
+    uint32_t speed;         /* resume: as in struct hg_from; 0: as before */
     struct hg_slice filter; /* subscribe, update, explain: raw JSON, a string or an object; empty: none, or null */
-    uint64_t sub;           /* update, unsubscribe */
+    uint64_t sub;           /* update, unsubscribe, pause, resume, seek */
     struct hg_slice id;     /* emit: 1 … HG_EMIT_ID_BYTES_MAX bytes of UTF-8 without control characters */
     struct hg_slice event;  /* emit: raw JSON, exactly as sent; explain: the same, or empty */
 };

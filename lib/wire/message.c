@@ -86,6 +86,28 @@ void hg_message_ok_sub(struct hg_buf *buf, struct hg_slice ref, uint64_t sub, st
     end(buf, mark);
 }
 
+void hg_message_ok_subscribe(struct hg_buf *buf, struct hg_slice ref, uint64_t sub, struct hg_slice hint,
+                             const struct hg_cursor *cursor, const uint64_t *since_ms)
+{
+    size_t mark = begin(buf, "ok");
+    put_ref(buf, ref);
+    put_number(buf, "sub", sub);
+    if (cursor) {
+        put_name(buf, "cursor");
+        hg_buf_put_char(buf, '"');
+        if (hg_stream_id_cmp(cursor->id, HG_STREAM_ID_ZERO) == 0)
+            hg_stream_id_put(buf, cursor->id);
+        else
+            hg_cursor_put(buf, *cursor);
+        hg_buf_put_char(buf, '"');
+    }
+    if (since_ms)
+        put_number(buf, "since", *since_ms);
+    if (hint.len > 0)
+        put_text(buf, "hint", hint);
+    end(buf, mark);
+}
+
 void hg_message_ok_explain(struct hg_buf *buf, struct hg_slice ref, bool passes, struct hg_slice why,
                            struct hg_slice hint)
 {
@@ -119,20 +141,29 @@ void hg_message_caught_up(struct hg_buf *buf, uint64_t sub)
     end(buf, mark);
 }
 
-void hg_message_gap(struct hg_buf *buf, uint64_t sub, struct hg_slice topic, const char *reason, uint64_t count)
+void hg_message_gap(struct hg_buf *buf, uint64_t sub, struct hg_slice topic, enum hg_gap reason, uint64_t count)
 {
     size_t mark = begin(buf, "gap");
     put_number(buf, "sub", sub);
     put_text(buf, "topic", topic);
-    put_text(buf, "reason", hg_slice_str(reason));
+    put_text(buf, "reason", hg_slice_str(hg_gap_row(reason)->word));
     if (count > 0)
         put_number(buf, "count", count);
     end(buf, mark);
 }
 
-void hg_message_alive(struct hg_buf *buf, bool live, struct hg_slice topic)
+void hg_message_conflated(struct hg_buf *buf, uint64_t sub, uint64_t count)
+{
+    size_t mark = begin(buf, "conflated");
+    put_number(buf, "sub", sub);
+    put_number(buf, "count", count);
+    end(buf, mark);
+}
+
+void hg_message_alive(struct hg_buf *buf, bool live, uint64_t sub, struct hg_slice topic)
 {
     size_t mark = begin(buf, live ? "live" : "stale");
+    put_number(buf, "sub", sub);
     put_name(buf, "topics");
     hg_buf_put_char(buf, '[');
     hg_json_put_string(buf, topic);

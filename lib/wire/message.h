@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/slice.h"
 #include "stream/cursor.h"
+#include "wire/gap.h"
 
 struct hg_welcome {
     struct hg_slice session;
@@ -25,6 +26,10 @@ void hg_message_welcome(struct hg_buf *buf, const struct hg_welcome *welcome);
 void hg_message_ok(struct hg_buf *buf, struct hg_slice ref);
 /* `hint` empty: left out. */
 void hg_message_ok_sub(struct hg_buf *buf, struct hg_slice ref, uint64_t sub, struct hg_slice hint);
+/* The same to a subscribe, with the place it begins at: of one stream a cursor, of a pattern a time. Each NULL: left
+ * out. `*cursor` with id 0-0 is written bare. */
+void hg_message_ok_subscribe(struct hg_buf *buf, struct hg_slice ref, uint64_t sub, struct hg_slice hint,
+                             const struct hg_cursor *cursor, const uint64_t *since_ms);
 /* `cursor` is the text "<ms>-<seq>~<fingerprint>". */
 void hg_message_ok_emit(struct hg_buf *buf, struct hg_slice ref, struct hg_slice cursor, bool duplicate);
 /* What a filter makes of an event: whether it passes, and why (JSON, left out when empty). */
@@ -34,9 +39,11 @@ void hg_message_ok_explain(struct hg_buf *buf, struct hg_slice ref, bool passes,
 void hg_message_ok_hint(struct hg_buf *buf, struct hg_slice ref, struct hg_slice hint);
 void hg_message_caught_up(struct hg_buf *buf, uint64_t sub);
 /* `count` 0: not known, left out. */
-void hg_message_gap(struct hg_buf *buf, uint64_t sub, struct hg_slice topic, const char *reason, uint64_t count);
-/* {"op":"stale","topics":["…"]} or {"op":"live",…} */
-void hg_message_alive(struct hg_buf *buf, bool live, struct hg_slice topic);
+void hg_message_gap(struct hg_buf *buf, uint64_t sub, struct hg_slice topic, enum hg_gap reason, uint64_t count);
+/* So many events were left out by conflate or rate. */
+void hg_message_conflated(struct hg_buf *buf, uint64_t sub, uint64_t count);
+/* {"op":"stale","sub":N,"topics":["…"]} or {"op":"live",…} */
+void hg_message_alive(struct hg_buf *buf, bool live, uint64_t sub, struct hg_slice topic);
 /* `message` empty: the table's text. `at` SIZE_MAX: left out. `retry_ms` 0: left out. An error without a wire code of
  * its own is told as INTERNAL. `code` is not HG_ERR_OK. */
 void hg_message_error(struct hg_buf *buf, struct hg_slice ref, enum hg_error code, struct hg_slice message, size_t at,

@@ -29,8 +29,8 @@ static void check_command(const struct hg_command *command, struct hg_slice line
     case HG_OP_SUBSCRIBE:
         CHECK(inside(command->topic, line) || inside(command->topic, scratch));
         CHECK(hg_ok(hg_pattern_check(command->topic, NULL)));
-        CHECK(command->from <= HG_FROM_LAST);
-        CHECK((command->from == HG_FROM_LAST) == (command->last > 0) && command->last <= HG_FROM_LAST_MAX);
+        CHECK(command->from.kind <= HG_FROM_CURSORS);
+        CHECK((command->from.kind == HG_FROM_LAST) == (command->from.last > 0) && command->from.last <= HG_FROM_LAST_MAX);
         break;
     case HG_OP_EMIT:
         CHECK(inside(command->topic, line) || inside(command->topic, scratch));

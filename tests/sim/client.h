@@ -34,7 +34,7 @@ struct sim_order {
     bool delivered, answered, answered_ok;
     bool excused;        /* the session was closed */
     const char *pattern; /* SUBSCRIBE */
-    enum hg_from from;
+    enum hg_from_kind from;
     uint64_t last;
     const struct sim_filter *filter; /* SUBSCRIBE, UPDATE; NULL: every event */
     const char *filter_text;         /* its JSON; NULL: none is written */

@@ -91,17 +91,17 @@ static void test_subscribe(void **state)
     assert_int_equal(command.op, HG_OP_SUBSCRIBE);
     assert_slice(command.ref, "1");
     assert_slice(command.topic, "orders.*");
-    assert_int_equal(command.from, HG_FROM_LIVE);
+    assert_int_equal(command.from.kind, HG_FROM_LIVE);
     assert_int_equal(scratch.len, 0);
     accept(" { \"from\" : \"live\" , \"topic\" : \"a\" , \"op\" : \"subscribe\" } ");
-    assert_int_equal(command.from, HG_FROM_LIVE);
+    assert_int_equal(command.from.kind, HG_FROM_LIVE);
     assert_slice(command.ref, "");
     accept("{\"op\":\"subscribe\",\"topic\":\"a\",\"from\":\"start\"}");
-    assert_int_equal(command.from, HG_FROM_START);
+    assert_int_equal(command.from.kind, HG_FROM_START);
     accept("{\"op\":\"subscribe\",\"topic\":\"a\",\"from\":{\"last\":1}}");
-    assert_true(command.from == HG_FROM_LAST && command.last == 1);
+    assert_true(command.from.kind == HG_FROM_LAST && command.from.last == 1);
     accept("{\"op\":\"subscribe\",\"topic\":\"a\",\"from\":{ \"last\" : 1000000 }}");
-    assert_true(command.from == HG_FROM_LAST && command.last == HG_FROM_LAST_MAX);
+    assert_true(command.from.kind == HG_FROM_LAST && command.from.last == HG_FROM_LAST_MAX);
     accept("{\"op\":\"subscribe\",\"topic\":\"$system\"}");
     assert_slice(command.topic, "$system");
     accept("{\"op\":\"subscribe\",\"topic\":\"**\",\"unknown\":{\"filter\":1},\"Filter\":2}");
@@ -235,7 +235,7 @@ static void test_the_last_of_doubles_stands(void **state)
            "\"from\":\"start\"}");
     assert_slice(command.ref, "2");
     assert_slice(command.topic, "b");
-    assert_int_equal(command.from, HG_FROM_START);
+    assert_int_equal(command.from.kind, HG_FROM_START);
     refuse("{\"op\":\"ping\",\"op\":\"pong\"}", HG_ERR_UNKNOWN_OP, "\"pong\"", "\"pong\"");
 }
 

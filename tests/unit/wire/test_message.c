@@ -94,14 +94,14 @@ static void test_notices(void **state)
     (void)state;
     hg_message_caught_up(&buf, 3);
     check("{\"op\":\"caught_up\",\"sub\":3}");
-    hg_message_gap(&buf, 3, HG_LIT("prices:*"), "disconnected", 0);
+    hg_message_gap(&buf, 3, HG_LIT("prices:*"), HG_GAP_DISCONNECTED, 0);
     check("{\"op\":\"gap\",\"sub\":3,\"topic\":\"prices:*\",\"reason\":\"disconnected\"}");
-    hg_message_gap(&buf, 3, hostile, "overflow", 12);
+    hg_message_gap(&buf, 3, hostile, HG_GAP_OVERFLOW, 12);
     check("{\"op\":\"gap\",\"sub\":3,\"topic\":" HOSTILE_JSON ",\"reason\":\"overflow\",\"count\":12}");
-    hg_message_alive(&buf, false, hostile);
-    check("{\"op\":\"stale\",\"topics\":[" HOSTILE_JSON "]}");
-    hg_message_alive(&buf, true, HG_LIT("a"));
-    check("{\"op\":\"live\",\"topics\":[\"a\"]}");
+    hg_message_alive(&buf, false, 3, hostile);
+    check("{\"op\":\"stale\",\"sub\":3,\"topics\":[" HOSTILE_JSON "]}");
+    hg_message_alive(&buf, true, 3, HG_LIT("a"));
+    check("{\"op\":\"live\",\"sub\":3,\"topics\":[\"a\"]}");
     hg_message_goodbye(&buf, "restart", 1834);
     check("{\"op\":\"goodbye\",\"reason\":\"restart\",\"reconnect_ms\":1834}");
 }
@@ -219,10 +219,10 @@ static void put_each(struct hg_buf *into, unsigned which)
         hg_message_caught_up(into, 1);
         break;
     case 5:
-        hg_message_gap(into, 1, HG_LIT("t"), "overflow", 1);
+        hg_message_gap(into, 1, HG_LIT("t"), HG_GAP_OVERFLOW, 1);
         break;
     case 6:
-        hg_message_alive(into, true, HG_LIT("t"));
+        hg_message_alive(into, true, 3, HG_LIT("t"));
         break;
     case 7:
         hg_message_error(into, HG_LIT("1"), HG_ERR_BAD_REQUEST, HG_LIT("m"), 1, 1);
