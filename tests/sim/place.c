@@ -90,6 +90,8 @@ static void bounds(const struct sim_env *env, const struct sim_track *track, con
     }
     switch (track->order->from) {
     case HG_FROM_LIVE:
+    case HG_FROM_SINCE:
+    case HG_FROM_CURSORS:
         *ret_low = low;
         *ret_high = place->count_at_ok;
         return;
