@@ -115,9 +115,9 @@ hg_result hg_core_new(const struct hg_config *config, const struct hg_ports *por
     hg_buf_init(&core->message, 4096);
     hg_buf_init(&core->text, TEXT_BYTES_MAX);
     hg_buf_init(&core->words, 8 * WORDS_BYTES_MAX);
-    hg_buf_init(&core->sessions.gather,
-                core->tail.max * 2 + config->reply_bytes_max + 2 * HG_REPLAY_BYTES + HG_WRITE_BYTES);
+    hg_buf_init(&core->sessions.gather, core->tail.max * 2 + config->reply_bytes_max + 3 * HG_WRITE_BYTES);
     core->replays.entry_bytes = 512;
+    hg_canary_init(core);
     hg_sources_init(core);
     hg_interests_init(core);
     hg_discovery_init(core);
@@ -385,6 +385,8 @@ void hg_core_turn_end(struct hg_core *core, hg_time now)
     enter(core, now);
     /* What is due. */
     hg_links_tick(core);
+    hg_canary_tick(core);
+    hg_replays_tick(core);
     hg_sessions_tick(core);
     hg_emitter_tick(core);
     hg_groups_reap(core);
@@ -398,6 +400,7 @@ void hg_core_turn_end(struct hg_core *core, hg_time now)
     hg_groups_distribute(core);
     hg_sessions_flush(core);
     hg_groups_evict(core);
+    hg_histories_evict(core);
     hg_sessions_update(core);
     hg_replays_pump(core);
     leave(core);
@@ -406,13 +409,14 @@ void hg_core_turn_end(struct hg_core *core, hg_time now)
 
 hg_time hg_core_next_deadline(const struct hg_core *core)
 {
-    hg_time deadline = hg_links_deadline(core);
+    hg_time deadline = hg_time_min(hg_links_deadline(core), hg_canary_deadline(core));
     deadline = hg_time_min(deadline, hg_sessions_deadline(core));
     deadline = hg_time_min(deadline, hg_emitter_deadline(core));
     deadline = hg_time_min(deadline, hg_interests_deadline(core));
     deadline = hg_time_min(deadline, hg_discovery_deadline(core));
     deadline = hg_time_min(deadline, hg_sources_deadline(core));
     deadline = hg_time_min(deadline, hg_readers_deadline(core));
+    deadline = hg_time_min(deadline, hg_histories_deadline(core));
     return hg_time_min(deadline, hg_replays_deadline(core));
 }
 
@@ -430,5 +434,6 @@ void hg_core_validate(const struct hg_core *core)
     hg_sources_validate(core);
     hg_interests_validate(core);
     hg_groups_validate(core);
+    hg_histories_validate(core);
     hg_sessions_validate(core);
 }

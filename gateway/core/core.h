@@ -72,6 +72,7 @@ hg_time hg_core_next_deadline(const struct hg_core *core);
     X(topics, "Redis channels, channel patterns and streams followed.")                                                \
     X(frames_alive, "Bytes-holding segments in the logs of all groups.")                                               \
     X(log_bytes, "Bytes that the logs of all groups hold.")                                                            \
+    X(history_bytes, "Bytes that the histories of all streams hold.")                                                  \
     X(events_in, "Events received from Redis by topics and patterns.")                                                 \
     X(deliveries_offered, "Events due to one subscription each: events times subscribers.")                            \
     X(deliveries_sent, "Of these, handed to the connection.")                                                          \

@@ -242,6 +242,14 @@ void hg_group_append_interruption(struct hg_core *core, struct hg_group *group)
         append_gap(core, group, group->interest->pattern, HG_GAP_DISCONNECTED, 0)->interrupted = true;
 }
 
+void hg_group_append_missed(struct hg_core *core, struct hg_group *group, struct hg_slice topic,
+                            struct hg_verdict verdict)
+{
+    /* How many of them would have passed a filter, nobody knows. */
+    if (group->member_count > 0)
+        append_gap(core, group, topic, hg_gap_of(verdict.kind), group->filter ? 0 : verdict.missed);
+}
+
 void hg_group_append_left_out(struct hg_core *core, struct hg_group *group, struct hg_slice topic)
 {
     if (group->member_count > 0)
@@ -274,7 +282,7 @@ static void set_next(struct hg_core *core, struct hg_sub *sub, struct hg_segment
     sub->next = next;
     if (next)
         next->waiting++;
-    if (sub->state != HG_SUB_LIVE || !next)
+    if (!hg_sub_is_live(sub) || !next)
         hg_list_unlink(&sub->lagging);
     else if (!sub->lagging.owner)
         hg_list_push_back(&sub->session->lagging, &sub->lagging);
@@ -295,7 +303,7 @@ void hg_group_distribute(struct hg_core *core, struct hg_group *group)
             continue;
         sub->next = unseen;
         unseen->waiting++;
-        if (sub->state == HG_SUB_LIVE) {
+        if (hg_sub_is_live(sub)) {
             hg_list_push_back(&sub->session->lagging, &sub->lagging);
             hg_session_touch(core, sub->session);
         }
@@ -358,6 +366,18 @@ void hg_group_leave(struct hg_core *core, struct hg_sub *sub)
     set_next(core, sub, NULL);
 }
 
+void hg_group_skip(struct hg_core *core, struct hg_sub *sub)
+{
+    uint64_t channel_events, stream_events;
+    hg_group_distribute(core, sub->group);
+    count_from(sub->next, &channel_events, &stream_events);
+    core->stats.deliveries_dropped += channel_events + stream_events;
+    if (sub->next)
+        sub->jumped_stale = sub->group->interest->stale;
+    set_next(core, sub, NULL);
+    hg_sub_tell_jump(core, sub);
+}
+
 static void add_fallen(struct hg_fall *fall, const struct hg_span *span)
 {
     struct hg_attachment *attachment = span->attachment;
@@ -413,13 +433,13 @@ static void fall_off(struct hg_core *core, struct hg_sub *sub)
         if (replay->attachment->fallen == 0)
             continue;
         struct hg_fallen *fallen = &fall->items[replay->attachment->fallen - 1];
-        hg_replay_extend(replay, fallen->span.first, fallen->span.last);
+        replay->until = hg_attachment_place(replay->attachment).id;
         fallen->extended = sub;
     }
     for (size_t i = 0; i < fall->count; i++)
         if (fall->items[i].extended != sub)
-            hg_replay_start(core, sub, fall->items[i].span.attachment, fall->items[i].span.first, true,
-                            fall->items[i].span.last, 0);
+            hg_replay_start(core, sub, fall->items[i].span.attachment, HG_PROOF_FIRST,
+                            (struct hg_place){.id = fall->items[i].span.first});
     if (sub->replays.count > 0)
         sub->state = HG_SUB_REPLAYING;
     set_next(core, sub, NULL);
@@ -465,7 +485,7 @@ void hg_group_replay_whole(struct hg_core *core, struct hg_group *group, struct 
     hg_group_distribute(core, group);
     for (size_t i = 0; i < group->member_count; i++) {
         struct hg_sub *sub = group->members[i];
-        hg_replay_start(core, sub, attachment, HG_STREAM_ID_ZERO, false, attachment->source->last, 0);
+        hg_replay_start(core, sub, attachment, HG_PROOF_NONE, (struct hg_place){.proven = false});
         if (sub->replays.count > 0 && sub->state == HG_SUB_LIVE)
             hg_sub_set_replaying(core, sub);
     }

@@ -96,9 +96,11 @@ void hg_group_append(struct hg_core *core, struct hg_group *group, struct hg_att
 /* The same for an event that is larger than event_bytes_max: a gap of one takes its place. */
 void hg_group_append_oversize(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,
                               const hg_stream_id *id, struct hg_slice topic);
-/* What all members are told in order with their events: that a channel was not heard for a while; that a stream is left
- * out; that the sources are alive, or not. */
+/* What all members are told in order with their events: that a channel was not heard for a while; that entries of
+ * a stream are missing; that a stream is left out; that the sources are alive, or not. */
 void hg_group_append_interruption(struct hg_core *core, struct hg_group *group);
+void hg_group_append_missed(struct hg_core *core, struct hg_group *group, struct hg_slice topic,
+                            struct hg_verdict verdict);
 void hg_group_append_left_out(struct hg_core *core, struct hg_group *group, struct hg_slice topic);
 void hg_group_append_alive(struct hg_core *core, struct hg_group *group, bool alive);
 
@@ -108,6 +110,8 @@ void hg_group_leave(struct hg_core *core, struct hg_sub *sub);
 void hg_group_distribute(struct hg_core *core, struct hg_group *group);
 /* `sub` has what its segment holds; sets its next one, or none. */
 void hg_group_advance(struct hg_core *core, struct hg_sub *sub);
+/* `sub` is at the log's end, without what it did not get yet; what it lost before is told. */
+void hg_group_skip(struct hg_core *core, struct hg_sub *sub);
 /* Each member replays what the stream holds so far. */
 void hg_group_replay_whole(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment);
 /* The attachment is to be freed: replays and spans let go of it. */

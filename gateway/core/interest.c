@@ -182,9 +182,16 @@ void hg_interest_check_ready(struct hg_core *core, struct hg_interest *interest)
 {
     if (!hg_interest_is_ready(interest))
         return;
-    for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
-        while (group_of(n)->pending.first)
-            hg_sub_activate(core, HG_CONTAINER(group_of(n)->pending.first, struct hg_sub, pending));
+    for (struct hg_list_node *n = interest->groups.first; n; n = n->next) {
+        struct hg_list *pending = &group_of(n)->pending;
+        for (size_t left = pending->count; left > 0; left--) {
+            struct hg_list_node *node = hg_list_pop_front(pending);
+            hg_list_push_back(pending, node);
+            struct hg_sub *sub = HG_CONTAINER(node, struct hg_sub, pending);
+            if (hg_sub_may_activate(core, sub))
+                hg_sub_activate(core, sub);
+        }
+    }
 }
 
 void hg_interest_refuse(struct hg_core *core, struct hg_interest *interest, enum hg_error error, const char *why)
@@ -300,8 +307,10 @@ void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, c
 {
     struct hg_interest *interest = attachment->interest;
     struct offer offer = {core, attachment, happening};
-    if (!happening->fits && !happening->json.ptr) {
-        /* Too large and in no payload field: nobody knows whose filters it would pass, so everybody is told. */
+    if (happening->id && happening->id->ms > interest->newest_ms)
+        interest->newest_ms = happening->id->ms;
+    if (!happening->fits && happening->id) {
+        /* It is not kept, so nobody knows whose filters it would pass: everybody is told. */
         for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
             offer_to(&offer, group_of(n));
         return;
@@ -323,6 +332,12 @@ void hg_interest_interrupted(struct hg_core *core, struct hg_interest *interest)
 {
     for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
         hg_group_append_interruption(core, group_of(n));
+}
+
+void hg_interest_missed(struct hg_core *core, struct hg_attachment *attachment, struct hg_verdict verdict)
+{
+    for (struct hg_list_node *n = attachment->interest->groups.first; n; n = n->next)
+        hg_group_append_missed(core, group_of(n), attachment->source->topic, verdict);
 }
 
 void hg_interest_left_out(struct hg_core *core, struct hg_interest *interest, struct hg_slice topic)

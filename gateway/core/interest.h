@@ -42,6 +42,7 @@ struct hg_interest {
     struct hg_map filtered;        /* the others, by the canonical text of their filters */
     struct hg_filter_index *index; /* of their filters; made with the first */
     size_t member_count;           /* of all groups */
+    uint64_t newest_ms;            /* of its streams' entries */
 
     struct hg_list_node linger; /* interests->lingering */
     hg_time linger_until;
@@ -89,7 +90,8 @@ void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, c
 /* Whether an event passes one group's filter: for replays. `known`: its bytes were found to be JSON. */
 bool hg_interest_passes(struct hg_core *core, const struct hg_group *group, struct hg_slice topic, struct hg_slice json,
                         bool known);
-/* All members are told that a channel was not heard for a while, in order with their events. */
+/* All members are told what was missed of a stream, in order with their events. */
+void hg_interest_missed(struct hg_core *core, struct hg_attachment *attachment, struct hg_verdict verdict);
 void hg_interest_interrupted(struct hg_core *core, struct hg_interest *interest);
 /* All members are told that a stream is left out, in order with their events. */
 void hg_interest_left_out(struct hg_core *core, struct hg_interest *interest, struct hg_slice topic);

@@ -18,10 +18,11 @@ static const char *link_name(uint32_t link)
     return names[link < HG_LINK_READER ? link : HG_LINK_READER];
 }
 
+/* How long nothing may come although something was asked. */
 static hg_dur patience(const struct hg_core *core, uint32_t link)
 {
-    uint64_t ms = core->config->redis_timeout_ms;
-    return hg_ms(link >= HG_LINK_READER ? ms + HG_READ_BLOCK_MS : ms);
+    hg_dur canary = hg_ms(core->config->canary_ms);
+    return link >= HG_LINK_READER ? hg_us(canary.us + hg_reader_block(core).us) : canary;
 }
 
 static void open_link(struct hg_core *core, uint32_t link)
@@ -122,7 +123,6 @@ void hg_link_up(struct hg_core *core, uint32_t link, uint64_t client_id)
     l->state = HG_LINK_UP;
     l->client_id = client_id;
     l->progress = core->now;
-    l->ping_at = hg_time_add(core->now, hg_ms(core->config->redis_timeout_ms));
     l->up_at = core->now;
     if (l->trouble)
         hg_core_log(core, HG_LOG_INFO, "redis %s is back", link_name(link));
@@ -175,10 +175,18 @@ static hg_time link_deadline(const struct hg_core *core, uint32_t link)
         return l->reopen_at;
     if (l->state != HG_LINK_UP)
         return HG_TIME_NEVER;
-    hg_time deadline = link == HG_LINK_LISTENER ? l->ping_at : HG_TIME_NEVER;
     if (l->requests.count > 0)
-        deadline = hg_time_min(deadline, hg_time_add(l->progress, patience(core, link)));
-    return deadline;
+        return hg_time_add(l->progress, patience(core, link));
+    /* The listener has a canary of its own, and a reader that asks nothing follows nothing. */
+    bool pinged = link == HG_LINK_COMMANDER || link == HG_LINK_REPLAY;
+    return pinged ? hg_time_add(l->progress, hg_ms(core->config->canary_ms)) : HG_TIME_NEVER;
+}
+
+void hg_link_ping(struct hg_core *core, uint32_t link)
+{
+    const struct hg_slice ping[] = {HG_LIT("PING")};
+    if (get(core, link)->requests.count == 0)
+        hg_link_send(core, link, HG_REQUEST_PING, NULL, ping, 1);
 }
 
 void hg_links_tick(struct hg_core *core)
@@ -187,17 +195,12 @@ void hg_links_tick(struct hg_core *core)
         struct hg_link *l = get(core, link);
         if (!l || !hg_time_reached(link_deadline(core, link), core->now))
             continue;
-        if (l->state == HG_LINK_WAITING) {
+        if (l->state == HG_LINK_WAITING)
             open_link(core, link);
-        } else if (l->requests.count > 0 &&
-                   hg_time_reached(hg_time_add(l->progress, patience(core, link)), core->now)) {
-            hg_link_lost(core, link, HG_LIT("no answer within redis_timeout_ms"), true);
-        } else {
-            /* Pub/Sub is silent by nature: an answer to PING is the only sign that the link still hears. */
-            l->ping_at = hg_time_add(core->now, hg_ms(core->config->redis_timeout_ms));
-            const struct hg_slice ping[] = {HG_LIT("PING")};
-            hg_link_send(core, link, HG_REQUEST_PING, NULL, ping, 1);
-        }
+        else if (l->requests.count > 0)
+            hg_link_lost(core, link, HG_LIT("no answer within canary_ms"), true);
+        else
+            hg_link_ping(core, link);
     }
 }
 

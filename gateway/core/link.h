@@ -19,15 +19,21 @@ enum hg_request_kind {
     HG_REQUEST_SUBSCRIBE,   /* object: struct hg_source; listener */
     HG_REQUEST_UNSUBSCRIBE, /* no object */
     HG_REQUEST_PING,        /* no object */
+    HG_REQUEST_CANARY,      /* no object; listener */
+    HG_REQUEST_PUBLISH,     /* no object */
     HG_REQUEST_TYPE,        /* object: struct hg_interest, an exact one of an "auto" rule */
     HG_REQUEST_LOCATE,      /* object: struct hg_source, a stream */
     HG_REQUEST_INSPECT,     /* object: struct hg_source, a stream whose type is in doubt */
+    HG_REQUEST_TIP,         /* object: struct hg_source, a stream */
     HG_REQUEST_SCAN,        /* no object */
     HG_REQUEST_SCRIPT,      /* no object */
     HG_REQUEST_EMIT,        /* object: struct hg_emit */
     HG_REQUEST_UNBLOCK,     /* object: struct hg_reader */
     HG_REQUEST_READ,        /* object: struct hg_reader */
-    HG_REQUEST_PAGE,        /* object: struct hg_replay */
+    HG_REQUEST_PROVE,       /* object: struct hg_source; a reader's link */
+    HG_REQUEST_JUDGE,       /* object: struct hg_source; a reader's link */
+    HG_REQUEST_PAGE,        /* object: struct hg_source */
+    HG_REQUEST_VERDICT,     /* object: struct hg_source */
 };
 
 struct hg_request {
@@ -46,7 +52,6 @@ struct hg_link {
     hg_time reopen_at; /* WAITING */
     hg_time up_at;
     hg_time progress; /* UP: the last that came, or the first request after all were answered */
-    hg_time ping_at;  /* listener, UP */
     uint64_t client_id;
     char *trouble; /* why it was lost last; NULL while all is well */
 };
@@ -70,6 +75,7 @@ struct hg_request *hg_link_send(struct hg_core *core, uint32_t link, enum hg_req
                                 const struct hg_slice *argv, size_t argc);
 /* An answer is expected that no command of its own caused (one SUBSCRIBE names many channels). */
 struct hg_request *hg_link_expect(struct hg_core *core, uint32_t link, enum hg_request_kind kind, void *object);
+void hg_link_ping(struct hg_core *core, uint32_t link);
 /* Something came that answers no request: what was asked may stand behind more of that. */
 void hg_link_heard(struct hg_core *core, uint32_t link);
 /* The oldest request was answered. */

@@ -21,7 +21,14 @@
     X(NO_LINGER_CLEANUP, 1, "a topic that nobody wants any more is kept")                                              \
     X(FILTER_IGNORED, 7, "an event that does not pass a filter is delivered")                                          \
     X(FILTER_FORGETS, 5, "an event that passes a filter is not found to")                                              \
-    X(UPDATE_SEAM, 1, "a filter is changed while events of the old one still wait")
+    X(UPDATE_SEAM, 1, "a filter is changed while events of the old one still wait")                                    \
+    X(CANARY_DEAF, 1, "a canary that does not come back is of no matter")                                              \
+    X(RESUME_UNPROVEN, 1, "a cursor is taken without comparing its fingerprint")                                       \
+    X(RESUME_OFF_BY_ONE, 1, "the entry behind a cursor is left out")                                                   \
+    X(HOLE_IN_HISTORY, 7, "an entry is left out of what is kept of a stream")                                          \
+    X(TRIM_UNSEEN, 1, "what was read is handed on without asking whether something is missing in front of it")         \
+    X(ROLLBACK_UNSEEN, 1, "the place in a stream is not proven again after a reconnection")                            \
+    X(GONE_UNSEEN, 1, "quiet streams are not asked about")
 
 #ifdef HG_MUTANTS
 

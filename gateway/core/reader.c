@@ -12,6 +12,13 @@
 #define UNBLOCK_PAUSE_MS 1u
 #define READ_BYTES       (256u * 1024) /* what one stream should bring at most in one reply */
 #define COUNT_MAX        1000u
+#define PROVE_AT_ONCE    16u /* quiet streams that are asked about in each round */
+
+static void prove(struct hg_reader *reader, struct hg_source *source)
+{
+    if (!source->proving.wanted.owner && !source->proving.request)
+        hg_list_push_back(&reader->unproven, &source->proving.wanted);
+}
 
 void hg_reader_add(struct hg_core *core, struct hg_source *source)
 {
@@ -34,6 +41,7 @@ void hg_reader_add(struct hg_core *core, struct hg_source *source)
     source->reader = reader;
     source->asked_in = 0;
     hg_list_push_back(&reader->sources, &source->in_reader);
+    prove(reader, source);
     reader->changed = reader->read != NULL;
     hg_link_want(core, reader->link);
 }
@@ -42,8 +50,14 @@ void hg_reader_remove(struct hg_core *core, struct hg_source *source)
 {
     struct hg_reader *reader = source->reader;
     hg_list_remove(&reader->sources, &source->in_reader);
+    hg_list_unlink(&source->proving.wanted);
+    if (source->proving.request)
+        source->proving.request->object = NULL;
+    source->proving.request = NULL;
     source->reader = NULL;
     if (reader->sources.count == 0) {
+        reader->proving = 0;
+        reader->taken = false;
         reader->read = NULL;
         reader->changed = false;
         hg_link_drop(core, reader->link);
@@ -78,8 +92,13 @@ static bool take_stream(struct hg_core *core, struct hg_reader *reader, const st
     }
     reader->entries += list->count;
     reader->full = reader->full || list->count >= reader->count;
-    if (list->count > 0)
+    if (list->count > 0) {
         source->brought_in = reader->asked;
+        if (HG_MUTANT(TRIM_UNSEEN))
+            hg_source_offer(core, source);
+        else
+            prove(reader, source);
+    }
     return true;
 }
 
@@ -89,7 +108,7 @@ static void settle_streams(struct hg_core *core, struct hg_reader *reader)
     for (struct hg_list_node *n = reader->sources.first; n; n = n->next) {
         struct hg_source *source = HG_CONTAINER(n, struct hg_source, in_reader);
         bool nothing = source->asked_in == reader->asked && source->brought_in != reader->asked;
-        if (source->whole && (nothing || hg_stream_id_cmp(source->last, source->tail) >= 0))
+        if (source->whole && (nothing || hg_stream_id_cmp(source->last.id, source->tail.id) >= 0))
             hg_source_settle(core, source);
     }
 }
@@ -107,6 +126,22 @@ static void catch_up(struct hg_core *core, struct hg_reader *reader)
         return;
     reader->behind = false;
     set_alive(core, reader, true);
+}
+
+/* What was read is handed on. */
+static void finish_read(struct hg_core *core, struct hg_reader *reader)
+{
+    reader->taken = false;
+    settle_streams(core, reader);
+    if (!reader->full)
+        catch_up(core, reader);
+}
+
+static struct hg_reader *reader_of(const struct hg_core *core, uint32_t link)
+{
+    size_t index = link - HG_LINK_READER;
+    HG_ASSERT(index < core->readers.count);
+    return core->readers.items[index];
 }
 
 static void refused(struct hg_core *core, struct hg_reader *reader, const struct hg_reply *reply)
@@ -141,11 +176,36 @@ void hg_reader_read(struct hg_core *core, struct hg_reader *reader, const struct
         hg_link_lost(core, reader->link, HG_LIT("an answer to XREAD had an unexpected shape"), true);
         return;
     }
-    settle_streams(core, reader);
-    if (!reader->full)
-        catch_up(core, reader);
+    reader->taken = true;
     if (reader->entries >= BUSY_ENTRIES && !reader->full)
         reader->next_read = hg_time_add(core->now, hg_ms(BUSY_PAUSE_MS));
+    if (reader->unproven.count == 0)
+        finish_read(core, reader);
+}
+
+static void ask_for_proof(struct hg_core *core, struct hg_reader *reader)
+{
+    struct hg_list_node *node;
+    while ((node = hg_list_pop_front(&reader->unproven))) {
+        hg_proof_ask(core, HG_CONTAINER(node, struct hg_source, proving.wanted), reader->link);
+        reader->proving++;
+    }
+}
+
+void hg_reader_proved(struct hg_core *core, uint32_t link, struct hg_source *source, bool judged,
+                      const struct hg_reply *reply)
+{
+    struct hg_reader *reader = reader_of(core, link);
+    bool answered = true;
+    if (reader->proving == 0)
+        return; /* of sources that were all let go since */
+    if (source && judged)
+        hg_proof_judged(core, source, reply);
+    else if (source)
+        answered = hg_proof_found(core, source, link, reply);
+    reader->proving -= answered;
+    if (reader->proving == 0 && reply && reader->taken && reader->unproven.count == 0)
+        finish_read(core, reader);
 }
 
 void hg_reader_unblocked(struct hg_core *core, struct hg_reader *reader, const struct hg_reply *reply)
@@ -164,28 +224,53 @@ void hg_reader_unblocked(struct hg_core *core, struct hg_reader *reader, const s
     reader->next_unblock = hg_time_add(core->now, hg_ms(UNBLOCK_PAUSE_MS));
 }
 
-static struct hg_reader *reader_of(const struct hg_core *core, uint32_t link)
-{
-    size_t index = link - HG_LINK_READER;
-    HG_ASSERT(index < core->readers.count);
-    return core->readers.items[index];
-}
-
 void hg_readers_link_up(struct hg_core *core, uint32_t link)
 {
-    reader_of(core, link)->behind = true;
-    reader_of(core, link)->next_read = core->now;
+    struct hg_reader *reader = reader_of(core, link);
+    reader->behind = true;
+    reader->next_read = core->now;
+    /* Who answers now may have another history. */
+    for (struct hg_list_node *n = reader->sources.first; n && !HG_MUTANT(ROLLBACK_UNSEEN); n = n->next)
+        prove(reader, HG_CONTAINER(n, struct hg_source, in_reader));
 }
 
 void hg_readers_link_lost(struct hg_core *core, uint32_t link)
 {
-    set_alive(core, reader_of(core, link), false);
+    struct hg_reader *reader = reader_of(core, link);
+    reader->proving = 0;
+    reader->taken = false;
+    set_alive(core, reader, false);
+}
+
+/* Streams that bring nothing: XREAD would not tell if they were deleted, or began anew with lower ids. */
+static void ask_quiet_ones(struct hg_core *core, struct hg_reader *reader)
+{
+    if (!hg_time_reached(reader->prove_at, core->now) || HG_MUTANT(GONE_UNSEEN))
+        return;
+    reader->prove_at = hg_time_add(core->now, hg_ms(core->config->canary_ms));
+    size_t count = reader->sources.count < PROVE_AT_ONCE ? reader->sources.count : PROVE_AT_ONCE;
+    for (; count > 0; count--) {
+        struct hg_list_node *node = hg_list_pop_front(&reader->sources);
+        hg_list_push_back(&reader->sources, node);
+        prove(reader, HG_CONTAINER(node, struct hg_source, in_reader));
+    }
+}
+
+hg_dur hg_reader_block(const struct hg_core *core)
+{
+    return hg_us(hg_ms(core->config->canary_ms).us / 2);
 }
 
 static uint64_t number_of_entries(uint64_t entry_size)
 {
     uint64_t count = READ_BYTES / (entry_size + 1);
     return count < 8 ? 8 : count > COUNT_MAX ? COUNT_MAX : count;
+}
+
+static uint64_t block_ms(const struct hg_core *core, bool blind)
+{
+    uint64_t ms = hg_reader_block(core).us / 1000;
+    return blind && ms > SHORT_BLOCK_MS ? SHORT_BLOCK_MS : ms;
 }
 
 static void read_streams(struct hg_core *core, struct hg_reader *reader)
@@ -200,7 +285,7 @@ static void read_streams(struct hg_core *core, struct hg_reader *reader)
     argv[2] = hg_slice(number, (size_t)number_len);
     if (!reader->behind) {
         bool blind = core->readers.cannot_unblock || core->links.items[reader->link]->client_id == 0;
-        int block_len = snprintf(block, sizeof(block), "%u", blind ? SHORT_BLOCK_MS : HG_READ_BLOCK_MS);
+        int block_len = snprintf(block, sizeof(block), "%llu", (unsigned long long)block_ms(core, blind));
         argv[3] = HG_LIT("BLOCK");
         argv[4] = hg_slice(block, (size_t)block_len);
         at = 5;
@@ -214,7 +299,7 @@ static void read_streams(struct hg_core *core, struct hg_reader *reader)
     for (struct hg_list_node *n = reader->sources.first; n; n = n->next, at++) {
         struct hg_source *source = HG_CONTAINER(n, struct hg_source, in_reader);
         size_t start = ids.len;
-        hg_stream_id_put(&ids, source->last);
+        hg_stream_id_put(&ids, source->read.id);
         argv[at] = source->name;
         argv[at + count] = hg_slice(ids.ptr + start, ids.len - start);
         source->asked_in = reader->asked;
@@ -234,14 +319,18 @@ static bool may_unblock(const struct hg_core *core, const struct hg_reader *read
 
 static bool may_read(const struct hg_core *core, const struct hg_reader *reader)
 {
-    return !reader->read && reader->sources.count > 0 && hg_link_is_up(core, reader->link);
+    return !reader->read && reader->proving == 0 && reader->sources.count > 0 && hg_link_is_up(core, reader->link);
 }
 
 void hg_readers_pump(struct hg_core *core)
 {
     for (size_t i = 0; i < core->readers.count; i++) {
         struct hg_reader *reader = core->readers.items[i];
-        if (may_read(core, reader) && hg_time_reached(reader->next_read, core->now)) {
+        if (may_read(core, reader) && !reader->taken)
+            ask_quiet_ones(core, reader);
+        if (may_read(core, reader) && reader->unproven.count > 0) {
+            ask_for_proof(core, reader);
+        } else if (may_read(core, reader) && hg_time_reached(reader->next_read, core->now)) {
             read_streams(core, reader);
         } else if (may_unblock(core, reader) && hg_time_reached(reader->next_unblock, core->now)) {
             char id[24];
@@ -258,7 +347,7 @@ hg_time hg_readers_deadline(const struct hg_core *core)
     for (size_t i = 0; i < core->readers.count; i++) {
         const struct hg_reader *reader = core->readers.items[i];
         if (may_read(core, reader))
-            deadline = hg_time_min(deadline, reader->next_read);
+            deadline = hg_time_min(deadline, reader->unproven.count > 0 ? core->now : reader->next_read);
         if (may_unblock(core, reader))
             deadline = hg_time_min(deadline, reader->next_unblock);
     }

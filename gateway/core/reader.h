@@ -9,8 +9,6 @@
 #include "base/time.h"
 #include "core/reply.h"
 
-#define HG_READ_BLOCK_MS 5000u
-
 struct hg_core;
 struct hg_request;
 struct hg_source;
@@ -20,6 +18,10 @@ struct hg_reader {
     struct hg_list sources;
     struct hg_request *read;    /* an XREAD under way */
     struct hg_request *unblock; /* a CLIENT UNBLOCK under way */
+    struct hg_list unproven;    /* sources to be asked about before the next XREAD */
+    size_t proving;             /* questions under way */
+    hg_time prove_at;           /* quiet sources are asked about again */
+    bool taken;                 /* an XREAD was answered, and what follows from it waits for the proofs */
     uint64_t asked;             /* number of the XREAD under way */
     bool changed;               /* the XREAD under way does not name all sources */
     bool behind;                /* since the link came up: not everything that is there was read yet */
@@ -40,6 +42,11 @@ struct hg_readers {
 void hg_reader_add(struct hg_core *core, struct hg_source *source);
 void hg_reader_remove(struct hg_core *core, struct hg_source *source);
 void hg_reader_read(struct hg_core *core, struct hg_reader *reader, const struct hg_reply *reply);
+/* `source` NULL: not followed any more. `judged`: an answer to the second question. */
+void hg_reader_proved(struct hg_core *core, uint32_t link, struct hg_source *source, bool judged,
+                      const struct hg_reply *reply);
+/* How long an XREAD blocks at most: so that an answer is due. */
+hg_dur hg_reader_block(const struct hg_core *core);
 void hg_reader_unblocked(struct hg_core *core, struct hg_reader *reader, const struct hg_reply *reply);
 void hg_readers_link_up(struct hg_core *core, uint32_t link);
 void hg_readers_link_lost(struct hg_core *core, uint32_t link);

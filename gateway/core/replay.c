@@ -6,80 +6,94 @@
 #include "core/state.h"
 #include "wire/message.h"
 
-#define PAGE_BYTES       (64u * 1024)
-#define PAGE_MAX         500u
+#define FETCH_BYTES      (256u * 1024)
+#define FETCH_MAX        1000u
+#define FETCH_MIN        4u
 #define REFUSED_PAUSE_MS 500u
+#define PACE_STEP_MS     5u
 
-static bool is_head(const struct hg_replay *replay)
+static struct hg_source *source_of(const struct hg_replay *replay)
 {
-    return replay->sub->replays.first == &replay->in_sub;
+    return replay->attachment->source;
 }
 
-void hg_replays_unblock(struct hg_core *core, struct hg_session *session)
+static struct hg_replay *replay_of(struct hg_list_node *node)
 {
-    if (session->replay || !session->writable || session->out.len >= HG_REPLAY_BYTES)
-        return;
-    struct hg_list_node *node = hg_list_pop_front(&session->replays_blocked);
-    if (!node)
-        return;
-    session->replay = HG_CONTAINER(node, struct hg_replay, ready);
-    hg_list_push_back(&core->replays.ready, node);
+    return HG_CONTAINER(node, struct hg_replay, queue);
 }
 
-/* One replay of a client at a time, in turns: each page brings at least one event, however little room is left, so
- * several at once could bring more than the client has room for. */
-static void make_ready(struct hg_core *core, struct hg_replay *replay)
+/* ---- queues ------------------------------------------------------------------------------------------------------ */
+
+static void check_hungry(struct hg_core *core, struct hg_source *source)
 {
-    if (!is_head(replay) || replay->request || replay->ready.owner)
-        return;
+    const struct hg_past_wants *wants = &source->wants;
+    bool hungry = (wants->pages.count > 0 && !wants->page) || (wants->verdicts.count > 0 && !wants->verdict);
+    if (!hungry)
+        hg_list_unlink(&source->wants.hungry);
+    else if (!wants->hungry.owner)
+        hg_list_push_back(&core->replays.hungry, &source->wants.hungry);
+}
+
+static void leave_queue(struct hg_core *core, struct hg_replay *replay)
+{
+    hg_list_unlink(&replay->queue);
+    check_hungry(core, source_of(replay));
+}
+
+static void want(struct hg_core *core, struct hg_replay *replay, struct hg_list *list)
+{
+    hg_list_push_back(list, &replay->queue);
+    check_hungry(core, source_of(replay));
+}
+
+void hg_replay_wake(struct hg_core *core, struct hg_replay *replay)
+{
     struct hg_session *session = replay->sub->session;
-    hg_list_push_back(&session->replays_blocked, &replay->ready);
-    hg_replays_unblock(core, session);
+    hg_list_unlink(&replay->queue);
+    hg_list_push_back(&session->ready, &replay->queue);
+    hg_session_touch(core, session);
 }
 
-void hg_replay_start(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, hg_stream_id from,
-                     bool from_exists, hg_stream_id until, uint64_t last)
+void hg_replay_sleep(struct hg_core *core, struct hg_replay *replay)
 {
-    if (hg_stream_id_cmp(until, HG_STREAM_ID_ZERO) == 0 || (last == 0 && hg_stream_id_cmp(from, until) > 0))
-        return;
+    leave_queue(core, replay);
+}
+
+static struct hg_replay *start(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment)
+{
     struct hg_replay *replay = hg_core_alloc(sizeof(*replay));
-    *replay = (struct hg_replay){.sub = sub,
-                                 .attachment = attachment,
-                                 .from = from,
-                                 .until = until,
-                                 .scanned = from,
-                                 .from_exists = from_exists,
-                                 .last = last};
+    replay->sub = sub;
+    replay->attachment = attachment;
+    replay->until = hg_attachment_place(attachment).id;
+    hg_list_push_back(&sub->replays, &replay->in_sub);
+    if (!sub->paused)
+        hg_replay_wake(core, replay);
+    return replay;
+}
+
+void hg_replay_start(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, enum hg_proof proof,
+                     struct hg_place from)
+{
+    struct hg_replay *replay = start(core, sub, attachment);
+    replay->proof = proof;
+    replay->from = from;
     if (HG_MUTANT(DOUBLE_JOIN))
         replay->until = HG_STREAM_ID_MAX;
-    hg_list_push_back(&sub->replays, &replay->in_sub);
-    make_ready(core, replay);
 }
 
-void hg_replay_extend(struct hg_replay *replay, hg_stream_id first, hg_stream_id last)
+void hg_replay_start_last(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, uint64_t last)
 {
-    if (!replay->more && replay->request) {
-        replay->more = true;
-        replay->more_from = first;
-    }
-    replay->until = last;
+    struct hg_replay *replay = start(core, sub, attachment);
+    replay->from.id = HG_STREAM_ID_MAX;
+    replay->last = last;
+    replay->upper = replay->until;
 }
 
 void hg_replay_free(struct hg_core *core, struct hg_replay *replay)
 {
-    struct hg_sub *sub = replay->sub;
-    if (replay->request) {
-        replay->request->object = NULL;
-        core->replays.running--;
-    }
-    if (sub->session->replay == replay)
-        sub->session->replay = NULL;
-    hg_list_unlink(&replay->ready);
-    hg_list_remove(&sub->replays, &replay->in_sub);
+    leave_queue(core, replay);
+    hg_list_remove(&replay->sub->replays, &replay->in_sub);
     free(replay);
-    if (sub->replays.first)
-        make_ready(core, HG_CONTAINER(sub->replays.first, struct hg_replay, in_sub));
-    hg_replays_unblock(core, sub->session);
 }
 
 static void finish(struct hg_core *core, struct hg_replay *replay)
@@ -89,172 +103,429 @@ static void finish(struct hg_core *core, struct hg_replay *replay)
     hg_sub_check_replays(core, sub);
 }
 
+/* ---- one replay's way -------------------------------------------------------------------------------------------- */
+
 static void tell_gap(struct hg_core *core, struct hg_replay *replay, enum hg_gap reason, uint64_t count)
 {
     struct hg_sub *sub = replay->sub;
-    hg_message_gap(&sub->session->out, sub->group->number, replay->attachment->source->topic, reason, count);
+    hg_message_gap(&sub->session->out, sub->group->number, source_of(replay)->topic, reason, count);
     (void)hg_core_must(hg_buf_result(&sub->session->out));
     hg_session_touch(core, sub->session);
 }
 
-static bool passes(struct hg_core *core, const struct hg_replay *replay, const struct hg_entry *entry)
+static void tell_verdict(struct hg_core *core, struct hg_replay *replay, struct hg_verdict verdict)
 {
-    const struct hg_group *group = replay->sub->group;
-    const struct hg_attachment *attachment = replay->attachment;
-    struct hg_slice json, tail;
-    if (!group->filter)
-        return true;
-    bool fits = hg_source_put_entry(core, attachment->rule, attachment->source->topic, entry, &json, &tail);
-    return (!fits && !json.ptr) || hg_interest_passes(core, group, attachment->source->topic, json, fits);
+    /* How many of those that were missed would have passed a filter, nobody knows. */
+    if (verdict.kind != HG_CONTINUITY_WHOLE)
+        tell_gap(core, replay, hg_gap_of(verdict.kind), replay->sub->group->filter ? 0 : verdict.missed);
 }
 
-/* Looks for the place `last` entries that pass before the end: pages backwards, of which only ids are kept. */
-static void count_back(struct hg_core *core, struct hg_replay *replay, const struct hg_reply *reply)
+static bool passes(struct hg_core *core, const struct hg_replay *replay, const struct hg_page *page, size_t index)
 {
-    struct hg_entry entry;
-    for (size_t i = 0; i < reply->count && replay->last > 0; i++) {
-        if (!hg_reply_entry(&reply->items[i], &entry)) {
-            hg_link_lost(core, HG_LINK_REPLAY, HG_LIT("an answer to XREVRANGE had an unexpected shape"), true);
-            make_ready(core, replay);
-            return;
+    const struct hg_group *group = replay->sub->group;
+    return !group->filter || !page->entries[index].fits ||
+           hg_interest_passes(core, group, source_of(replay)->topic, hg_page_json(page, index), true);
+}
+
+static void deliver(struct hg_core *core, struct hg_replay *replay, const struct hg_page *page, size_t index)
+{
+    struct hg_sub *sub = replay->sub;
+    if (!page->entries[index].fits) {
+        tell_gap(core, replay, HG_GAP_OVERFLOW, 1);
+        return;
+    }
+    hg_message_event(&sub->session->out, sub->group->number, hg_page_tail(page, index));
+    (void)hg_core_must(hg_buf_result(&sub->session->out));
+    core->stats.replayed++;
+}
+
+/* At the end. What was missed behind it was told to those who were there. */
+static void arrive(struct hg_core *core, struct hg_replay *replay)
+{
+    struct hg_source *source = source_of(replay);
+    if (hg_stream_id_cmp(replay->until, source->last.id) == 0)
+        tell_verdict(core, replay, source->hole);
+    finish(core, replay);
+}
+
+/* False: it waits for Redis, for its time, or is over. */
+static bool go_through(struct hg_core *core, struct hg_replay *replay, hg_stream_id start)
+{
+    struct hg_session *session = replay->sub->session;
+    struct hg_source *source = source_of(replay);
+    const struct hg_page *page = hg_history_page(&source->history, start);
+    if (!page) {
+        want(core, replay, &source->wants.pages);
+        return false;
+    }
+    size_t index = hg_page_seek(page, start);
+    if (index < page->count && replay->proof == HG_PROOF_SEEN && HG_MUTANT(RESUME_OFF_BY_ONE))
+        index++;
+    for (;;) {
+        if (index == page->count) {
+            if (hg_stream_id_cmp(page->to, replay->until) >= 0)
+                break;
+            const struct hg_page *next = hg_page_after(page);
+            if (!next) {
+                if (replay->proof != HG_PROOF_SEEN)
+                    HG_ASSERT(hg_stream_id_next(page->to, &replay->from.id));
+                want(core, replay, &source->wants.pages);
+                return false;
+            }
+            page = next;
+            index = 0;
+            continue;
         }
-        replay->scanned = entry.id;
-        if (passes(core, replay, &entry)) {
-            replay->from = entry.id;
+        const struct hg_past *past = &page->entries[index];
+        if (hg_stream_id_cmp(past->id, replay->until) > 0)
+            break;
+        if (session->out.len >= HG_WRITE_BYTES || core->replays.scans_left == 0)
+            return true;
+        replay->due = hg_sub_due(core, replay->sub, past->id.ms);
+        if (!hg_time_reached(replay->due, core->now)) {
+            hg_list_push_back(&core->replays.paced, &replay->queue);
+            core->replays.paced_until = hg_time_min(core->replays.paced_until, replay->due);
+            return false;
+        }
+        core->replays.scans_left--;
+        if (past->hole)
+            tell_verdict(core, replay, (struct hg_verdict){(enum hg_continuity)past->hole, past->missed});
+        if (passes(core, replay, page, index))
+            deliver(core, replay, page, index);
+        replay->from = (struct hg_place){past->id, past->fingerprint, true};
+        replay->proof = HG_PROOF_SEEN;
+        index++;
+    }
+    arrive(core, replay);
+    return false;
+}
+
+static void doubt(struct hg_core *core, struct hg_replay *replay)
+{
+    want(core, replay, &source_of(replay)->wants.verdicts);
+}
+
+static bool prove_first(struct hg_core *core, struct hg_replay *replay)
+{
+    struct hg_source *source = source_of(replay);
+    switch (hg_history_knows(&source->history, replay->from)) {
+    case HG_KNOWN_THERE:
+        return go_through(core, replay, replay->from.id);
+    case HG_KNOWN_NOTHING:
+        want(core, replay, &source->wants.pages);
+        return false;
+    case HG_KNOWN_ABSENT:
+    case HG_KNOWN_OTHER:
+        doubt(core, replay);
+        return false;
+    }
+    HG_UNREACHABLE();
+}
+
+static bool prove_seen(struct hg_core *core, struct hg_replay *replay)
+{
+    struct hg_source *source = source_of(replay);
+    enum hg_known known = hg_source_knows(source, replay->from);
+    hg_stream_id behind;
+    switch (known) {
+    case HG_KNOWN_THERE:
+        if (!hg_stream_id_next(replay->from.id, &behind) || hg_stream_id_cmp(behind, replay->until) > 0) {
+            arrive(core, replay);
+            return false;
+        }
+        return go_through(core, replay, behind);
+    case HG_KNOWN_OTHER:
+        tell_gap(core, replay, HG_GAP_ROLLED_BACK, 0);
+        replay->proof = HG_PROOF_NONE;
+        return true;
+    case HG_KNOWN_ABSENT:
+        doubt(core, replay);
+        return false;
+    case HG_KNOWN_NOTHING:
+        if (hg_stream_id_cmp(replay->from.id, HG_STREAM_ID_ZERO) == 0)
+            doubt(core, replay);
+        else
+            want(core, replay, &source->wants.pages);
+        return false;
+    }
+    HG_UNREACHABLE();
+}
+
+/* Backwards through the history, to the place where so many entries lie ahead. */
+static bool count_back(struct hg_core *core, struct hg_replay *replay)
+{
+    struct hg_source *source = source_of(replay);
+    const struct hg_page *page = hg_history_page(&source->history, replay->upper);
+    if (!page) {
+        want(core, replay, &source->wants.pages);
+        return false;
+    }
+    hg_stream_id above;
+    size_t index = hg_stream_id_next(replay->upper, &above) ? hg_page_seek(page, above) : page->count;
+    for (; index > 0 && replay->last > 0; index--) {
+        if (core->replays.scans_left == 0)
+            return true;
+        core->replays.scans_left--;
+        const struct hg_past *past = &page->entries[index - 1];
+        replay->upper = past->id;
+        (void)hg_stream_id_prev(past->id, &replay->upper);
+        if (passes(core, replay, page, index - 1)) {
+            replay->from = (struct hg_place){past->id, past->fingerprint, true};
             replay->last--;
         }
     }
-    if (reply->count < replay->asked)
+    if (replay->last > 0 && !hg_stream_id_prev(page->from, &replay->upper))
         replay->last = 0;
-    if (hg_stream_id_cmp(replay->from, replay->until) > 0 && replay->last == 0)
+    if (replay->last > 0)
+        return true;
+    if (hg_stream_id_cmp(replay->from.id, replay->until) > 0) {
         finish(core, replay);
-    else
-        make_ready(core, replay);
-}
-
-static void go_on_after(struct hg_replay *replay, hg_stream_id last)
-{
-    if (hg_stream_id_next(last, &replay->from))
-        replay->from_exists = false;
-}
-
-static void deliver(struct hg_core *core, struct hg_replay *replay, const struct hg_reply *reply)
-{
-    struct hg_session *session = replay->sub->session;
-    struct hg_entry entry = {.id = HG_STREAM_ID_ZERO};
-    hg_stream_id last = HG_STREAM_ID_ZERO;
-    size_t delivered = 0;
-    /* The entry beyond the page is only looked at: its id is where the next page must begin. */
-    size_t page = replay->asked - 1;
-    for (; delivered < reply->count; delivered++) {
-        if (!hg_reply_entry(&reply->items[delivered], &entry)) {
-            if (delivered > 0)
-                go_on_after(replay, last);
-            hg_session_touch(core, session);
-            hg_link_lost(core, HG_LINK_REPLAY, HG_LIT("an answer to XRANGE had an unexpected shape"), true);
-            make_ready(core, replay);
-            return;
-        }
-        if (delivered == 0 && replay->from_exists && hg_stream_id_cmp(entry.id, replay->from) != 0)
-            tell_gap(core, replay, HG_GAP_TRIMMED, 0);
-        if (delivered == page || (delivered > 0 && session->out.len >= HG_REPLAY_BYTES))
-            break;
-        uint64_t bytes = 0;
-        for (size_t i = 0; i < entry.field_count; i++)
-            bytes += entry.fields[i].text.len;
-        core->replays.entry_bytes = (core->replays.entry_bytes * 15 + bytes) / 16;
-        struct hg_slice json, tail, topic = replay->attachment->source->topic;
-        bool fits = hg_source_put_entry(core, replay->attachment->rule, topic, &entry, &json, &tail);
-        bool unknown = !fits && !json.ptr;
-        if (!unknown && !hg_interest_passes(core, replay->sub->group, topic, json, fits)) {
-            last = entry.id;
-            continue;
-        }
-        if (fits) {
-            hg_message_event(&session->out, replay->sub->group->number, tail);
-            (void)hg_core_must(hg_buf_result(&session->out));
-            core->stats.replayed++;
-        } else {
-            tell_gap(core, replay, HG_GAP_OVERFLOW, 1);
-        }
-        last = entry.id;
+        return false;
     }
-    if (reply->count == 0 && replay->from_exists)
-        tell_gap(core, replay, HG_GAP_TRIMMED, 0);
-    hg_session_touch(core, session);
-    if (delivered < reply->count) {
-        replay->from = entry.id;
-        replay->from_exists = true;
-        make_ready(core, replay);
-    } else if (replay->more) {
-        replay->from = replay->more_from;
-        replay->from_exists = true;
-        replay->more = false;
-        make_ready(core, replay);
-    } else {
+    replay->proof = HG_PROOF_FIRST;
+    return true;
+}
+
+/* True: it can go on at once. */
+static bool step(struct hg_core *core, struct hg_replay *replay)
+{
+    if (replay->last > 0)
+        return count_back(core, replay);
+    if (hg_stream_id_cmp(replay->from.id, replay->until) > 0) {
+        /* A client that was further than the stream is: else its subscription would have waited. */
+        if (replay->proof == HG_PROOF_SEEN)
+            tell_gap(core, replay, HG_GAP_ROLLED_BACK, 0);
         finish(core, replay);
+        return false;
+    }
+    switch (replay->proof) {
+    case HG_PROOF_NONE:
+        return go_through(core, replay, replay->from.id);
+    case HG_PROOF_FIRST:
+        return prove_first(core, replay);
+    case HG_PROOF_SEEN:
+        return prove_seen(core, replay);
+    }
+    HG_UNREACHABLE();
+}
+
+void hg_replays_fill(struct hg_core *core, struct hg_session *session)
+{
+    struct hg_list_node *node;
+    while (session->out.len < HG_WRITE_BYTES && core->replays.scans_left > 0 &&
+           (node = hg_list_pop_front(&session->ready)))
+        if (step(core, replay_of(node)))
+            hg_list_push_back(&session->ready, node);
+}
+
+void hg_replays_end(struct hg_core *core, struct hg_source *source, enum hg_continuity why)
+{
+    source->wants.page_stale = source->wants.page != NULL;
+    for (struct hg_list_node *a = source->attachments.first; a; a = a->next) {
+        const struct hg_attachment *attachment = HG_CONTAINER(a, struct hg_attachment, in_source);
+        for (struct hg_list_node *g = attachment->interest->groups.first; g; g = g->next) {
+            const struct hg_group *group = HG_CONTAINER(g, struct hg_group, in_interest);
+            for (size_t i = 0; i < group->member_count; i++) {
+                struct hg_list_node *next;
+                for (struct hg_list_node *r = group->members[i]->replays.first; r; r = next) {
+                    next = r->next;
+                    struct hg_replay *replay = HG_CONTAINER(r, struct hg_replay, in_sub);
+                    if (replay->attachment != attachment)
+                        continue;
+                    tell_gap(core, replay, hg_gap_of(why), 0);
+                    finish(core, replay);
+                }
+            }
+        }
     }
 }
 
-void hg_replay_page(struct hg_core *core, struct hg_replay *replay, const struct hg_reply *reply)
+/* ---- Redis ------------------------------------------------------------------------------------------------------- */
+
+static bool is_known_now(const struct hg_replay *replay)
 {
-    if (!replay)
-        return;
-    replay->request = NULL;
-    replay->sub->session->replay = NULL;
-    core->replays.running--;
-    if (!reply) {
-        make_ready(core, replay);
-    } else if (reply->type == HG_REPLY_ERROR && hg_reply_is_error(reply, "WRONGTYPE")) {
+    return hg_history_page(&source_of(replay)->history, replay->last > 0 ? replay->upper : replay->from.id) != NULL;
+}
+
+/* The one that asked goes first, so that it gets its page before the bounds take it. */
+static void page_is_there(struct hg_core *core, struct hg_source *source)
+{
+    struct hg_list *pages = &source->wants.pages;
+    struct hg_list_node *next;
+    if (pages->first) {
+        struct hg_replay *first = replay_of(pages->first);
+        struct hg_session *session = first->sub->session;
+        hg_replay_wake(core, first);
+        if (session->dirty.owner) {
+            hg_list_unlink(&session->dirty);
+            hg_list_push_front(&core->sessions.dirty, &session->dirty);
+        }
+    }
+    for (struct hg_list_node *n = pages->first; n; n = next) {
+        next = n->next;
+        if (is_known_now(replay_of(n)))
+            hg_replay_wake(core, replay_of(n));
+    }
+}
+
+static void end_all(struct hg_core *core, struct hg_list *list)
+{
+    while (list->first) {
+        struct hg_replay *replay = replay_of(list->first);
         tell_gap(core, replay, HG_GAP_GONE, 0);
         finish(core, replay);
-    } else if (reply->type == HG_REPLY_ERROR) {
-        struct hg_slice words = hg_core_words(core, reply);
-        hg_core_log(core, HG_LOG_WARNING, "redis refuses to replay '%.*s': %.*s; trying again",
-                    HG_SLICE_ARG(replay->attachment->source->name), HG_SLICE_ARG(words));
-        core->replays.retry_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
-        make_ready(core, replay);
-    } else if (reply->type != HG_REPLY_ARRAY) {
-        hg_link_lost(core, HG_LINK_REPLAY, HG_LIT("an answer to XRANGE had an unexpected shape"), true);
-        make_ready(core, replay);
-    } else if (replay->last > 0) {
-        count_back(core, replay, reply);
-    } else {
-        deliver(core, replay, reply);
     }
 }
 
-static void ask(struct hg_core *core, struct hg_replay *replay)
+static void note_refusal(struct hg_core *core, const struct hg_source *source, const struct hg_reply *reply)
 {
-    char low[HG_STREAM_ID_TEXT_MAX + 1], high[HG_STREAM_ID_TEXT_MAX + 1], number[24];
-    hg_stream_id from = replay->from, until = replay->until;
-    uint64_t count = PAGE_BYTES / (core->replays.entry_bytes + 1);
-    count = count < 4 ? 4 : count > PAGE_MAX ? PAGE_MAX : count;
-    bool backwards = replay->last > 0;
-    if (backwards) {
-        if (count > replay->last && !replay->sub->group->filter)
-            count = replay->last;
-        from = HG_STREAM_ID_ZERO;
-        if (hg_stream_id_cmp(replay->scanned, until) <= 0 && !hg_stream_id_prev(replay->scanned, &until))
-            until = HG_STREAM_ID_ZERO;
-        replay->asked = (size_t)count;
+    struct hg_slice words = hg_core_words(core, reply);
+    hg_core_log(core, HG_LOG_WARNING, "redis refuses to replay '%.*s': %.*s; trying again", HG_SLICE_ARG(source->name),
+                HG_SLICE_ARG(words));
+    core->replays.retry_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
+}
+
+static void measure(struct hg_core *core, const struct hg_reply *reply)
+{
+    struct hg_entry entry;
+    for (size_t i = 0; i < reply->count; i++)
+        if (hg_reply_entry(&reply->items[i], &entry)) {
+            uint64_t bytes = 0;
+            for (size_t j = 0; j < entry.field_count; j++)
+                bytes += entry.fields[j].text.len;
+            core->replays.entry_bytes = (core->replays.entry_bytes * 15 + bytes) / 16;
+        }
+}
+
+/* False: an entry has an unexpected shape. */
+static bool take_page(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
+{
+    struct hg_past_wants *wants = &source->wants;
+    struct hg_entry end;
+    bool full = reply->count >= wants->page_count;
+    if (full && !hg_reply_entry(&reply->items[reply->count - 1], &end))
+        return false;
+    measure(core, reply);
+    if (!wants->page_backwards)
+        return hg_history_insert(core, &source->history, wants->page_from, full ? end.id : wants->page_to, reply->items,
+                                 reply->count, 1);
+    const struct hg_reply *oldest = reply->count > 0 ? &reply->items[reply->count - 1] : NULL;
+    return hg_history_insert(core, &source->history, full ? end.id : wants->page_from, wants->page_to, oldest,
+                             reply->count, -1);
+}
+
+void hg_replay_page(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
+{
+    core->replays.running--;
+    if (!source)
+        return;
+    struct hg_past_wants *wants = &source->wants;
+    wants->page = NULL;
+    if (!reply || wants->page_stale) {
+        /* asked for again */
+    } else if (hg_reply_is_error(reply, "WRONGTYPE")) {
+        end_all(core, &wants->pages);
+    } else if (reply->type == HG_REPLY_ERROR) {
+        note_refusal(core, source, reply);
+    } else if (reply->type != HG_REPLY_ARRAY || !take_page(core, source, reply)) {
+        hg_link_lost(core, HG_LINK_REPLAY, HG_LIT("an answer to XRANGE had an unexpected shape"), true);
     } else {
-        replay->asked = (size_t)++count;
+        page_is_there(core, source);
     }
-    int low_len = snprintf(low, sizeof(low), "%llu-%llu", (unsigned long long)from.ms, (unsigned long long)from.seq);
-    int high_len =
-        snprintf(high, sizeof(high), "%llu-%llu", (unsigned long long)until.ms, (unsigned long long)until.seq);
-    int number_len = snprintf(number, sizeof(number), "%llu", (unsigned long long)count);
-    struct hg_slice low_text = hg_slice(low, (size_t)low_len), high_text = hg_slice(high, (size_t)high_len);
-    struct hg_slice argv[] = {backwards ? HG_LIT("XREVRANGE") : HG_LIT("XRANGE"),
-                              replay->attachment->source->name,
-                              backwards ? high_text : low_text,
-                              backwards ? low_text : high_text,
+    wants->page_stale = false;
+    check_hungry(core, source);
+}
+
+void hg_replay_verdict(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
+{
+    struct hg_past_wants *wants = &source->wants;
+    struct hg_stream_info info;
+    wants->verdict = NULL;
+    struct hg_list judged = {0};
+    struct hg_list_node *node;
+    if (reply && hg_reply_is_error(reply, "WRONGTYPE")) {
+        end_all(core, &wants->verdicts);
+    } else if (reply) {
+        bool told = hg_reply_stream_info(reply, &info, NULL);
+        while ((node = hg_list_pop_front(&wants->verdicts)))
+            hg_list_push_back(&judged, node);
+        while ((node = hg_list_pop_front(&judged))) {
+            struct hg_replay *replay = replay_of(node);
+            struct hg_verdict verdict = {HG_CONTINUITY_TRIMMED, 0}; /* as far as anybody can tell */
+            if (told)
+                verdict = hg_continuity_of_place(&info, replay->from.id);
+            if (verdict.kind == HG_CONTINUITY_WHOLE && replay->proof == HG_PROOF_FIRST)
+                verdict.kind = HG_CONTINUITY_TRIMMED;
+            tell_verdict(core, replay, verdict);
+            replay->proof = HG_PROOF_NONE;
+            if (verdict.kind == HG_CONTINUITY_GONE)
+                replay->from.id = HG_STREAM_ID_ZERO;
+            hg_replay_wake(core, replay);
+        }
+    }
+    check_hungry(core, source);
+}
+
+static struct hg_slice put_id(struct hg_buf *buf, hg_stream_id id)
+{
+    size_t from = buf->len;
+    hg_stream_id_put(buf, id);
+    return hg_slice(buf->ptr + from, buf->len - from);
+}
+
+static void ask_page(struct hg_core *core, struct hg_source *source)
+{
+    struct hg_past_wants *wants = &source->wants;
+    const struct hg_replay *first = replay_of(wants->pages.first);
+    struct hg_buf ids;
+    char number[24];
+    uint64_t count = FETCH_BYTES / (core->replays.entry_bytes + 1);
+    count = count < FETCH_MIN ? FETCH_MIN : count > FETCH_MAX ? FETCH_MAX : count;
+    wants->page_backwards = first->last > 0;
+    if (wants->page_backwards) {
+        if (count > first->last && !first->sub->group->filter)
+            count = first->last;
+        wants->page_to = first->upper;
+        wants->page_from = HG_STREAM_ID_ZERO;
+        const struct hg_page *below = hg_history_below(&source->history, first->upper);
+        if (below)
+            (void)hg_stream_id_next(below->to, &wants->page_from);
+    } else {
+        wants->page_from = first->from.id;
+        wants->page_to = hg_history_unknown_to(&source->history, first->from.id, source->read.id);
+    }
+    wants->page_count = count;
+    int len = snprintf(number, sizeof(number), "%llu", (unsigned long long)count);
+    hg_buf_init(&ids, 2 * HG_STREAM_ID_TEXT_MAX);
+    HG_ASSERT(hg_buf_reserve(&ids, 2 * HG_STREAM_ID_TEXT_MAX));
+    struct hg_slice low = put_id(&ids, wants->page_from), high = put_id(&ids, wants->page_to);
+    struct hg_slice argv[] = {wants->page_backwards ? HG_LIT("XREVRANGE") : HG_LIT("XRANGE"),
+                              source->name,
+                              wants->page_backwards ? high : low,
+                              wants->page_backwards ? low : high,
                               HG_LIT("COUNT"),
-                              hg_slice(number, (size_t)number_len)};
-    replay->more = false; /* this page goes to the end as it is now */
-    replay->request = hg_link_send(core, HG_LINK_REPLAY, HG_REQUEST_PAGE, replay, argv, 6);
+                              hg_slice(number, (size_t)len)};
+    wants->page = hg_link_send(core, HG_LINK_REPLAY, HG_REQUEST_PAGE, source, argv, 6);
     core->replays.running++;
+    hg_buf_done(&ids);
+}
+
+static void ask_verdict(struct hg_core *core, struct hg_source *source)
+{
+    struct hg_slice argv[] = {HG_LIT("XINFO"), HG_LIT("STREAM"), source->name};
+    source->wants.verdict = hg_link_send(core, HG_LINK_REPLAY, HG_REQUEST_VERDICT, source, argv, 3);
+}
+
+void hg_replays_forget(struct hg_core *core, struct hg_source *source)
+{
+    struct hg_past_wants *wants = &source->wants;
+    HG_ASSERT(wants->pages.count == 0 && wants->verdicts.count == 0);
+    (void)core;
+    if (wants->page)
+        wants->page->object = NULL;
+    if (wants->verdict)
+        wants->verdict->object = NULL;
+    hg_list_unlink(&wants->hungry);
 }
 
 void hg_replays_pump(struct hg_core *core)
@@ -262,14 +533,42 @@ void hg_replays_pump(struct hg_core *core)
     struct hg_replays *replays = &core->replays;
     if (!hg_link_is_up(core, HG_LINK_REPLAY) || !hg_time_reached(replays->retry_at, core->now))
         return;
-    while (replays->ready.first && replays->running < HG_REPLAYS_RUNNING)
-        ask(core, HG_CONTAINER(hg_list_pop_front(&replays->ready), struct hg_replay, ready));
+    for (size_t left = replays->hungry.count; left > 0 && replays->hungry.first; left--) {
+        struct hg_source *source = HG_CONTAINER(hg_list_pop_front(&replays->hungry), struct hg_source, wants.hungry);
+        if (source->wants.verdicts.count > 0 && !source->wants.verdict)
+            ask_verdict(core, source);
+        if (source->wants.pages.count > 0 && !source->wants.page && replays->running < HG_REPLAYS_RUNNING)
+            ask_page(core, source);
+        check_hungry(core, source);
+    }
+}
+
+/* ---- time -------------------------------------------------------------------------------------------------------- */
+
+void hg_replays_tick(struct hg_core *core)
+{
+    struct hg_replays *replays = &core->replays;
+    replays->scans_left = HG_REPLAY_SCANS;
+    if (replays->paced.count == 0 || !hg_time_reached(replays->paced_until, core->now))
+        return;
+    struct hg_list_node *next;
+    hg_time soonest = HG_TIME_NEVER;
+    for (struct hg_list_node *n = replays->paced.first; n; n = next) {
+        next = n->next;
+        if (hg_time_reached(replay_of(n)->due, core->now))
+            hg_replay_wake(core, replay_of(n));
+        else
+            soonest = hg_time_min(soonest, replay_of(n)->due);
+    }
+    hg_time earliest = hg_time_add(core->now, hg_ms(PACE_STEP_MS));
+    replays->paced_until = hg_time_before(soonest, earliest) ? earliest : soonest;
 }
 
 hg_time hg_replays_deadline(const struct hg_core *core)
 {
     const struct hg_replays *replays = &core->replays;
-    bool waits =
-        replays->ready.count > 0 && hg_link_is_up(core, HG_LINK_REPLAY) && hg_time_before(core->now, replays->retry_at);
-    return waits ? replays->retry_at : HG_TIME_NEVER;
+    hg_time deadline = replays->paced.count > 0 ? replays->paced_until : HG_TIME_NEVER;
+    bool waits = replays->hungry.count > 0 && hg_link_is_up(core, HG_LINK_REPLAY) &&
+                 hg_time_before(core->now, replays->retry_at);
+    return waits ? hg_time_min(deadline, replays->retry_at) : deadline;
 }

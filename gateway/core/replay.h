@@ -1,58 +1,86 @@
-/* replay.h – entries that a subscription gets from the stream itself, by XRANGE, page after page, before it goes on
- * with its group's log: for `from`, and when it fell behind the log.
+/* replay.h – what a subscription gets of a stream's past before it goes on with its group's log: for `from`, when it
+ * comes back, and when it fell behind the log.
  *
- * A replay ends at `until`, the source's place when the subscription was pinned to the log; what comes later is in the
- * log, so the two meet without a hole or a double. One entry more than needed is read with each page: its id is known
- * to exist, and if the next page does not begin with it, the stream was trimmed in between and the client is told a
- * gap. One page is under way for a session at a time, and at most HG_REPLAYS_RUNNING for all. */
+ * A replay goes through the stream's history (history.h), as fast as its client takes it or at a pace. What is not in
+ * memory is read from Redis, one page at a time for a stream, and all replays that want it share it. A replay ends at
+ * `until`, the source's place when the subscription was pinned to the log; what comes later is in the log, so the two
+ * meet without a hole or a double. A replay that has to prove its place begins with the entry there, included: with the
+ * same fingerprint nothing was missed; else XINFO STREAM is asked, the client is told a gap, and it goes on from the
+ * first entry that is there. */
 #ifndef HG_CORE_REPLAY_H
 #define HG_CORE_REPLAY_H
 
 #include "base/list.h"
 #include "base/time.h"
-#include "core/reply.h"
-#include "stream/id.h"
+#include "core/history.h"
 
 #define HG_REPLAYS_RUNNING 16
+#define HG_REPLAY_SCANS    100000u /* entries that all replays look at in one turn */
 
-struct hg_core;
-struct hg_request;
-struct hg_session;
 struct hg_attachment;
+struct hg_session;
 struct hg_sub;
+
+enum hg_proof {
+    HG_PROOF_NONE,  /* begins with the first entry from `from` on */
+    HG_PROOF_FIRST, /* begins with the entry `from`, which was there */
+    HG_PROOF_SEEN   /* the client has the entry `from`; begins behind it */
+};
 
 struct hg_replay {
     struct hg_list_node in_sub;
-    struct hg_list_node ready; /* replays->ready: may ask for a page */
+    struct hg_list_node queue; /* where it waits: see below; in none while its subscription is paused */
     struct hg_sub *sub;
     struct hg_attachment *attachment;
-    hg_stream_id from, until; /* both included */
-    hg_stream_id scanned;     /* `last` > 0: how far back was looked */
-    bool from_exists;         /* an entry with the id `from` was seen */
-    uint64_t last;            /* > 0: `from` is to be found, this many entries before what was found so far */
-    bool more;                /* `until` was moved while a page was under way; go on at more_from */
-    hg_stream_id more_from;
-    size_t asked; /* COUNT of the page under way */
-    struct hg_request *request;
+    enum hg_proof proof;
+    struct hg_place from;
+    hg_stream_id until; /* included */
+    uint64_t last;      /* > 0: `from` is to be found, this many entries that pass, not newer than `upper` */
+    hg_stream_id upper;
+    hg_time due; /* paced: of the next entry */
+};
+
+/* Of one source: who waits for what, and what is asked. */
+struct hg_past_wants {
+    struct hg_list pages;    /* replays that need a page */
+    struct hg_list verdicts; /* replays whose place is in doubt */
+    struct hg_list_node hungry;
+    struct hg_request *page, *verdict;
+    hg_stream_id page_from, page_to;
+    uint64_t page_count;
+    bool page_backwards, page_stale; /* stale: the history was made anew since */
 };
 
 struct hg_replays {
-    struct hg_list ready;
-    size_t running;
-    uint64_t entry_bytes; /* moving average, for COUNT */
-    hg_time retry_at;     /* after Redis refused a page */
+    struct hg_list hungry; /* sources that need a page or a verdict and have asked for none */
+    struct hg_list paced;  /* replays that wait for their time */
+    hg_time paced_until;   /* none of them is due before */
+    size_t running;        /* pages under way */
+    uint64_t entry_bytes;  /* moving average, for COUNT */
+    uint64_t scans_left;   /* entries that may be looked at in this turn */
+    hg_time retry_at;      /* after Redis refused */
 };
 
-/* `last` as above, then `from` is past `until` at first; 0: `from` is known. Nothing is made when the range is empty.
- */
-void hg_replay_start(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, hg_stream_id from,
-                     bool from_exists, hg_stream_id until, uint64_t last);
-/* The subscription fell behind the log: `first` to `last` of the stream are to be replayed, after what is already. */
-void hg_replay_extend(struct hg_replay *replay, hg_stream_id first, hg_stream_id last);
+/* Up to the source's place now. */
+void hg_replay_start(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, enum hg_proof proof,
+                     struct hg_place from);
+/* The last entries that pass. */
+void hg_replay_start_last(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, uint64_t last);
 void hg_replay_free(struct hg_core *core, struct hg_replay *replay);
-void hg_replay_page(struct hg_core *core, struct hg_replay *replay, const struct hg_reply *reply);
-/* The session has room again. */
-void hg_replays_unblock(struct hg_core *core, struct hg_session *session);
+/* Its subscription goes on after a pause. */
+void hg_replay_wake(struct hg_core *core, struct hg_replay *replay);
+void hg_replay_sleep(struct hg_core *core, struct hg_replay *replay);
+/* The source's history is another from here on: its replays end, and their clients are told. */
+void hg_replays_end(struct hg_core *core, struct hg_source *source, enum hg_continuity why);
+
+/* Puts events into session->out, up to HG_WRITE_BYTES, while there are any in memory. */
+void hg_replays_fill(struct hg_core *core, struct hg_session *session);
+
+void hg_replay_page(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply);
+void hg_replay_verdict(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply);
+/* The source is about to be freed. */
+void hg_replays_forget(struct hg_core *core, struct hg_source *source);
+void hg_replays_tick(struct hg_core *core);
 void hg_replays_pump(struct hg_core *core);
 hg_time hg_replays_deadline(const struct hg_core *core);
 

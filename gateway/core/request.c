@@ -15,6 +15,12 @@ void hg_request_done(struct hg_core *core, uint32_t link, const struct hg_reques
     case HG_REQUEST_UNSUBSCRIBE:
     case HG_REQUEST_PING:
         return;
+    case HG_REQUEST_CANARY:
+        hg_canary_subscribed(core, reply);
+        return;
+    case HG_REQUEST_PUBLISH:
+        hg_canary_published(core, reply);
+        return;
     case HG_REQUEST_TYPE:
         if (object)
             hg_discovery_typed(core, object, reply);
@@ -26,6 +32,10 @@ void hg_request_done(struct hg_core *core, uint32_t link, const struct hg_reques
     case HG_REQUEST_INSPECT:
         if (object)
             hg_source_inspected(core, object, reply);
+        return;
+    case HG_REQUEST_TIP:
+        if (object)
+            hg_source_tipped(core, object, reply);
         return;
     case HG_REQUEST_SCAN:
         hg_discovery_scanned(core, reply);
@@ -43,18 +53,26 @@ void hg_request_done(struct hg_core *core, uint32_t link, const struct hg_reques
     case HG_REQUEST_READ:
         hg_reader_read(core, object, reply);
         return;
+    case HG_REQUEST_PROVE:
+    case HG_REQUEST_JUDGE:
+        hg_reader_proved(core, link, object, request->kind == HG_REQUEST_JUDGE, reply);
+        return;
     case HG_REQUEST_PAGE:
         hg_replay_page(core, object, reply);
         return;
+    case HG_REQUEST_VERDICT:
+        if (object)
+            hg_replay_verdict(core, object, reply);
+        return;
     }
     HG_UNREACHABLE();
-    (void)link;
 }
 
 bool hg_request_push(struct hg_core *core, const struct hg_reply *reply)
 {
     if (hg_reply_is_array(reply, 3) && hg_reply_is(&reply->items[0], "message")) {
-        if (reply->items[1].type == HG_REPLY_STRING && reply->items[2].type == HG_REPLY_STRING)
+        if (reply->items[1].type == HG_REPLY_STRING && reply->items[2].type == HG_REPLY_STRING &&
+            !hg_canary_heard(core, reply->items[1].text, reply->items[2].text))
             hg_source_message(core, reply->items[1].text, reply->items[2].text);
         return true;
     }
@@ -69,15 +87,18 @@ bool hg_request_push(struct hg_core *core, const struct hg_reply *reply)
 
 void hg_request_link_up(struct hg_core *core, uint32_t link)
 {
-    if (link >= HG_LINK_READER)
+    if (link == HG_LINK_LISTENER)
+        hg_canary_listener_up(core);
+    else if (link >= HG_LINK_READER)
         hg_readers_link_up(core, link);
 }
 
 void hg_request_link_lost(struct hg_core *core, uint32_t link)
 {
-    if (link == HG_LINK_LISTENER)
+    if (link == HG_LINK_LISTENER) {
+        hg_canary_listener_lost(core);
         hg_sources_listener_lost(core);
-    else if (link == HG_LINK_COMMANDER)
+    } else if (link == HG_LINK_COMMANDER)
         hg_emitter_link_lost(core);
     else if (link >= HG_LINK_READER)
         hg_readers_link_lost(core, link);

@@ -11,6 +11,7 @@
 
 #define SLICES             32u   /* pings are spread over the period in so many parts */
 #define WRITES_PER_TURN    4096u /* then accepts, emits and Redis get their turn */
+#define BYTES_PER_TURN     (32u << 20)
 #define WRITES_PER_SESSION 4u
 #define RETRY_MS           1000u
 #define KEEP_BYTES         512u /* of `out`, while nothing is in it */
@@ -55,7 +56,7 @@ struct hg_session *hg_session_open(struct hg_core *core)
     session->writable = true;
     session->heard = session->pinged = core->now;
     /* An answer, a replayed event in its worst encoding, or both behind a full replay. */
-    hg_buf_init(&session->out, core->tail.max + core->config->reply_bytes_max + 2 * HG_REPLAY_BYTES);
+    hg_buf_init(&session->out, core->tail.max + core->config->reply_bytes_max + 2 * HG_WRITE_BYTES);
     table->slots[index].session = session;
     if (table->count++ == 0)
         table->next_slice = core->now;
@@ -118,6 +119,7 @@ static void free_sub(struct hg_core *core, struct hg_sub *sub)
             break;
         }
     core->stats.subscriptions--;
+    free(sub->cursors);
     free(sub);
     group->sub_count--;
     hg_group_check_idle(core, group);
@@ -130,8 +132,7 @@ static void free_subs(struct hg_core *core, struct hg_session *session)
     free(session->subs);
     session->subs = NULL;
     session->sub_capacity = 0;
-    HG_ASSERT(session->waits.count == 0 && session->lagging.count == 0 && session->replays_blocked.count == 0 &&
-              !session->replay);
+    HG_ASSERT(session->waits.count == 0 && session->lagging.count == 0 && session->ready.count == 0);
 }
 
 void hg_session_free(struct hg_core *core, struct hg_session *session)
@@ -206,12 +207,20 @@ void hg_session_error(struct hg_core *core, struct hg_session *session, struct h
 
 /* ---- subscriptions ----------------------------------------------------------------------------------------------- */
 
+/* With the place it begins at, so that a client can come back to it before any event came. */
 static void answer_sub(struct hg_core *core, struct hg_session *session, struct hg_slice ref,
                        const struct hg_group *group, struct hg_slice hint)
 {
+    const struct hg_interest *interest = group->interest;
+    const struct hg_list_node *first = interest->attachments.first;
+    const struct hg_attachment *attachment =
+        first ? HG_CONTAINER(first, const struct hg_attachment, in_interest) : NULL;
+    bool stream = interest->exact && attachment && attachment->source->type == HG_SOURCE_TYPE_STREAM;
+    struct hg_place place = stream ? hg_attachment_place(attachment) : (struct hg_place){.proven = false};
     size_t mark;
     hg_session_answer_begin(session, &mark);
-    hg_message_ok_sub(&session->out, ref, group->number, hint);
+    hg_message_ok_subscribe(&session->out, ref, group->number, hint, stream ? &place : NULL,
+                            interest->wants_streams ? &interest->newest_ms : NULL);
     hg_session_answer_end(core, session, mark);
 }
 
@@ -358,8 +367,10 @@ void hg_session_subscribe(struct hg_core *core, struct hg_session *session, cons
     }
     if (!sub) {
         sub = new_sub(core, session, group);
-        sub->from = command->from.kind;
-        sub->last = command->from.last;
+        sub->from = command->from;
+        sub->cursors = hg_core_copy(command->from.cursors);
+        sub->from.cursors.ptr = sub->cursors;
+        sub->made_at = core->now;
     }
     add_wait(core, sub, command->ref, hint);
     hg_interest_check_ready(core, interest);
@@ -382,17 +393,64 @@ static void answer_waits(struct hg_core *core, struct hg_sub *sub)
     }
 }
 
-static void start_replays(struct hg_core *core, struct hg_sub *sub)
+static void start_replay(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment,
+                         enum hg_from_kind kind, const struct hg_from *from)
 {
+    struct hg_place beginning = {.proven = false}, since = {.id = {from->since_ms, 0}};
+    struct hg_given_cursor given;
+    switch (kind) {
+    case HG_FROM_LIVE:
+        return;
+    case HG_FROM_START:
+        hg_replay_start(core, sub, attachment, HG_PROOF_NONE, beginning);
+        return;
+    case HG_FROM_SINCE:
+        hg_replay_start(core, sub, attachment, HG_PROOF_NONE, since);
+        return;
+    case HG_FROM_LAST:
+        hg_replay_start_last(core, sub, attachment, from->last);
+        return;
+    case HG_FROM_CURSORS:
+        if (hg_from_cursor(from, attachment->source->topic, &given))
+            hg_replay_start(core, sub, attachment, HG_PROOF_SEEN,
+                            (struct hg_place){given.cursor.id, given.cursor.fingerprint, given.proven});
+        else
+            start_replay(core, sub, attachment, from->otherwise, from);
+        return;
+    }
+    HG_UNREACHABLE();
+}
+
+void hg_sub_start_replays(struct hg_core *core, struct hg_sub *sub, const struct hg_from *from)
+{
+    sub->speed = from->speed;
+    sub->origin_known = false;
+    if (from->kind == HG_FROM_LIVE)
+        return;
+    sub->tell_caught_up = true;
+    sub->state = HG_SUB_REPLAYING;
     for (struct hg_list_node *n = sub->group->interest->attachments.first; n; n = n->next) {
         struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_interest);
-        if (attachment->source->type != HG_SOURCE_TYPE_STREAM)
-            continue;
-        hg_stream_id from = HG_STREAM_ID_ZERO, until = hg_attachment_place(attachment);
-        if (sub->from == HG_FROM_LAST && !hg_stream_id_next(until, &from))
-            continue;
-        hg_replay_start(core, sub, attachment, from, false, until, sub->from == HG_FROM_LAST ? sub->last : 0);
+        if (attachment->source->type == HG_SOURCE_TYPE_STREAM)
+            start_replay(core, sub, attachment, from->kind, from);
     }
+    hg_sub_check_replays(core, sub);
+}
+
+bool hg_sub_may_activate(struct hg_core *core, struct hg_sub *sub)
+{
+    bool may = true;
+    struct hg_given_cursor given;
+    if (sub->from.kind != HG_FROM_CURSORS)
+        return true;
+    for (struct hg_list_node *n = sub->group->interest->attachments.first; n; n = n->next) {
+        struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_interest);
+        struct hg_source *source = attachment->source;
+        if (source->type == HG_SOURCE_TYPE_STREAM && hg_from_cursor(&sub->from, source->topic, &given) &&
+            hg_stream_id_cmp(given.cursor.id, hg_attachment_place(attachment).id) > 0)
+            may = hg_source_is_behind(core, source, given.cursor.id, sub->made_at) && may;
+    }
+    return may;
 }
 
 void hg_sub_activate(struct hg_core *core, struct hg_sub *sub)
@@ -406,12 +464,9 @@ void hg_sub_activate(struct hg_core *core, struct hg_sub *sub)
         return;
     if (sub->group->interest->full_told)
         hg_message_gap(&session->out, sub->group->number, sub->group->interest->pattern, HG_GAP_OVERFLOW, 0);
-    if (sub->from == HG_FROM_LIVE)
-        return;
-    sub->tell_caught_up = true;
-    start_replays(core, sub);
-    sub->state = HG_SUB_REPLAYING;
-    hg_sub_check_replays(core, sub);
+    hg_sub_start_replays(core, sub, &sub->from);
+    free(sub->cursors);
+    sub->cursors = NULL;
 }
 
 void hg_sub_check_replays(struct hg_core *core, struct hg_sub *sub)
@@ -424,7 +479,7 @@ void hg_sub_check_replays(struct hg_core *core, struct hg_sub *sub)
         hg_message_caught_up(&sub->session->out, sub->group->number);
         (void)hg_core_must(hg_buf_result(&sub->session->out));
     }
-    if (sub->next)
+    if (sub->next && !sub->paused)
         hg_list_push_back(&sub->session->lagging, &sub->lagging);
     hg_session_touch(core, sub->session);
 }
@@ -472,7 +527,7 @@ void hg_sub_refuse(struct hg_core *core, struct hg_sub *sub, enum hg_error error
     free_sub(core, sub);
 }
 
-static struct hg_sub *sub_of_number(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
+struct hg_sub *hg_session_sub(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
 {
     for (uint32_t i = 0; i < session->sub_count; i++)
         if (session->subs[i]->group->number == command->sub && session->subs[i]->state != HG_SUB_PENDING)
@@ -486,7 +541,7 @@ static struct hg_sub *sub_of_number(struct hg_core *core, struct hg_session *ses
 
 void hg_session_update(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
 {
-    struct hg_sub *sub = sub_of_number(core, session, command);
+    struct hg_sub *sub = hg_session_sub(core, session, command);
     if (!sub)
         return;
     if (sub->update) {
@@ -612,7 +667,7 @@ void hg_session_explain(struct hg_core *core, struct hg_session *session, const 
 
 void hg_session_unsubscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
 {
-    struct hg_sub *sub = sub_of_number(core, session, command);
+    struct hg_sub *sub = hg_session_sub(core, session, command);
     if (!sub)
         return;
     if (sub->update) {
@@ -627,21 +682,6 @@ void hg_session_unsubscribe(struct hg_core *core, struct hg_session *session, co
     hg_session_answer_begin(session, &mark);
     hg_message_ok(&session->out, command->ref);
     hg_session_answer_end(core, session, mark);
-}
-
-void hg_session_pause(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
-{
-    (void)sub_of_number(core, session, command);
-}
-
-void hg_session_resume(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
-{
-    (void)sub_of_number(core, session, command);
-}
-
-void hg_session_seek(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
-{
-    (void)sub_of_number(core, session, command);
 }
 
 /* ---- sending ----------------------------------------------------------------------------------------------------- */
@@ -675,8 +715,6 @@ static void out_was_sent(struct hg_core *core, struct hg_session *session)
         session->paused = false;
         core->ports.ws_pause(core->ports.context, session->ref, false);
     }
-    if (session->writable)
-        hg_replays_unblock(core, session);
 }
 
 /* Several pieces become one write, as far as they are small: the send costs more than the copy. */
@@ -714,7 +752,7 @@ static void send_segment(struct hg_core *core, struct hg_session *session, struc
 
 static bool has_something(const struct hg_session *session)
 {
-    return session->out.len > 0 || session->lagging.first;
+    return session->out.len > 0 || session->lagging.first || session->ready.first;
 }
 
 static bool stands_alone(const struct hg_session *session, const struct hg_sub *sub)
@@ -734,7 +772,11 @@ static bool flush(struct hg_core *core, struct hg_session *session)
         hg_session_close(core, session, HG_CLOSE_TOO_MANY);
         return false;
     }
-    for (unsigned i = 0; i < WRITES_PER_SESSION && session->writable && has_something(session); i++) {
+    for (unsigned i = 0; i < WRITES_PER_SESSION && session->writable; i++) {
+        if (session->ready.first)
+            hg_replays_fill(core, session);
+        if (session->out.len == 0 && !session->lagging.first)
+            break; /* nothing, or replays that have had their share of this turn */
         struct hg_list_node *first = session->lagging.first;
         struct hg_sub *sub = first ? HG_CONTAINER(first, struct hg_sub, lagging) : NULL;
         if (session->out.len > 0 && (!sub || session->out.len > HG_WRITE_BYTES / 2)) {
@@ -754,7 +796,6 @@ void hg_session_writable(struct hg_core *core, struct hg_session *session)
     session->writable = true;
     for (uint32_t i = 0; i < session->sub_count; i++)
         hg_sub_tell_jump(core, session->subs[i]);
-    hg_replays_unblock(core, session);
     if (has_something(session))
         hg_session_touch(core, session);
 }
@@ -762,8 +803,9 @@ void hg_session_writable(struct hg_core *core, struct hg_session *session)
 void hg_sessions_flush(struct hg_core *core)
 {
     struct hg_sessions *table = &core->sessions;
-    uint64_t until = core->stats.writes + WRITES_PER_TURN;
-    for (size_t left = table->dirty.count; left > 0 && core->stats.writes < until; left--) {
+    uint64_t until = core->stats.writes + WRITES_PER_TURN, bytes_until = core->stats.bytes_out + BYTES_PER_TURN;
+    for (size_t left = table->dirty.count;
+         left > 0 && core->stats.writes < until && core->stats.bytes_out < bytes_until; left--) {
         struct hg_session *session = HG_CONTAINER(hg_list_pop_front(&table->dirty), struct hg_session, dirty);
         if (flush(core, session))
             hg_session_touch(core, session);
@@ -906,12 +948,11 @@ void hg_sessions_validate(const struct hg_core *core)
         HG_ASSERT(!session->dirty.owner || session->writable);
         bool owed = session->state == HG_SESSION_OPEN && session->writable && has_something(session);
         HG_ASSERT(!owed || session->dirty.owner);
-        bool room = session->writable && session->out.len < HG_REPLAY_BYTES;
-        HG_ASSERT(!room || session->replay || session->replays_blocked.count == 0);
+        hg_list_validate(&session->ready);
         for (uint32_t j = 0; j < session->sub_count; j++) {
             const struct hg_sub *sub = session->subs[j];
             HG_ASSERT(sub->session == session);
-            HG_ASSERT((sub->lagging.owner != NULL) == (sub->state == HG_SUB_LIVE && sub->next != NULL));
+            HG_ASSERT((sub->lagging.owner != NULL) == (hg_sub_is_live(sub) && sub->next != NULL));
             HG_ASSERT(sub->state != HG_SUB_REPLAYING || sub->replays.count > 0);
             HG_ASSERT(sub->state == HG_SUB_REPLAYING || sub->replays.count == 0);
             hg_list_validate(&sub->replays);

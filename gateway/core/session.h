@@ -14,10 +14,7 @@
 #include "wire/close.h"
 #include "wire/command.h"
 
-struct hg_replay;
-
-#define HG_WRITE_BYTES  65536  /* more than this is not gathered into one write */
-#define HG_REPLAY_BYTES 131072 /* a replay stops filling `out` past this */
+#define HG_WRITE_BYTES 65536 /* more than this is not gathered into one write */
 
 enum hg_session_state { HG_SESSION_OPEN, HG_SESSION_CLOSING };
 enum hg_sub_state {
@@ -41,8 +38,16 @@ struct hg_sub {
     struct hg_list_node pending; /* group->pending */
     struct hg_list replays;
     struct hg_update *update; /* a change of filter under way */
-    enum hg_from_kind from;   /* PENDING */
-    uint64_t last;
+    struct hg_from from;      /* PENDING; its cursors are `cursors` */
+    char *cursors;
+    hg_time made_at;
+    bool paused; /* by the client: whatever the state, nothing is sent */
+    hg_time paused_at;
+    /* Replay at a pace: the entry of origin_ms was due at origin_at. */
+    uint32_t speed; /* in hundredths; 0: none */
+    bool origin_known;
+    uint64_t origin_ms;
+    hg_time origin_at;
 };
 
 /* A change of filter that waits until its subscription has everything of its old group: from there on the new one
@@ -72,9 +77,8 @@ struct hg_session {
     struct hg_sub **subs;
     uint32_t sub_count, sub_capacity;
     struct hg_list lagging;
-    struct hg_list waits;           /* at most subscriptions_per_session_max */
-    struct hg_list replays_blocked; /* until there is room in `out`, and their turn comes */
-    struct hg_replay *replay;       /* whose turn it is: it waits in replays->ready or for its page; NULL: nobody's */
+    struct hg_list waits; /* at most subscriptions_per_session_max */
+    struct hg_list ready; /* replays that can go on */
     struct hg_buf out;
     size_t answer_bytes;       /* of `out`, what answers commands */
     struct hg_list_node dirty; /* sessions->dirty */
@@ -124,9 +128,6 @@ void hg_session_explain(struct hg_core *core, struct hg_session *session, const 
 void hg_session_update(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
 /* Changes of filter whose subscriptions have everything of their old groups; between two turns. */
 void hg_sessions_update(struct hg_core *core);
-void hg_session_pause(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
-void hg_session_resume(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
-void hg_session_seek(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
 void hg_session_unsubscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
 /* The group of a pending subscription is ready: answer, join, replay. */
 void hg_sub_activate(struct hg_core *core, struct hg_sub *sub);
@@ -138,6 +139,17 @@ void hg_sub_check_replays(struct hg_core *core, struct hg_sub *sub);
 void hg_sub_tell_jump(struct hg_core *core, struct hg_sub *sub);
 /* A live one got a replay: the log waits. */
 void hg_sub_set_replaying(struct hg_core *core, struct hg_sub *sub);
+/* Begins what `from` asks for, after it joined its group. */
+void hg_sub_start_replays(struct hg_core *core, struct hg_sub *sub, const struct hg_from *from);
+/* False: its client is further than the gateway; it waits until that is here, or known to be gone. */
+bool hg_sub_may_activate(struct hg_core *core, struct hg_sub *sub);
+/* Whether it gets what is in its group's log. */
+static inline bool hg_sub_is_live(const struct hg_sub *sub)
+{
+    return sub->state == HG_SUB_LIVE && !sub->paused;
+}
+/* The subscription that a command names, not a pending one; NULL: there is none, and the client was told. */
+struct hg_sub *hg_session_sub(struct hg_core *core, struct hg_session *session, const struct hg_command *command);
 
 /* The socket takes more. */
 void hg_session_writable(struct hg_core *core, struct hg_session *session);

@@ -57,6 +57,7 @@ hg_result hg_source_get(struct hg_core *core, enum hg_source_type type, struct h
     if (type != HG_SOURCE_TYPE_PATTERN)
         source->topic = hg_slice(hg_core_copy(topic), topic.len);
     source->alive = true;
+    hg_history_init(&source->history, source);
     hg_backoff_init(&source->backoff, hg_ms(RETRY_MIN_MS), hg_ms(RETRY_MAX_MS));
     (void)hg_core_must(hg_map_insert(&core->sources.maps[type], &source->node, source->name));
     hg_list_push_back(&core->sources.all[type], &source->in_all);
@@ -67,6 +68,9 @@ hg_result hg_source_get(struct hg_core *core, enum hg_source_type type, struct h
 
 static void free_source(struct hg_core *core, struct hg_source *source)
 {
+    hg_replays_forget(core, source);
+    hg_history_clear(core, &source->history);
+    hg_list_unlink(&source->history.full);
     hg_list_unlink(&source->todo);
     hg_list_remove(&core->sources.all[source->type], &source->in_all);
     hg_map_remove(&core->sources.maps[source->type], &source->node);
@@ -80,6 +84,8 @@ static void release(struct hg_core *core, struct hg_source *source)
 {
     if (source->request)
         source->request->object = NULL;
+    if (source->tip_request)
+        source->tip_request->object = NULL;
     if (source->reader)
         hg_reader_remove(core, source);
     bool in_redis = source->state == HG_SOURCE_ASKED || source->state == HG_SOURCE_READY;
@@ -100,12 +106,19 @@ void hg_sources_done(struct hg_core *core)
     free(core->sources.trouble);
 }
 
+static struct hg_place later(struct hg_place a, struct hg_place b)
+{
+    return hg_stream_id_cmp(a.id, b.id) >= 0 ? a : b;
+}
+
 struct hg_attachment *hg_source_attach(struct hg_core *core, struct hg_source *source, struct hg_interest *interest,
                                        const struct hg_rule *rule)
 {
     struct hg_attachment *attachment = hg_core_alloc(sizeof(*attachment));
     *attachment = (struct hg_attachment){.source = source, .interest = interest, .rule = rule};
-    attachment->after = hg_stream_id_max(source->last, source->tail);
+    attachment->after = later(source->last, source->tail);
+    if (attachment->after.id.ms > interest->newest_ms)
+        interest->newest_ms = attachment->after.id.ms;
     hg_list_push_back(&source->attachments, &attachment->in_source);
     hg_list_push_back(&interest->attachments, &attachment->in_interest);
     interest->unready += source->state != HG_SOURCE_READY;
@@ -127,9 +140,9 @@ void hg_source_detach(struct hg_core *core, struct hg_attachment *attachment)
         release(core, source);
 }
 
-hg_stream_id hg_attachment_place(const struct hg_attachment *attachment)
+struct hg_place hg_attachment_place(const struct hg_attachment *attachment)
 {
-    return hg_stream_id_max(attachment->source->last, attachment->after);
+    return later(attachment->source->last, attachment->after);
 }
 
 static void set_retry(struct hg_core *core, struct hg_source *source, hg_dur pause)
@@ -290,31 +303,65 @@ void hg_source_subscribed(struct hg_core *core, struct hg_source *source, const 
     }
 }
 
-void hg_source_located(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
+/* Groups that want the stream whole share one reading from its beginning; the others skip what they did not ask for. */
+static void place(struct hg_core *core, struct hg_source *source, struct hg_place newest,
+                  const struct hg_stream_info *info)
 {
-    source->request = NULL;
-    if (!reply) {
-        set_state(core, source, HG_SOURCE_WANTED);
-        return;
-    }
-    struct hg_entry entry = {.id = HG_STREAM_ID_ZERO};
-    if (reply->type != HG_REPLY_ARRAY || reply->count > 1 ||
-        (reply->count == 1 && !hg_reply_entry(&reply->items[0], &entry))) {
-        set_broken(core, source, hg_core_words(core, reply));
-        return;
-    }
-    /* Groups that want the stream whole share one reading from its beginning; the others skip what they did not ask
-     * for. */
+    const struct hg_place beginning = {.proven = false};
     source->whole = false;
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
         struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
-        attachment->after = attachment->whole ? HG_STREAM_ID_ZERO : entry.id;
+        attachment->after = attachment->whole ? beginning : newest;
+        if (newest.id.ms > attachment->interest->newest_ms)
+            attachment->interest->newest_ms = newest.id.ms;
         source->whole = source->whole || attachment->whole;
     }
     source->placed = true;
-    source->tail = entry.id;
-    source->last = source->whole ? HG_STREAM_ID_ZERO : entry.id;
+    source->tail = newest;
+    source->last = source->read = source->whole ? beginning : newest;
+    hg_proof_begin(source, info);
     set_ready(core, source);
+}
+
+static struct hg_place place_of(struct hg_core *core, const struct hg_entry *entry)
+{
+    return (struct hg_place){entry->id, hg_fingerprint(hg_core_fields(core, entry), entry->field_count), true};
+}
+
+static void located_without_info(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
+{
+    struct hg_entry entry;
+    struct hg_stream_info info = {.exists = true};
+    bool found = reply->type == HG_REPLY_ARRAY && reply->count == 1 && hg_reply_entry(&reply->items[0], &entry);
+    if (found || (reply->type == HG_REPLY_ARRAY && reply->count == 0))
+        place(core, source, found ? place_of(core, &entry) : (struct hg_place){.proven = false}, &info);
+    else
+        set_broken(core, source, hg_core_words(core, reply));
+}
+
+void hg_source_located(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
+{
+    struct hg_stream_info info;
+    struct hg_entry last;
+    source->request = NULL;
+    if (!reply) {
+        set_state(core, source, HG_SOURCE_WANTED);
+    } else if (source->located_by_range) {
+        located_without_info(core, source, reply);
+    } else if (hg_reply_stream_info(reply, &info, &last)) {
+        struct hg_place newest = {.id = info.last_generated};
+        if (last.field_count > 0)
+            newest = place_of(core, &last);
+        place(core, source, newest, &info);
+    } else if (hg_reply_is_error(reply, "NOPERM") && !core->sources.without_info) {
+        core->sources.without_info = true;
+        struct hg_slice words = hg_core_words(core, reply);
+        hg_core_log(core, HG_LOG_WARNING, "redis refuses XINFO STREAM (%.*s): gaps of streams are told without a count",
+                    HG_SLICE_ARG(words));
+        set_state(core, source, HG_SOURCE_WANTED);
+    } else {
+        set_broken(core, source, hg_core_words(core, reply));
+    }
 }
 
 void hg_source_settle(struct hg_core *core, struct hg_source *source)
@@ -345,11 +392,16 @@ void hg_source_inspected(struct hg_core *core, struct hg_source *source, const s
         if (source->state == HG_SOURCE_BROKEN)
             set_ready(core, source);
     } else if (source->state == HG_SOURCE_READY) {
-        hg_reader_remove(core, source);
-        set_broken(core, source, HG_LIT("WRONGTYPE the key is not a stream any more"));
+        hg_source_is_no_stream(core, source);
     } else {
         set_retry(core, source, hg_backoff_next(&source->backoff, &core->prng));
     }
+}
+
+void hg_source_is_no_stream(struct hg_core *core, struct hg_source *source)
+{
+    hg_reader_remove(core, source);
+    set_broken(core, source, HG_LIT("WRONGTYPE the key is not a stream any more"));
 }
 
 static bool anybody_listens(const struct hg_source *source)
@@ -455,37 +507,145 @@ void hg_source_pattern_message(struct hg_core *core, struct hg_slice glob, struc
 
 void hg_source_entry(struct hg_core *core, struct hg_source *source, const struct hg_entry *entry)
 {
-    if (hg_stream_id_cmp(entry->id, source->last) <= 0)
+    if (hg_stream_id_cmp(entry->id, source->read.id) <= 0)
         return;
-    if (!HG_MUTANT(STUCK_CURSOR))
-        source->last = entry->id;
+    hg_history_append(core, &source->history, source->read, entry);
+    const struct hg_page *page = HG_CONTAINER(source->history.pages.last, struct hg_page, in_history);
+    struct hg_past *past = &page->entries[page->count - 1];
+    past->hole = (uint8_t)source->hole.kind;
+    past->missed = source->hole.missed < UINT32_MAX ? (uint32_t)source->hole.missed : 0;
+    source->hole.kind = HG_CONTINUITY_WHOLE;
+    source->read = (struct hg_place){entry->id, past->fingerprint, true};
+    source->proving.held++;
     source->last_entry_at = core->now;
     core->stats.events_in++;
-    if (!anybody_listens(source))
+}
+
+static void check_awaited(struct hg_core *core, struct hg_source *source)
+{
+    if (!source->awaited)
         return;
-    struct hg_slice tail = HG_SLICE_NULL, json = HG_SLICE_NULL;
-    const struct hg_attachment *first = HG_CONTAINER(source->attachments.first, struct hg_attachment, in_source);
-    bool fits = hg_source_put_entry(core, first->rule, source->topic, entry, &json, &tail);
-    struct hg_happening happening = {
-        .topic = source->topic, .id = &entry->id, .json = json, .tail = tail, .fits = fits};
+    source->awaited = false; /* who still waits says so again */
+    announce_ready(core, source);
+}
+
+static void offer(struct hg_core *core, struct hg_source *source, const struct hg_page *page, size_t index)
+{
+    const struct hg_past *past = &page->entries[index];
+    struct hg_happening happening = {.topic = source->topic, .id = &past->id, .fits = past->fits};
+    if (past->fits) {
+        happening.json = hg_page_json(page, index);
+        happening.tail = hg_page_tail(page, index);
+    }
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
         struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
-        if (hg_stream_id_cmp(entry->id, attachment->after) > 0)
+        if (hg_stream_id_cmp(past->id, attachment->after.id) > 0)
             hg_interest_offer(core, attachment, &happening);
     }
 }
 
+void hg_source_offer(struct hg_core *core, struct hg_source *source)
+{
+    struct hg_proving *proving = &source->proving;
+    hg_stream_id id;
+    if (proving->held == 0) {
+        check_awaited(core, source);
+        return;
+    }
+    HG_ASSERT(hg_stream_id_next(source->last.id, &id));
+    const struct hg_page *page = hg_history_page(&source->history, id);
+    bool listened = anybody_listens(source);
+    for (size_t index = page && listened ? hg_page_seek(page, id) : 0; page && listened;) {
+        for (; index < page->count; index++)
+            offer(core, source, page, index);
+        page = hg_page_after(page);
+        index = 0;
+    }
+    if (!HG_MUTANT(STUCK_CURSOR))
+        source->last = source->read;
+    proving->added += proving->held;
+    proving->held = 0;
+    proving->anchor = HG_ANCHOR_ENTRY;
+    proving->entry = source->last;
+    check_awaited(core, source);
+}
+
+void hg_source_tell(struct hg_core *core, struct hg_source *source, struct hg_verdict verdict)
+{
+    for (struct hg_list_node *n = source->attachments.first; n; n = n->next)
+        hg_interest_missed(core, HG_CONTAINER(n, struct hg_attachment, in_source), verdict);
+}
+
+static void reset_attachment(struct hg_attachment *attachment, struct hg_place place_now)
+{
+    struct hg_interest *interest = attachment->interest;
+    attachment->after = place_now;
+    if (interest->newest_ms > place_now.id.ms)
+        interest->newest_ms = place_now.id.ms;
+}
+
+void hg_source_reset(struct hg_core *core, struct hg_source *source, struct hg_place place_now, enum hg_continuity why)
+{
+    hg_core_log(core, HG_LOG_WARNING, "stream '%.*s' %s", HG_SLICE_ARG(source->name),
+                why == HG_CONTINUITY_GONE ? "is gone, or made anew" : "was rewritten: this is another history");
+    hg_replays_end(core, source, why);
+    hg_history_clear(core, &source->history);
+    source->last = source->read = source->tail = place_now;
+    source->proving.held = 0;
+    source->hole.kind = HG_CONTINUITY_WHOLE;
+    for (struct hg_list_node *n = source->attachments.first; n; n = n->next)
+        reset_attachment(HG_CONTAINER(n, struct hg_attachment, in_source), place_now);
+    hg_source_tell(core, source, (struct hg_verdict){why, 0});
+    if (source->whole)
+        hg_source_settle(core, source);
+    check_awaited(core, source);
+}
+
+bool hg_source_is_behind(struct hg_core *core, struct hg_source *source, hg_stream_id id, hg_time since)
+{
+    bool asked = source->tip.proven && !hg_time_before(source->tip_asked_at, since);
+    if (asked && hg_stream_id_cmp(source->tip.id, id) < 0)
+        return true;
+    source->awaited = true;
+    if (!asked && !source->tip_request && hg_link_is_up(core, HG_LINK_COMMANDER)) {
+        struct hg_slice argv[] = {HG_LIT("XREVRANGE"), source->name,    HG_LIT("+"),
+                                  HG_LIT("-"),         HG_LIT("COUNT"), HG_LIT("1")};
+        source->tip_asked_at = core->now;
+        source->tip_request = hg_link_send(core, HG_LINK_COMMANDER, HG_REQUEST_TIP, source, argv, 6);
+    }
+    return false;
+}
+
+void hg_source_tipped(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
+{
+    struct hg_entry entry;
+    source->tip_request = NULL;
+    source->tip = (struct hg_place){.proven = reply != NULL};
+    if (reply && reply->type == HG_REPLY_ARRAY && reply->count == 1 && hg_reply_entry(&reply->items[0], &entry))
+        source->tip.id = entry.id;
+    check_awaited(core, source);
+}
+
+enum hg_known hg_source_knows(const struct hg_source *source, struct hg_place place_asked)
+{
+    enum hg_known known = hg_history_knows(&source->history, place_asked);
+    if (known != HG_KNOWN_NOTHING || !source->last.proven || hg_stream_id_cmp(source->last.id, place_asked.id) != 0)
+        return known;
+    bool same = !place_asked.proven || place_asked.fingerprint == source->last.fingerprint;
+    return same ? HG_KNOWN_THERE : HG_KNOWN_OTHER;
+}
+
 bool hg_source_put_entry(struct hg_core *core, const struct hg_rule *rule, struct hg_slice topic,
-                         const struct hg_entry *entry, struct hg_slice *ret_json, struct hg_slice *ret_tail)
+                         const struct hg_entry *entry, uint32_t *ret_fingerprint, struct hg_slice *ret_json,
+                         struct hg_slice *ret_tail)
 {
     const struct hg_slice *fields = hg_core_fields(core, entry);
     struct hg_slice payload_field = hg_slice_str(rule->payload_field);
     uint64_t bytes = 0;
-    *ret_json = HG_SLICE_NULL;
+    *ret_fingerprint = hg_fingerprint(fields, entry->field_count);
     for (size_t i = 0; i < entry->field_count; i += 2) {
         if (hg_slice_eq(fields[i], payload_field)) {
             bytes = fields[i + 1].len;
-            *ret_json = fields[i + 1];
             break;
         }
         bytes += fields[i].len + fields[i + 1].len + FIELD_OVERHEAD;
@@ -496,7 +656,7 @@ bool hg_source_put_entry(struct hg_core *core, const struct hg_rule *rule, struc
     hg_envelope_put_entry(&core->member, fields, entry->field_count, payload_field);
     (void)hg_core_must(hg_buf_result(&core->member));
     *ret_json = hg_core_json(core);
-    struct hg_cursor cursor = {entry->id, hg_fingerprint(fields, entry->field_count)};
+    struct hg_cursor cursor = {entry->id, *ret_fingerprint};
     *ret_tail = make_tail(core, topic, &cursor);
     return true;
 }
@@ -540,9 +700,12 @@ static void retry_broken(struct hg_core *core)
 static void ask(struct hg_core *core, struct hg_source *source)
 {
     if (source->type == HG_SOURCE_TYPE_STREAM) {
-        struct hg_slice argv[] = {HG_LIT("XREVRANGE"), source->name,    HG_LIT("+"),
-                                  HG_LIT("-"),         HG_LIT("COUNT"), HG_LIT("1")};
-        source->request = hg_link_send(core, link_of(source), HG_REQUEST_LOCATE, source, argv, 6);
+        struct hg_slice info[] = {HG_LIT("XINFO"), HG_LIT("STREAM"), source->name};
+        struct hg_slice range[] = {HG_LIT("XREVRANGE"), source->name,    HG_LIT("+"),
+                                   HG_LIT("-"),         HG_LIT("COUNT"), HG_LIT("1")};
+        source->located_by_range = core->sources.without_info;
+        source->request = hg_link_send(core, link_of(source), HG_REQUEST_LOCATE, source,
+                                       source->located_by_range ? range : info, source->located_by_range ? 6 : 3);
     } else {
         struct hg_slice argv[] = {source->type == HG_SOURCE_TYPE_CHANNEL ? HG_LIT("SUBSCRIBE") : HG_LIT("PSUBSCRIBE"),
                                   source->name};

@@ -4,6 +4,7 @@
 #define HG_CORE_STATE_H
 
 #include "base/prng.h"
+#include "core/canary.h"
 #include "core/core.h"
 #include "core/discovery.h"
 #include "core/emitter.h"
@@ -11,6 +12,7 @@
 #include "core/interest.h"
 #include "core/link.h"
 #include "core/mutant.h"
+#include "core/playback.h"
 #include "core/reader.h"
 #include "core/replay.h"
 #include "core/session.h"
@@ -26,6 +28,7 @@ struct hg_core {
     bool started, shutting_down;
 
     struct hg_links links;
+    struct hg_canary canary;
     struct hg_sources sources;
     struct hg_readers readers;
     struct hg_discovery discovery;
@@ -33,6 +36,7 @@ struct hg_core {
     struct hg_groups groups;
     struct hg_sessions sessions;
     struct hg_replays replays;
+    struct hg_histories histories;
     struct hg_emitter emitter;
     struct hg_core_stats stats;
 

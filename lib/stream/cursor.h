@@ -15,6 +15,13 @@ struct hg_cursor {
     uint32_t fingerprint;
 };
 
+/* A place in a stream. Proven: the fingerprint of the entry there is known. */
+struct hg_place {
+    hg_stream_id id;
+    uint32_t fingerprint;
+    bool proven;
+};
+
 #define HG_CURSOR_TEXT_MAX (HG_STREAM_ID_TEXT_MAX + 9)
 
 /* Exactly what hg_cursor_put() writes; false for anything else. */

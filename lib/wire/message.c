@@ -87,18 +87,18 @@ void hg_message_ok_sub(struct hg_buf *buf, struct hg_slice ref, uint64_t sub, st
 }
 
 void hg_message_ok_subscribe(struct hg_buf *buf, struct hg_slice ref, uint64_t sub, struct hg_slice hint,
-                             const struct hg_cursor *cursor, const uint64_t *since_ms)
+                             const struct hg_place *place, const uint64_t *since_ms)
 {
     size_t mark = begin(buf, "ok");
     put_ref(buf, ref);
     put_number(buf, "sub", sub);
-    if (cursor) {
+    if (place) {
         put_name(buf, "cursor");
         hg_buf_put_char(buf, '"');
-        if (hg_stream_id_cmp(cursor->id, HG_STREAM_ID_ZERO) == 0)
-            hg_stream_id_put(buf, cursor->id);
+        if (!place->proven || hg_stream_id_cmp(place->id, HG_STREAM_ID_ZERO) == 0)
+            hg_stream_id_put(buf, place->id);
         else
-            hg_cursor_put(buf, *cursor);
+            hg_cursor_put(buf, (struct hg_cursor){place->id, place->fingerprint});
         hg_buf_put_char(buf, '"');
     }
     if (since_ms)

@@ -27,9 +27,9 @@ void hg_message_ok(struct hg_buf *buf, struct hg_slice ref);
 /* `hint` empty: left out. */
 void hg_message_ok_sub(struct hg_buf *buf, struct hg_slice ref, uint64_t sub, struct hg_slice hint);
 /* The same to a subscribe, with the place it begins at: of one stream a cursor, of a pattern a time. Each NULL: left
- * out. `*cursor` with id 0-0 is written bare. */
+ * out. A place that is not proven, and 0-0, are written as bare ids. */
 void hg_message_ok_subscribe(struct hg_buf *buf, struct hg_slice ref, uint64_t sub, struct hg_slice hint,
-                             const struct hg_cursor *cursor, const uint64_t *since_ms);
+                             const struct hg_place *place, const uint64_t *since_ms);
 /* `cursor` is the text "<ms>-<seq>~<fingerprint>". */
 void hg_message_ok_emit(struct hg_buf *buf, struct hg_slice ref, struct hg_slice cursor, bool duplicate);
 /* What a filter makes of an event: whether it passes, and why (JSON, left out when empty). */

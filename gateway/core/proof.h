@@ -1,0 +1,41 @@
+/* proof.h – that a stream goes on where it was left: asked after each reading, after each reconnection, and of quiet
+ * streams now and then, before anything is handed on.
+ *
+ * XREAD tells what is there behind a place, not what was there: trimming, XDEL, DEL, FLUSHALL and failovers make holes
+ * that it does not show. So the reader asks for the newest entry up to its place (XREVRANGE … COUNT 1). Found again
+ * with its fingerprint, it proves that nothing behind it is missing, for trimming takes the oldest first. Otherwise
+ * XINFO STREAM is asked, and continuity.h judges. Both questions go over the reader's own link, between two XREADs.
+ * Ownership: part of a source. */
+#ifndef HG_CORE_PROOF_H
+#define HG_CORE_PROOF_H
+
+#include "core/history.h"
+
+struct hg_reader;
+
+enum hg_anchor {
+    HG_ANCHOR_UNKNOWN, /* whatever is found is taken */
+    HG_ANCHOR_NOTHING, /* nothing is there up to the place */
+    HG_ANCHOR_ENTRY
+};
+
+struct hg_proving {
+    enum hg_anchor anchor;
+    struct hg_place entry;      /* ENTRY: what must be found */
+    struct hg_place older;      /* what was found instead; proven: something was */
+    uint64_t held;              /* entries read, not handed on */
+    bool counted;               /* `added` is known */
+    uint64_t added;             /* entries ever added to the stream up to its place */
+    struct hg_list_node wanted; /* reader->unproven */
+    struct hg_request *request;
+};
+
+/* Where the stream was found. */
+void hg_proof_begin(struct hg_source *source, const struct hg_stream_info *info);
+/* Sends the question; an answer follows on the same link. */
+void hg_proof_ask(struct hg_core *core, struct hg_source *source, uint32_t link);
+/* True: it was answered in full; false: a second question was sent. The source may be freed. `reply` NULL: lost. */
+bool hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t link, const struct hg_reply *reply);
+void hg_proof_judged(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply);
+
+#endif

@@ -1,0 +1,69 @@
+#include "stream/continuity.h"
+
+static bool is_zero(hg_stream_id id)
+{
+    return hg_stream_id_cmp(id, HG_STREAM_ID_ZERO) == 0;
+}
+
+static struct hg_verdict verdict(enum hg_continuity kind, uint64_t missed)
+{
+    return (struct hg_verdict){kind, missed};
+}
+
+struct hg_verdict hg_continuity_of_place(const struct hg_stream_info *info, hg_stream_id place)
+{
+    if (!info->exists)
+        return verdict(is_zero(place) ? HG_CONTINUITY_WHOLE : HG_CONTINUITY_GONE, 0);
+    if (is_zero(place)) {
+        if (!info->counts || info->added <= info->length)
+            return verdict(HG_CONTINUITY_WHOLE, 0);
+        return verdict(is_zero(info->max_deleted) ? HG_CONTINUITY_TRIMMED : HG_CONTINUITY_DELETED,
+                       info->added - info->length);
+    }
+    int to_newest = hg_stream_id_cmp(place, info->last_generated);
+    if (to_newest > 0)
+        return verdict(HG_CONTINUITY_ROLLED_BACK, 0);
+    if (info->length == 0)
+        return verdict(to_newest == 0 ? HG_CONTINUITY_WHOLE : HG_CONTINUITY_TRIMMED, 0);
+    if (hg_stream_id_cmp(place, info->first) < 0) {
+        bool made_anew = info->counts && info->added == info->length;
+        return verdict(made_anew ? HG_CONTINUITY_GONE : HG_CONTINUITY_TRIMMED, 0);
+    }
+    bool deleted = info->counts && hg_stream_id_cmp(info->max_deleted, place) >= 0;
+    return verdict(deleted ? HG_CONTINUITY_DELETED : HG_CONTINUITY_ROLLED_BACK, 0);
+}
+
+static struct hg_verdict count_missed(const struct hg_stream_info *info, const struct hg_reading *reading)
+{
+    uint64_t held_there = reading->held - reading->held_trimmed;
+    uint64_t to_come = info->length > held_there ? info->length - held_there : 0;
+    uint64_t known = reading->added + reading->held + to_come;
+    if (info->added < known)
+        return verdict(HG_CONTINUITY_GONE, 0);
+    if (info->added == known)
+        return verdict(HG_CONTINUITY_WHOLE, 0);
+    bool deleted = hg_stream_id_cmp(info->max_deleted, reading->last) > 0;
+    return verdict(deleted ? HG_CONTINUITY_DELETED : HG_CONTINUITY_TRIMMED, info->added - known);
+}
+
+struct hg_verdict hg_continuity_of_reading(const struct hg_stream_info *info, const struct hg_reading *reading)
+{
+    if (!info->exists) {
+        bool was_empty = is_zero(reading->last) && reading->held == 0;
+        return verdict(was_empty ? HG_CONTINUITY_WHOLE : HG_CONTINUITY_GONE, 0);
+    }
+    hg_stream_id newest = reading->held > 0 ? reading->held_newest : reading->last;
+    if (hg_stream_id_cmp(info->last_generated, newest) < 0)
+        return verdict(reading->older_is_strange ? HG_CONTINUITY_GONE : HG_CONTINUITY_ROLLED_BACK, 0);
+    if (reading->older_is_there) {
+        /* What is older than the place is there, so nothing was trimmed up to it. */
+        int deleted = info->counts ? hg_stream_id_cmp(info->max_deleted, reading->last) : -1;
+        if (deleted >= 0 && !reading->older_is_strange)
+            return verdict(deleted == 0 ? HG_CONTINUITY_WHOLE : HG_CONTINUITY_DELETED, 0);
+        return verdict(reading->older_is_strange ? HG_CONTINUITY_GONE : HG_CONTINUITY_ROLLED_BACK, 0);
+    }
+    if (info->counts && reading->counted)
+        return count_missed(info, reading);
+    bool nothing_came = reading->held == 0 && hg_stream_id_cmp(info->last_generated, reading->last) == 0;
+    return verdict(nothing_came || is_zero(reading->last) ? HG_CONTINUITY_WHOLE : HG_CONTINUITY_TRIMMED, 0);
+}
