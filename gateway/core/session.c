@@ -397,7 +397,7 @@ static void start_replay(struct hg_core *core, struct hg_sub *sub, struct hg_att
                          enum hg_from_kind kind, const struct hg_from *from)
 {
     struct hg_place beginning = {.proven = false}, since = {.id = {from->since_ms, 0}};
-    struct hg_given_cursor given;
+    struct hg_place given;
     switch (kind) {
     case HG_FROM_LIVE:
         return;
@@ -412,8 +412,7 @@ static void start_replay(struct hg_core *core, struct hg_sub *sub, struct hg_att
         return;
     case HG_FROM_CURSORS:
         if (hg_from_cursor(from, attachment->source->topic, &given))
-            hg_replay_start(core, sub, attachment, HG_PROOF_SEEN,
-                            (struct hg_place){given.cursor.id, given.cursor.fingerprint, given.proven});
+            hg_replay_start(core, sub, attachment, HG_PROOF_SEEN, given);
         else
             start_replay(core, sub, attachment, from->otherwise, from);
         return;
@@ -440,15 +439,15 @@ void hg_sub_start_replays(struct hg_core *core, struct hg_sub *sub, const struct
 bool hg_sub_may_activate(struct hg_core *core, struct hg_sub *sub)
 {
     bool may = true;
-    struct hg_given_cursor given;
+    struct hg_place given;
     if (sub->from.kind != HG_FROM_CURSORS)
         return true;
     for (struct hg_list_node *n = sub->group->interest->attachments.first; n; n = n->next) {
         struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_interest);
         struct hg_source *source = attachment->source;
         if (source->type == HG_SOURCE_TYPE_STREAM && hg_from_cursor(&sub->from, source->topic, &given) &&
-            hg_stream_id_cmp(given.cursor.id, hg_attachment_place(attachment).id) > 0)
-            may = hg_source_is_behind(core, source, given.cursor.id, sub->made_at) && may;
+            hg_stream_id_cmp(given.id, hg_attachment_place(attachment).id) > 0)
+            may = hg_source_is_behind(core, source, given.id, sub->made_at) && may;
     }
     return may;
 }

@@ -334,20 +334,23 @@ static unsigned decode_char(const char **at, const char *end, char out[4])
     return len;
 }
 
-bool hg_json_string_is(struct hg_json string, const char *text)
+bool hg_json_string_eq(struct hg_json string, struct hg_slice text)
 {
     HG_ASSERT(string.type == HG_JSON_STRING);
     const char *at = string.raw.ptr + 1, *end = string.raw.ptr + string.raw.len - 1;
     while (at < end) {
         char bytes[4];
         unsigned len = decode_char(&at, end, bytes);
-        if (len == 0)
+        if (len == 0 || !hg_slice_starts(text, hg_slice(bytes, len)))
             return false;
-        for (unsigned i = 0; i < len; i++, text++)
-            if (bytes[i] == '\0' || *text != bytes[i])
-                return false;
+        text = hg_slice_from(text, len);
     }
-    return *text == '\0';
+    return text.len == 0;
+}
+
+bool hg_json_string_is(struct hg_json string, const char *text)
+{
+    return hg_json_string_eq(string, hg_slice_str(text));
 }
 
 hg_result hg_json_string_decode(struct hg_json string, struct hg_buf *into)

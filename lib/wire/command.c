@@ -2,18 +2,19 @@
 
 #include <stdint.h>
 
+#include "base/date.h"
 #include "base/json.h"
 #include "event/envelope.h"
 #include "topic/name.h"
 #include "topic/pattern.h"
 
 /* The members that mean something; OP to EVENT in the order of `member_names`. */
-enum member { OP, REF, TOPIC, FILTER, FROM, CONFLATE, RATE, SUB, ID, EVENT, MEMBER__COUNT };
+enum member { OP, REF, TOPIC, FILTER, FROM, CONFLATE, RATE, SPEED, SUB, ID, EVENT, MEMBER__COUNT };
 
-static const char *const member_names[MEMBER__COUNT] = {"op",       "ref",  "topic", "filter", "from",
-                                                        "conflate", "rate", "sub",   "id",     "event"};
+static const char *const member_names[MEMBER__COUNT] = {"op",   "ref",   "topic", "filter", "from", "conflate",
+                                                        "rate", "speed", "sub",   "id",     "event"};
 
-#define OPS_KNOWN   "this version knows subscribe, update, unsubscribe, emit, explain and ping"
+#define OPS_KNOWN   "this version knows subscribe, update, unsubscribe, pause, resume, seek, emit, explain and ping"
 #define TOPIC_RULES "a topic is 1 to 255 bytes of UTF-8 without control characters"
 #define PATTERN_RULES                                                                                                  \
     "in a pattern the segments between '.', ':' and '/' may be '*' for exactly one segment, or '**' at the end for "   \
@@ -29,8 +30,8 @@ struct parse {
 
 /* Every escape is at most six bytes for one byte of text, so that a longer raw text is too long whatever it says. */
 #define RAW_BYTES_MAX(bytes) (6 * (size_t)(bytes))
-_Static_assert(RAW_BYTES_MAX(HG_TOPIC_BYTES_MAX + HG_EMIT_ID_BYTES_MAX) <= HG_COMMAND_SCRATCH_BYTES,
-               "a topic and an id fit into scratch however they are escaped");
+_Static_assert(RAW_BYTES_MAX(2 * HG_TOPIC_BYTES_MAX + HG_EMIT_ID_BYTES_MAX) <= HG_COMMAND_SCRATCH_BYTES,
+               "two topics and an id fit into scratch however they are escaped");
 
 static hg_result refuse_at(struct parse *p, hg_result result, size_t at)
 {
@@ -160,11 +161,177 @@ static hg_result read_topic(struct parse *p, bool pattern)
                         pattern ? PATTERN_RULES : "");
 }
 
+#define FROM_ALLOWED                                                                                                   \
+    "\"from\" must be \"live\" (the default), \"start\", {\"last\": n}, {\"since\": time} or {\"cursors\": "           \
+    "{topic: cursor}}"
+
+/* A time: RFC 3339, or milliseconds since 1970. */
+static bool read_time(struct hg_json value, uint64_t *ret_ms)
+{
+    if (value.type == HG_JSON_STRING)
+        return hg_date_parse(hg_slice(value.raw.ptr + 1, value.raw.len - 2), ret_ms);
+    return hg_json_u64(value, ret_ms) && *ret_ms <= INT64_MAX;
+}
+
+static hg_result read_since(struct parse *p, struct hg_json value)
+{
+    if (read_time(value, &p->command.from.since_ms))
+        return HG_OK;
+    return REFUSE_VALUE(p, BAD_REQUEST, value,
+                        "\"since\" must be a time such as \"2026-11-23T10:00:00Z\", or milliseconds since 1970.");
+}
+
+static hg_result read_speed(struct parse *p, struct hg_json value, uint32_t *ret_speed)
+{
+    /* Two digits behind the point are all that is heeded: no floating point. */
+    uint64_t whole = 0, cents = 0;
+    struct hg_slice text = value.raw;
+    size_t point = 0;
+    bool good = value.type == HG_JSON_NUMBER;
+    while (good && point < text.len && text.ptr[point] >= '0' && text.ptr[point] <= '9')
+        point++;
+    good = good && point > 0 && point <= 4;
+    for (size_t i = 0; good && i < point; i++)
+        whole = whole * 10 + (uint64_t)(text.ptr[i] - '0');
+    if (good && point < text.len) {
+        good = text.ptr[point] == '.' && text.len > point + 1 && text.len <= point + 3;
+        for (size_t i = 1; good && i <= 2; i++)
+            cents = cents * 10 + (point + i < text.len ? (uint64_t)(text.ptr[point + i] - '0') : 0);
+    }
+    uint64_t speed = whole * 100 + cents;
+    if (!good || speed < 1 || speed > HG_SPEED_MAX)
+        return REFUSE_VALUE(p, BAD_REQUEST, value,
+                            "\"speed\" must be a number from 0.01 to 1000 with at most two decimals.");
+    *ret_speed = (uint32_t)speed;
+    return HG_OK;
+}
+
+static bool read_cursor(struct hg_json value, struct hg_place *ret_place)
+{
+    struct hg_cursor cursor;
+    if (value.type != HG_JSON_STRING)
+        return false;
+    struct hg_slice text = hg_slice(value.raw.ptr + 1, value.raw.len - 2);
+    *ret_place = (struct hg_place){.proven = false};
+    if (hg_stream_id_parse(text, &ret_place->id))
+        return true;
+    if (!hg_cursor_parse(text, &cursor))
+        return false;
+    *ret_place = (struct hg_place){cursor.id, cursor.fingerprint, true};
+    return true;
+}
+
+static hg_result read_cursors(struct parse *p, struct hg_json cursors)
+{
+    struct hg_json key, value;
+    struct hg_place place;
+    if (cursors.type != HG_JSON_OBJECT)
+        return REFUSE_VALUE(
+            p, BAD_REQUEST, cursors,
+            "\"cursors\" must be an object such as {\"orders.eu\": \"1700000000000-0~9f3a11c2\"}, not %s.",
+            type_name(cursors.type));
+    struct hg_json_iter iter = hg_json_iter(cursors);
+    for (unsigned count = 1; hg_json_next_member(&iter, &key, &value); count++) {
+        const char *why = NULL;
+        struct hg_slice topic;
+        size_t mark = p->scratch->len;
+        if (count > HG_FROM_CURSORS_MAX)
+            return REFUSE_VALUE(p, BAD_REQUEST, cursors, "\"cursors\" holds more than %d cursors.",
+                                HG_FROM_CURSORS_MAX);
+        hg_result result = read_text(p, key, HG_TOPIC_BYTES_MAX, &topic, &why);
+        if (hg_ok(result))
+            result = hg_topic_check(topic, &why);
+        if (!hg_ok(result) && !why)
+            return result;
+        if (!hg_ok(result))
+            return REFUSE_VALUE(p, BAD_REQUEST, key, "A topic of \"cursors\" %s; %s.", why, TOPIC_RULES);
+        if (p->command.topic.len > 0 && !hg_pattern_match(p->command.topic, topic))
+            return REFUSE_VALUE(p, BAD_REQUEST, key,
+                                "\"cursors\" names a topic that \"topic\" does not stand for, at offset %zu.",
+                                (size_t)(key.raw.ptr - p->line.ptr));
+        if (mark > 0 || p->scratch->len > 0)
+            hg_buf_truncate(p->scratch, mark);
+        if (!read_cursor(value, &place))
+            return REFUSE_VALUE(p, BAD_REQUEST, value,
+                                "A cursor must be a string as events bring it, such as \"1700000000000-0~9f3a11c2\", "
+                                "or an entry's id such as \"1700000000000-0\".");
+    }
+    p->command.from.cursors = cursors.raw;
+    return HG_OK;
+}
+
+static hg_result read_otherwise(struct parse *p, struct hg_json value)
+{
+    struct hg_json key, since;
+    struct hg_from *from = &p->command.from;
+    if (value.type == HG_JSON_STRING && hg_json_string_is(value, "live")) {
+        from->otherwise = HG_FROM_LIVE;
+        return HG_OK;
+    }
+    if (value.type == HG_JSON_STRING && hg_json_string_is(value, "start")) {
+        from->otherwise = HG_FROM_START;
+        return HG_OK;
+    }
+    if (value.type == HG_JSON_OBJECT) {
+        struct hg_json_iter iter = hg_json_iter(value);
+        if (hg_json_next_member(&iter, &key, &since) && hg_json_string_is(key, "since")) {
+            from->otherwise = HG_FROM_SINCE;
+            return read_since(p, since);
+        }
+    }
+    return REFUSE_VALUE(p, BAD_REQUEST, value, "\"otherwise\" must be \"live\", \"start\" or {\"since\": time}.");
+}
+
+/* Stricter than elsewhere: each member would mean another place to start, so none is ignored. */
+static hg_result read_from_object(struct parse *p, struct hg_json object)
+{
+    enum { LAST, SINCE, CURSORS, START, OTHERWISE, PACE, PARTS };
+    static const char *const names[PARTS] = {"last", "since", "cursors", "start", "otherwise", "speed"};
+    static const enum hg_from_kind kinds[] = {HG_FROM_LAST, HG_FROM_SINCE, HG_FROM_CURSORS, HG_FROM_START};
+    struct hg_json parts[PARTS] = {0}, key, value;
+    struct hg_json_iter iter = hg_json_iter(object);
+    unsigned places = 0;
+    struct hg_from *from = &p->command.from;
+    while (hg_json_next_member(&iter, &key, &value)) {
+        int part = 0;
+        while (part < PARTS && !hg_json_string_is(key, names[part]))
+            part++;
+        if (part == PARTS)
+            return REFUSE_VALUE(p, BAD_REQUEST, key, "%s, with \"speed\" and \"otherwise\" where they apply.",
+                                FROM_ALLOWED);
+        parts[part] = value;
+    }
+    for (int part = LAST; part <= START; part++)
+        if (parts[part].raw.ptr) {
+            from->kind = kinds[part];
+            places++;
+        }
+    if (places != 1)
+        return REFUSE_VALUE(p, BAD_REQUEST, object, "%s.", FROM_ALLOWED);
+    if (parts[LAST].raw.ptr &&
+        (!hg_json_u64(parts[LAST], &from->last) || from->last < 1 || from->last > HG_FROM_LAST_MAX))
+        return REFUSE_VALUE(p, BAD_REQUEST, parts[LAST], "\"last\" must be a whole number from 1 to %d.",
+                            HG_FROM_LAST_MAX);
+    if (parts[START].raw.ptr && !hg_slice_is(parts[START].raw, "true"))
+        return REFUSE_VALUE(p, BAD_REQUEST, parts[START], "\"start\" must be true.");
+    if (parts[SINCE].raw.ptr)
+        HG_TRY(read_since(p, parts[SINCE]));
+    if (parts[CURSORS].raw.ptr)
+        HG_TRY(read_cursors(p, parts[CURSORS]));
+    if (parts[OTHERWISE].raw.ptr && !parts[CURSORS].raw.ptr)
+        return REFUSE_VALUE(p, BAD_REQUEST, parts[OTHERWISE], "\"otherwise\" goes with \"cursors\" only.");
+    if (parts[OTHERWISE].raw.ptr)
+        HG_TRY(read_otherwise(p, parts[OTHERWISE]));
+    if (parts[PACE].raw.ptr && parts[LAST].raw.ptr)
+        return REFUSE_VALUE(p, BAD_REQUEST, parts[PACE], "\"speed\" does not go with \"last\".");
+    if (parts[PACE].raw.ptr)
+        HG_TRY(read_speed(p, parts[PACE], &from->speed));
+    return HG_OK;
+}
+
 static hg_result read_from(struct parse *p)
 {
-    static const char allowed[] =
-        "\"from\" must be \"live\" (the default), \"start\" or {\"last\": n} with n from 1 to";
-    struct hg_json from = p->members[FROM], key, value;
+    struct hg_json from = p->members[FROM];
     if (!from.raw.ptr)
         return HG_OK;
     if (from.type == HG_JSON_STRING && hg_json_string_is(from, "live"))
@@ -173,20 +340,62 @@ static hg_result read_from(struct parse *p)
         p->command.from.kind = HG_FROM_START;
         return HG_OK;
     }
-    if (from.type == HG_JSON_OBJECT) {
-        /* Stricter than elsewhere: each member would mean another place to start, so none is ignored. */
-        struct hg_json_iter iter = hg_json_iter(from);
-        uint64_t last = 0;
-        bool only_last = true;
-        while (hg_json_next_member(&iter, &key, &value))
-            only_last = only_last && hg_json_string_is(key, "last") && hg_json_u64(value, &last);
-        if (only_last && last >= 1 && last <= HG_FROM_LAST_MAX) {
-            p->command.from.kind = HG_FROM_LAST;
-            p->command.from.last = last;
-            return HG_OK;
+    if (from.type == HG_JSON_OBJECT)
+        return read_from_object(p, from);
+    return REFUSE_VALUE(p, BAD_REQUEST, from, "%s.", FROM_ALLOWED);
+}
+
+bool hg_from_cursor(const struct hg_from *from, struct hg_slice topic, struct hg_place *ret_place)
+{
+    struct hg_json key, value;
+    bool found = false;
+    if (from->kind != HG_FROM_CURSORS)
+        return false;
+    struct hg_json_iter iter = hg_json_iter((struct hg_json){HG_JSON_OBJECT, from->cursors});
+    while (hg_json_next_member(&iter, &key, &value))
+        if (hg_json_string_eq(key, topic))
+            found = read_cursor(value, ret_place);
+    return found;
+}
+
+static hg_result read_conflate(struct parse *p, struct hg_json conflate)
+{
+    struct hg_json key, value;
+    struct hg_pace *pace = &p->command.pace;
+    uint64_t every = HG_CONFLATE_MS;
+    if (conflate.type == HG_JSON_OBJECT) {
+        struct hg_json_iter iter = hg_json_iter(conflate);
+        while (hg_json_next_member(&iter, &key, &value)) {
+            if (hg_json_string_is(key, "key") && value.type == HG_JSON_STRING && value.raw.len > 2)
+                pace->key = value.raw;
+            else if (!hg_json_string_is(key, "every_ms") || !hg_json_u64(value, &every))
+                every = 0;
         }
     }
-    return REFUSE_VALUE(p, BAD_REQUEST, from, "%s %d.", allowed, HG_FROM_LAST_MAX);
+    if (pace->key.len == 0 || every < HG_CONFLATE_MS_MIN || every > HG_CONFLATE_MS_MAX)
+        return REFUSE_VALUE(p, BAD_REQUEST, conflate,
+                            "\"conflate\" must be an object such as {\"key\": \"data.symbol\", \"every_ms\": %d} with "
+                            "every_ms from %d to %d.",
+                            HG_CONFLATE_MS, HG_CONFLATE_MS_MIN, HG_CONFLATE_MS_MAX);
+    pace->every_ms = (uint32_t)every;
+    return HG_OK;
+}
+
+static hg_result read_pace(struct parse *p)
+{
+    struct hg_json rate = p->members[RATE];
+    uint64_t number = 0;
+    if (has(p, CONFLATE) && has(p, RATE))
+        return REFUSE_VALUE(p, BAD_REQUEST, rate, "Give \"conflate\" or \"rate\", not both.");
+    if (has(p, CONFLATE))
+        return read_conflate(p, p->members[CONFLATE]);
+    if (!has(p, RATE))
+        return HG_OK;
+    if (!hg_json_u64(rate, &number) || number < 1 || number > HG_RATE_MAX)
+        return REFUSE_VALUE(p, BAD_REQUEST, rate, "\"rate\" must be a whole number of events a second from 1 to %d.",
+                            HG_RATE_MAX);
+    p->command.pace.every_ms = (uint32_t)(1000 / number);
+    return HG_OK;
 }
 
 /* Only what kind of thing it is; what it says is read where filters are known. */
@@ -207,12 +416,9 @@ static hg_result read_filter(struct parse *p)
 static hg_result read_subscribe(struct parse *p)
 {
     p->command.op = HG_OP_SUBSCRIBE;
-    for (enum member option = CONFLATE; option <= RATE; option++)
-        if (has(p, option))
-            return REFUSE_VALUE(p, BAD_REQUEST, p->members[option],
-                                "\"%s\" is not available in this version; leave it out.", member_names[option]);
     HG_TRY(read_topic(p, true));
     HG_TRY(read_filter(p));
+    HG_TRY(read_pace(p));
     return read_from(p);
 }
 
@@ -230,6 +436,28 @@ static hg_result read_unsubscribe(struct parse *p)
 {
     p->command.op = HG_OP_UNSUBSCRIBE;
     return read_sub(p);
+}
+
+static hg_result read_pause(struct parse *p)
+{
+    p->command.op = HG_OP_PAUSE;
+    return read_sub(p);
+}
+
+static hg_result read_resume(struct parse *p)
+{
+    p->command.op = HG_OP_RESUME;
+    HG_TRY(read_sub(p));
+    return has(p, SPEED) ? read_speed(p, p->members[SPEED], &p->command.speed) : HG_OK;
+}
+
+static hg_result read_seek(struct parse *p)
+{
+    p->command.op = HG_OP_SEEK;
+    HG_TRY(read_sub(p));
+    if (!has(p, FROM))
+        return REFUSE(p, BAD_REQUEST, SIZE_MAX, "\"from\" is missing; give the place to go to.");
+    return read_from(p);
 }
 
 static hg_result read_update(struct parse *p)
@@ -311,6 +539,12 @@ static hg_result read_command(struct parse *p)
         return read_update(p);
     if (hg_json_string_is(op, "unsubscribe"))
         return read_unsubscribe(p);
+    if (hg_json_string_is(op, "pause"))
+        return read_pause(p);
+    if (hg_json_string_is(op, "resume"))
+        return read_resume(p);
+    if (hg_json_string_is(op, "seek"))
+        return read_seek(p);
     if (hg_json_string_is(op, "emit"))
         return read_emit(p);
     if (hg_json_string_is(op, "explain"))

@@ -39,14 +39,9 @@ struct hg_from {
     uint32_t speed;              /* in hundredths of the original pace, 1 … 100000; 0: as fast as it goes */
 };
 
-/* A cursor as a client gives it back. Proven: with a fingerprint. */
-struct hg_given_cursor {
-    struct hg_cursor cursor;
-    bool proven;
-};
-
-/* What is given for a topic; false: nothing. The cost is linear in the number of cursors. */
-bool hg_from_cursor(const struct hg_from *from, struct hg_slice topic, struct hg_given_cursor *ret_cursor);
+/* The place given for a topic, proven if its cursor has a fingerprint; false: none. The cost is linear in the number
+ * of cursors. */
+bool hg_from_cursor(const struct hg_from *from, struct hg_slice topic, struct hg_place *ret_place);
 
 /* At most so many events: the latest of each key every so often, or so many a second. */
 struct hg_pace {
@@ -58,8 +53,12 @@ struct hg_pace {
 #define HG_FROM_LAST_MAX         1000000
 #define HG_FROM_CURSORS_MAX      1000
 #define HG_RATE_MAX              1000
+#define HG_SPEED_MAX             100000
+#define HG_CONFLATE_MS           200
+#define HG_CONFLATE_MS_MIN       10
+#define HG_CONFLATE_MS_MAX       60000
 #define HG_REF_BYTES_MAX         255
-#define HG_COMMAND_SCRATCH_BYTES 3072
+#define HG_COMMAND_SCRATCH_BYTES 4608
 
 struct hg_command {
     enum hg_op op;
