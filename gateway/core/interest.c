@@ -175,12 +175,13 @@ hg_time hg_interests_deadline(const struct hg_core *core)
 
 bool hg_interest_is_ready(const struct hg_interest *interest)
 {
-    return interest->unready == 0 && interest->not_alive == 0 && !interest->undecided && interest->needs_pass == 0;
+    return interest->unready == 0 && interest->not_alive == 0 && interest->holding == 0 && !interest->undecided &&
+           interest->needs_pass == 0;
 }
 
 void hg_interest_check_ready(struct hg_core *core, struct hg_interest *interest)
 {
-    if (!hg_interest_is_ready(interest))
+    if (interest->pending == 0 || !hg_interest_is_ready(interest))
         return;
     for (struct hg_list_node *n = interest->groups.first; n; n = n->next) {
         struct hg_list *pending = &group_of(n)->pending;
@@ -382,19 +383,22 @@ void hg_interests_validate(const struct hg_core *core)
         const struct hg_interest *interest = HG_CONTAINER(n, struct hg_interest, in_all);
         hg_list_validate(&interest->attachments);
         hg_list_validate(&interest->groups);
-        size_t unready = 0, not_alive = 0, member_count = 0;
+        size_t unready = 0, not_alive = 0, member_count = 0, holding = 0, pending = 0;
         for (struct hg_list_node *a = interest->attachments.first; a; a = a->next) {
             struct hg_attachment *attachment = HG_CONTAINER(a, struct hg_attachment, in_interest);
             HG_ASSERT(attachment->interest == interest);
             unready += (size_t)(attachment->source->state != HG_SOURCE_READY) + attachment->whole;
             HG_ASSERT(!attachment->whole || !attachment->source->placed || attachment->source->whole);
             not_alive += !attachment->source->alive;
+            holding += attachment->source->proving.held > 0;
         }
         for (struct hg_list_node *g = interest->groups.first; g; g = g->next) {
             HG_ASSERT(group_of(g)->interest == interest);
             member_count += group_of(g)->member_count;
+            pending += group_of(g)->pending.count;
         }
         HG_ASSERT(unready == interest->unready && not_alive == interest->not_alive);
         HG_ASSERT(member_count == interest->member_count);
+        HG_ASSERT(holding == interest->holding && pending == interest->pending);
     }
 }

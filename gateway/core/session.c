@@ -94,6 +94,12 @@ static void free_update(struct hg_core *core, struct hg_update *update)
     free(update);
 }
 
+static void leave_pending(struct hg_sub *sub)
+{
+    hg_list_remove(&sub->group->pending, &sub->pending);
+    sub->group->interest->pending--;
+}
+
 static void free_sub(struct hg_core *core, struct hg_sub *sub)
 {
     struct hg_session *session = sub->session;
@@ -110,7 +116,7 @@ static void free_sub(struct hg_core *core, struct hg_sub *sub)
     while (sub->replays.first)
         hg_replay_free(core, HG_CONTAINER(sub->replays.first, struct hg_replay, in_sub));
     if (sub->state == HG_SUB_PENDING)
-        hg_list_remove(&group->pending, &sub->pending);
+        leave_pending(sub);
     else
         hg_group_leave(core, sub);
     for (uint32_t i = 0; i < session->sub_count; i++)
@@ -268,6 +274,7 @@ static struct hg_sub *new_sub(struct hg_core *core, struct hg_session *session, 
     session->subs[session->sub_count++] = sub;
     group->sub_count++;
     hg_list_push_back(&group->pending, &sub->pending);
+    group->interest->pending++;
     core->stats.subscriptions++;
     return sub;
 }
@@ -455,7 +462,7 @@ bool hg_sub_may_activate(struct hg_core *core, struct hg_sub *sub)
 void hg_sub_activate(struct hg_core *core, struct hg_sub *sub)
 {
     struct hg_session *session = sub->session;
-    hg_list_remove(&sub->group->pending, &sub->pending);
+    leave_pending(sub);
     sub->state = HG_SUB_LIVE;
     hg_group_join(core, sub);
     answer_waits(core, sub);
@@ -787,6 +794,8 @@ static bool flush(struct hg_core *core, struct hg_session *session)
             send_gathered(core, session);
         }
     }
+    if (!session->writable) /* what it was told while its replays went on may have put it there */
+        hg_list_unlink(&session->dirty);
     return session->writable && has_something(session);
 }
 

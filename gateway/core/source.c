@@ -123,6 +123,7 @@ struct hg_attachment *hg_source_attach(struct hg_core *core, struct hg_source *s
     hg_list_push_back(&interest->attachments, &attachment->in_interest);
     interest->unready += source->state != HG_SOURCE_READY;
     interest->not_alive += !source->alive;
+    interest->holding += source->proving.held > 0;
     hg_interest_check_alive(core, interest);
     return attachment;
 }
@@ -135,6 +136,7 @@ void hg_source_detach(struct hg_core *core, struct hg_attachment *attachment)
     hg_list_remove(&interest->attachments, &attachment->in_interest);
     interest->unready -= (size_t)(source->state != HG_SOURCE_READY) + attachment->whole;
     interest->not_alive -= !source->alive;
+    interest->holding -= source->proving.held > 0;
     free(attachment);
     if (source->attachments.count == 0)
         release(core, source);
@@ -505,6 +507,21 @@ void hg_source_pattern_message(struct hg_core *core, struct hg_slice glob, struc
     }
 }
 
+static void set_held(struct hg_source *source, uint64_t held)
+{
+    bool held_before = source->proving.held > 0, holds = held > 0;
+    source->proving.held = held;
+    if (held_before == holds)
+        return;
+    for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
+        struct hg_interest *interest = HG_CONTAINER(n, struct hg_attachment, in_source)->interest;
+        if (holds)
+            interest->holding++;
+        else
+            interest->holding--;
+    }
+}
+
 void hg_source_entry(struct hg_core *core, struct hg_source *source, const struct hg_entry *entry)
 {
     if (hg_stream_id_cmp(entry->id, source->read.id) <= 0)
@@ -516,19 +533,12 @@ void hg_source_entry(struct hg_core *core, struct hg_source *source, const struc
     past->missed = source->hole.missed < UINT32_MAX ? (uint32_t)source->hole.missed : 0;
     source->hole.kind = HG_CONTINUITY_WHOLE;
     source->read = (struct hg_place){entry->id, past->fingerprint, true};
-    source->proving.held++;
+    set_held(source, source->proving.held + 1);
     source->last_entry_at = core->now;
     core->stats.events_in++;
 }
 
-static void check_awaited(struct hg_core *core, struct hg_source *source)
-{
-    if (!source->awaited)
-        return;
-    source->awaited = false; /* who still waits says so again */
-    announce_ready(core, source);
-}
-
+/* While entries wait for their proof nobody joins: to a newcomer they would look new. */
 static void offer(struct hg_core *core, struct hg_source *source, const struct hg_page *page, size_t index)
 {
     const struct hg_past *past = &page->entries[index];
@@ -549,7 +559,7 @@ void hg_source_offer(struct hg_core *core, struct hg_source *source)
     struct hg_proving *proving = &source->proving;
     hg_stream_id id;
     if (proving->held == 0) {
-        check_awaited(core, source);
+        announce_ready(core, source);
         return;
     }
     HG_ASSERT(hg_stream_id_next(source->last.id, &id));
@@ -564,10 +574,10 @@ void hg_source_offer(struct hg_core *core, struct hg_source *source)
     if (!HG_MUTANT(STUCK_CURSOR))
         source->last = source->read;
     proving->added += proving->held;
-    proving->held = 0;
+    set_held(source, 0);
     proving->anchor = HG_ANCHOR_ENTRY;
     proving->entry = source->last;
-    check_awaited(core, source);
+    announce_ready(core, source);
 }
 
 void hg_source_tell(struct hg_core *core, struct hg_source *source, struct hg_verdict verdict)
@@ -591,14 +601,14 @@ void hg_source_reset(struct hg_core *core, struct hg_source *source, struct hg_p
     hg_replays_end(core, source, why);
     hg_history_clear(core, &source->history);
     source->last = source->read = source->tail = place_now;
-    source->proving.held = 0;
+    set_held(source, 0);
     source->hole.kind = HG_CONTINUITY_WHOLE;
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next)
         reset_attachment(HG_CONTAINER(n, struct hg_attachment, in_source), place_now);
     hg_source_tell(core, source, (struct hg_verdict){why, 0});
     if (source->whole)
         hg_source_settle(core, source);
-    check_awaited(core, source);
+    announce_ready(core, source);
 }
 
 bool hg_source_is_behind(struct hg_core *core, struct hg_source *source, hg_stream_id id, hg_time since)
@@ -606,7 +616,6 @@ bool hg_source_is_behind(struct hg_core *core, struct hg_source *source, hg_stre
     bool asked = source->tip.proven && !hg_time_before(source->tip_asked_at, since);
     if (asked && hg_stream_id_cmp(source->tip.id, id) < 0)
         return true;
-    source->awaited = true;
     if (!asked && !source->tip_request && hg_link_is_up(core, HG_LINK_COMMANDER)) {
         struct hg_slice argv[] = {HG_LIT("XREVRANGE"), source->name,    HG_LIT("+"),
                                   HG_LIT("-"),         HG_LIT("COUNT"), HG_LIT("1")};
@@ -623,7 +632,7 @@ void hg_source_tipped(struct hg_core *core, struct hg_source *source, const stru
     source->tip = (struct hg_place){.proven = reply != NULL};
     if (reply && reply->type == HG_REPLY_ARRAY && reply->count == 1 && hg_reply_entry(&reply->items[0], &entry))
         source->tip.id = entry.id;
-    check_awaited(core, source);
+    announce_ready(core, source);
 }
 
 enum hg_known hg_source_knows(const struct hg_source *source, struct hg_place place_asked)

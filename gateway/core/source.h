@@ -53,7 +53,6 @@ struct hg_source {
     hg_time tip_asked_at;
     struct hg_request *tip_request;
     struct hg_verdict hole; /* in front of the next entry, WHOLE: none */
-    bool awaited;           /* a subscription waits for the place to come to its cursor */
     struct hg_proving proving;
     struct hg_history history;
     struct hg_past_wants wants;

@@ -236,6 +236,71 @@ static void range(struct sim_redis *redis, uint32_t link, struct sim_command *c,
 
 /* SCAN cursor [MATCH glob] [COUNT n] [TYPE stream]: the keys' places are fixed, so that one that was there all the time
  * is told at least once; a page may be empty, and a key may come twice. */
+/* XINFO STREAM key, as Redis 7 answers it, or Redis 6 when the server is old. */
+static void stream_info(struct sim_redis *redis, uint32_t link, struct sim_command *c)
+{
+    struct sim_store *store = redis->env->store;
+
+    if (c->argc != 3 || !word_is(c->argv[1], "STREAM"))
+        bad(redis, c, "XINFO STREAM takes one key");
+    struct sim_key *key = sim_store_find(store, c->argv[2]);
+    if (!key || key->type == SIM_KEY_NONE) {
+        send_error(redis, link, c->token, "ERR no such key");
+        return;
+    }
+    if (key->type == SIM_KEY_STRING) {
+        send_error(redis, link, c->token, wrong_type);
+        return;
+    }
+    key->asked = true;
+    key->asked_at = redis->env->now;
+    key->shown = key->count;
+    struct sim_reply *reply = sim_reply_new(c->token);
+    struct hg_reply *items;
+    char id[HG_STREAM_ID_TEXT_MAX + 1];
+    bool any = key->count > key->first;
+    *reply->root = array_of(reply, redis->old ? 8 : 12, &items);
+    items[0] = string_of(reply, HG_LIT("length"));
+    items[1] = integer_of((int64_t)(key->count - key->first));
+    items[2] = string_of(reply, HG_LIT("last-generated-id"));
+    hg_stream_id last = key->entries[key->count - 1].id;
+    snprintf(id, sizeof id, "%" PRIu64 "-%" PRIu64, last.ms, last.seq);
+    items[3] = string_of(reply, hg_slice_str(id));
+    items[4] = string_of(reply, HG_LIT("first-entry"));
+    items[5] = any ? entry_of(reply, &key->entries[key->first]) : (struct hg_reply){.type = HG_REPLY_NIL};
+    items[6] = string_of(reply, HG_LIT("last-entry"));
+    items[7] = any ? entry_of(reply, &key->entries[key->count - 1]) : (struct hg_reply){.type = HG_REPLY_NIL};
+    if (!redis->old) {
+        items[8] = string_of(reply, HG_LIT("entries-added"));
+        items[9] = integer_of((int64_t)key->count);
+        items[10] = string_of(reply, HG_LIT("max-deleted-entry-id"));
+        items[11] = string_of(reply, HG_LIT("0-0"));
+    }
+    sim_reply_send(redis, link, reply);
+}
+
+/* PUBLISH of the gateway's own: the canary. */
+static void publish(struct sim_redis *redis, uint32_t link, struct sim_command *c)
+{
+    struct sim_reply *reply;
+    struct hg_reply *items;
+
+    if (c->argc != 3 || !hg_slice_starts(c->argv[1], HG_LIT("__headgate__:")))
+        bad(redis, c, "the gateway publishes canaries only");
+    bool heard = sim_redis_hears(redis, c->argv[1]);
+    if (heard) {
+        reply = sim_reply_new(0);
+        *reply->root = array_of(reply, 3, &items);
+        items[0] = string_of(reply, HG_LIT("message"));
+        items[1] = string_of(reply, c->argv[1]);
+        items[2] = string_of(reply, c->argv[2]);
+        sim_reply_send(redis, HG_LINK_LISTENER, reply);
+    }
+    reply = sim_reply_new(c->token);
+    *reply->root = integer_of(heard);
+    sim_reply_send(redis, link, reply);
+}
+
 static void scan(struct sim_redis *redis, uint32_t link, struct sim_command *c)
 {
     struct sim_env *env = redis->env;
@@ -438,7 +503,7 @@ static bool refused(struct sim_redis *redis, uint32_t link, struct sim_command *
     struct sim_env *env = redis->env;
     uint64_t token = link == HG_LINK_LISTENER ? 0 : c->token;
     /* A stream that may not be read is no part of a pattern, rightly so: a right that comes and goes would be a lie. */
-    size_t kinds = sizeof errors / sizeof *errors - (word_is(c->argv[0], "XREVRANGE") ? 1 : 0);
+    size_t kinds = sizeof errors / sizeof *errors - (c->argv[0].ptr[0] == 'X' ? 1 : 0);
 
     if (word_is(c->argv[0], "UNSUBSCRIBE") || word_is(c->argv[0], "PUNSUBSCRIBE"))
         return false; /* nothing can be wrong with these */
@@ -505,6 +570,10 @@ bool sim_command_execute(struct sim_redis *redis, uint32_t link, struct sim_comm
         range(redis, link, c, false);
     } else if (word_is(verb, "XREVRANGE")) {
         range(redis, link, c, true);
+    } else if (word_is(verb, "XINFO")) {
+        stream_info(redis, link, c);
+    } else if (word_is(verb, "PUBLISH")) {
+        publish(redis, link, c);
     } else if (word_is(verb, "SUBSCRIBE")) {
         subscribe(redis, link, c, "subscribe");
     } else if (word_is(verb, "UNSUBSCRIBE")) {

@@ -79,6 +79,9 @@ static void make_config(struct sim_options *o, struct hg_prng *prng)
     c->subscribe_timeout_ms = PICK(prng, 100, 500, 2000);
     c->emit_timeout_ms = PICK(prng, 100, 500, 1500);
     c->redis_timeout_ms = PICK(prng, 100, 500, 1000);
+    c->canary_ms = PICK(prng, 100, 300, 1000);
+    c->history_bytes_max = PICK(prng, 0, 2048, 16384, 4194304);
+    c->history_ms = PICK(prng, 0, 500, 600000);
     c->redis_backoff_min_ms = PICK(prng, 1, 10, 50);
     c->redis_backoff_max_ms = PICK(prng, 50, 200, 500);
     c->streams_per_link_max = PICK(prng, 1, 2, 3, 150);
