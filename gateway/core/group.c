@@ -433,7 +433,7 @@ static void fall_off(struct hg_core *core, struct hg_sub *sub)
         if (replay->attachment->fallen == 0)
             continue;
         struct hg_fallen *fallen = &fall->items[replay->attachment->fallen - 1];
-        replay->until = hg_attachment_place(replay->attachment).id;
+        hg_replay_extend(replay, fallen->span.first);
         fallen->extended = sub;
     }
     for (size_t i = 0; i < fall->count; i++)

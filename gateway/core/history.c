@@ -104,6 +104,11 @@ static void put_entry(struct hg_core *core, struct hg_page *page, const struct h
     if (past.fits) {
         hg_buf_put(&page->tails, tail);
         past.json = (uint32_t)json.len;
+    } else if (json.len > 0 && json.len < PAGE_BYTES_MAX) {
+        /* Of one too large only what filters want to know is kept. */
+        hg_buf_put(&page->tails, json);
+        hg_buf_put_char(&page->tails, '\n');
+        past.json = (uint32_t)json.len;
     }
     past.end = (uint32_t)page->tails.len;
     if (page->count == page->capacity) {
@@ -347,10 +352,12 @@ void hg_histories_evict(struct hg_core *core)
 
 hg_time hg_histories_deadline(const struct hg_core *core)
 {
-    const struct hg_list_node *first = core->histories.by_age.first;
-    if (!first)
-        return HG_TIME_NEVER;
-    return hg_time_add(HG_CONTAINER(first, struct hg_page, in_age)->made_at, hg_ms(core->config->history_ms));
+    for (const struct hg_list_node *n = core->histories.by_age.first; n; n = n->next) {
+        const struct hg_page *page = HG_CONTAINER(n, const struct hg_page, in_age);
+        if (may_go(page))
+            return hg_time_add(page->made_at, hg_ms(core->config->history_ms));
+    }
+    return HG_TIME_NEVER;
 }
 
 void hg_histories_validate(const struct hg_core *core)

@@ -29,7 +29,7 @@ struct hg_past {
     uint32_t json;   /* bytes of the event's JSON, which end one byte before the tail does; 0: no JSON */
     uint32_t missed; /* by `hole`; 0: not known */
     uint8_t hole;    /* enum hg_continuity: what was missed in front of it */
-    bool fits;       /* false: larger than event_bytes_max, and not kept */
+    bool fits; /* false: larger than event_bytes_max; its tail is its JSON, as far as it is known to be in one field */
 };
 
 struct hg_page {

@@ -310,8 +310,8 @@ void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, c
     struct offer offer = {core, attachment, happening};
     if (happening->id && happening->id->ms > interest->newest_ms)
         interest->newest_ms = happening->id->ms;
-    if (!happening->fits && happening->id) {
-        /* It is not kept, so nobody knows whose filters it would pass: everybody is told. */
+    if (!happening->fits && !happening->json.ptr) {
+        /* Too large and in no payload field: nobody knows whose filters it would pass, so everybody is told. */
         for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
             offer_to(&offer, group_of(n));
         return;

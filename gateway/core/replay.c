@@ -71,9 +71,16 @@ static struct hg_replay *start(struct hg_core *core, struct hg_sub *sub, struct 
     return replay;
 }
 
+static bool is_empty(const struct hg_attachment *attachment)
+{
+    return hg_stream_id_cmp(hg_attachment_place(attachment).id, HG_STREAM_ID_ZERO) == 0;
+}
+
 void hg_replay_start(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, enum hg_proof proof,
                      struct hg_place from)
 {
+    if (proof == HG_PROOF_NONE && is_empty(attachment))
+        return;
     struct hg_replay *replay = start(core, sub, attachment);
     replay->proof = proof;
     replay->from = from;
@@ -83,10 +90,19 @@ void hg_replay_start(struct hg_core *core, struct hg_sub *sub, struct hg_attachm
 
 void hg_replay_start_last(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, uint64_t last)
 {
+    if (is_empty(attachment))
+        return;
     struct hg_replay *replay = start(core, sub, attachment);
     replay->from.id = HG_STREAM_ID_MAX;
     replay->last = last;
     replay->upper = replay->until;
+}
+
+void hg_replay_extend(struct hg_replay *replay, hg_stream_id first)
+{
+    replay->until = hg_attachment_place(replay->attachment).id;
+    if (hg_stream_id_cmp(replay->fallen, HG_STREAM_ID_ZERO) == 0)
+        replay->fallen = first;
 }
 
 void hg_replay_free(struct hg_core *core, struct hg_replay *replay)
@@ -123,8 +139,9 @@ static void tell_verdict(struct hg_core *core, struct hg_replay *replay, struct 
 static bool passes(struct hg_core *core, const struct hg_replay *replay, const struct hg_page *page, size_t index)
 {
     const struct hg_group *group = replay->sub->group;
-    return !group->filter || !page->entries[index].fits ||
-           hg_interest_passes(core, group, source_of(replay)->topic, hg_page_json(page, index), true);
+    struct hg_slice json = hg_page_json(page, index);
+    bool fits = page->entries[index].fits, unknown = !fits && !json.ptr;
+    return !group->filter || unknown || hg_interest_passes(core, group, source_of(replay)->topic, json, fits);
 }
 
 static void deliver(struct hg_core *core, struct hg_replay *replay, const struct hg_page *page, size_t index)
@@ -278,9 +295,12 @@ static bool count_back(struct hg_core *core, struct hg_replay *replay)
         replay->last = 0;
     if (replay->last > 0)
         return true;
-    if (hg_stream_id_cmp(replay->from.id, replay->until) > 0) {
-        finish(core, replay);
-        return false;
+    if (hg_stream_id_cmp(replay->from.id, HG_STREAM_ID_MAX) == 0) { /* none of them passes */
+        if (hg_stream_id_cmp(replay->fallen, HG_STREAM_ID_ZERO) == 0) {
+            finish(core, replay);
+            return false;
+        }
+        replay->from.id = replay->fallen;
     }
     replay->proof = HG_PROOF_FIRST;
     return true;

@@ -543,10 +543,9 @@ static void offer(struct hg_core *core, struct hg_source *source, const struct h
 {
     const struct hg_past *past = &page->entries[index];
     struct hg_happening happening = {.topic = source->topic, .id = &past->id, .fits = past->fits};
-    if (past->fits) {
-        happening.json = hg_page_json(page, index);
+    happening.json = hg_page_json(page, index);
+    if (past->fits)
         happening.tail = hg_page_tail(page, index);
-    }
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
         struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
         if (hg_stream_id_cmp(past->id, attachment->after.id) > 0)
@@ -651,10 +650,12 @@ bool hg_source_put_entry(struct hg_core *core, const struct hg_rule *rule, struc
     const struct hg_slice *fields = hg_core_fields(core, entry);
     struct hg_slice payload_field = hg_slice_str(rule->payload_field);
     uint64_t bytes = 0;
+    *ret_json = HG_SLICE_NULL;
     *ret_fingerprint = hg_fingerprint(fields, entry->field_count);
     for (size_t i = 0; i < entry->field_count; i += 2) {
         if (hg_slice_eq(fields[i], payload_field)) {
             bytes = fields[i + 1].len;
+            *ret_json = fields[i + 1];
             break;
         }
         bytes += fields[i].len + fields[i + 1].len + FIELD_OVERHEAD;

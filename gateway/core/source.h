@@ -131,7 +131,7 @@ void hg_source_tipped(struct hg_core *core, struct hg_source *source, const stru
 enum hg_known hg_source_knows(const struct hg_source *source, struct hg_place place);
 
 /* Builds the tail of an entry's event message in core->tail; false when it is larger than event_bytes_max. `ret_json`:
- * the event's bytes within the tail, for filters; nothing when they are no JSON. */
+ * the event's bytes, for filters; nothing when they are no JSON, or of an entry too large without a payload field. */
 bool hg_source_put_entry(struct hg_core *core, const struct hg_rule *rule, struct hg_slice topic,
                          const struct hg_entry *entry, uint32_t *ret_fingerprint, struct hg_slice *ret_json,
                          struct hg_slice *ret_tail);

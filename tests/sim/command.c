@@ -207,7 +207,7 @@ static void range(struct sim_redis *redis, uint32_t link, struct sim_command *c,
     struct sim_key *key = sim_store_find(redis->env->store, c->argv[1]);
 
     *reply->root = array_of(reply, 0, &none);
-    if (key) {
+    if (key && link < HG_LINK_READER) { /* not for a proof */
         key->asked = true;
         key->asked_at = redis->env->now;
     }
@@ -244,6 +244,11 @@ static void stream_info(struct sim_redis *redis, uint32_t link, struct sim_comma
     if (c->argc != 3 || !word_is(c->argv[1], "STREAM"))
         bad(redis, c, "XINFO STREAM takes one key");
     struct sim_key *key = sim_store_find(store, c->argv[2]);
+    if (key && link == HG_LINK_COMMANDER) { /* asked for the place, not for a proof */
+        key->asked = true;
+        key->asked_at = redis->env->now;
+        key->shown = key->count;
+    }
     if (!key || key->type == SIM_KEY_NONE) {
         send_error(redis, link, c->token, "ERR no such key");
         return;
@@ -252,9 +257,6 @@ static void stream_info(struct sim_redis *redis, uint32_t link, struct sim_comma
         send_error(redis, link, c->token, wrong_type);
         return;
     }
-    key->asked = true;
-    key->asked_at = redis->env->now;
-    key->shown = key->count;
     struct sim_reply *reply = sim_reply_new(c->token);
     struct hg_reply *items;
     char id[HG_STREAM_ID_TEXT_MAX + 1];
