@@ -20,6 +20,25 @@ static bool inside(struct hg_slice part, struct hg_slice whole)
     return part.ptr >= whole.ptr && part.ptr + part.len <= whole.ptr + whole.len;
 }
 
+/* Each cursor that was accepted is found again, and its topic is one of the pattern. */
+static void check_cursors(const struct hg_command *command)
+{
+    struct hg_json key, value;
+    struct hg_place place;
+    struct hg_buf topic;
+    if (command->from.kind != HG_FROM_CURSORS)
+        return;
+    hg_buf_init(&topic, 4096);
+    struct hg_json_iter iter = hg_json_iter((struct hg_json){HG_JSON_OBJECT, command->from.cursors});
+    while (hg_json_next_member(&iter, &key, &value)) {
+        hg_buf_clear(&topic);
+        CHECK(hg_ok(hg_json_string_decode(key, &topic)));
+        CHECK(hg_pattern_match(command->topic, hg_buf_slice(&topic)));
+        CHECK(hg_from_cursor(&command->from, hg_buf_slice(&topic), &place));
+    }
+    hg_buf_done(&topic);
+}
+
 static void check_command(const struct hg_command *command, struct hg_slice line, struct hg_slice scratch)
 {
     struct hg_json event;
@@ -30,7 +49,12 @@ static void check_command(const struct hg_command *command, struct hg_slice line
         CHECK(inside(command->topic, line) || inside(command->topic, scratch));
         CHECK(hg_ok(hg_pattern_check(command->topic, NULL)));
         CHECK(command->from.kind <= HG_FROM_CURSORS);
-        CHECK((command->from.kind == HG_FROM_LAST) == (command->from.last > 0) && command->from.last <= HG_FROM_LAST_MAX);
+        CHECK((command->from.kind == HG_FROM_LAST) == (command->from.last > 0) &&
+              command->from.last <= HG_FROM_LAST_MAX);
+        CHECK(command->from.otherwise != HG_FROM_LAST && command->from.otherwise != HG_FROM_CURSORS);
+        CHECK(command->from.speed <= HG_SPEED_MAX && command->pace.every_ms <= HG_CONFLATE_MS_MAX);
+        CHECK(command->pace.key.len == 0 || (inside(command->pace.key, line) && command->pace.every_ms > 0));
+        check_cursors(command);
         break;
     case HG_OP_EMIT:
         CHECK(inside(command->topic, line) || inside(command->topic, scratch));
@@ -42,12 +66,22 @@ static void check_command(const struct hg_command *command, struct hg_slice line
         CHECK(inside(command->event, line));
         CHECK(hg_ok(hg_json_parse(command->event, &event, NULL)) && event.raw.len == command->event.len);
         break;
+    case HG_OP_SEEK:
+        CHECK(command->from.kind <= HG_FROM_CURSORS && command->from.speed <= HG_SPEED_MAX);
+        break;
+    case HG_OP_EXPLAIN:
+        CHECK(command->filter.len > 0 && inside(command->filter, line));
+        break;
+    case HG_OP_RESUME:
+        CHECK(command->speed <= HG_SPEED_MAX);
+        CHECK(command->topic.ptr == NULL && command->event.ptr == NULL);
+        break;
+    case HG_OP_UPDATE:
     case HG_OP_UNSUBSCRIBE:
+    case HG_OP_PAUSE:
     case HG_OP_PING:
         CHECK(command->topic.ptr == NULL && command->event.ptr == NULL);
         break;
-    default:
-        abort();
     }
 }
 

@@ -12,6 +12,7 @@
 #include "topic/pattern.h"
 #include "wire/close.h"
 #include "wire/command.h"
+#include "wire/gap.h"
 
 static struct hg_buf page;
 
@@ -64,7 +65,7 @@ static void expect_row(const char *start)
 static void test_tables_of_codes(void **state)
 {
     (void)state;
-    char start[400];
+    char start[600];
     size_t rows = 0, found = 0;
     for (int i = 0; i < HG_ERR__COUNT; i++) {
         const struct hg_error_row *row = hg_error_row((enum hg_error)i);
@@ -79,6 +80,11 @@ static void test_tables_of_codes(void **state)
         snprintf(start, sizeof(start), "| %u | `%s` | %s |\n", row->code, row->reason, row->text);
         expect_row(start);
     }
+    for (int i = 0; i < HG_GAP__COUNT; i++) {
+        const struct hg_gap_row *row = hg_gap_row((enum hg_gap)i);
+        snprintf(start, sizeof(start), "| `%s` | %s | %s |\n", row->word, row->text, row->advice);
+        expect_row(start);
+    }
     for (int digit = 0; digit < 10; digit++) { /* and no others */
         snprintf(start, sizeof(start), "| %d", digit);
         found += count_lines(start);
@@ -90,9 +96,10 @@ static void test_tables_of_codes(void **state)
 static void test_examples(void **state)
 {
     (void)state;
-    static const char *const ours[] = {"welcome", "ok",   "event", "caught_up", "gap",
-                                       "stale",   "live", "error", "goodbye"};
-    static const char *const theirs[] = {"subscribe", "update", "unsubscribe", "emit", "explain", "ping"};
+    static const char *const ours[] = {"welcome",   "ok",    "event", "caught_up", "gap",
+                                       "conflated", "stale", "live",  "error",     "goodbye"};
+    static const char *const theirs[] = {"subscribe", "update", "unsubscribe", "pause", "resume",
+                                         "seek",      "emit",   "explain",     "ping"};
     enum { OURS = sizeof(ours) / sizeof(ours[0]), THEIRS = sizeof(theirs) / sizeof(theirs[0]) };
     unsigned seen_ours[OURS] = {0}, seen_theirs[THEIRS] = {0};
     struct hg_buf scratch, message;

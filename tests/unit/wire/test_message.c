@@ -83,6 +83,18 @@ static void test_answers(void **state)
     check("{\"op\":\"ok\",\"ref\":1,\"passes\":true}");
     hg_message_ok_explain(&buf, HG_LIT("1"), false, HG_LIT("{\"kind\":[]}"), HG_LIT("so"));
     check("{\"op\":\"ok\",\"ref\":1,\"passes\":false,\"explain\":{\"kind\":[]},\"hint\":\"so\"}");
+    struct hg_place place = {{5, 6}, 0xabc, true};
+    uint64_t since_ms = 17;
+    hg_message_ok_subscribe(&buf, HG_LIT("1"), 7, HG_LIT("so"), &place, NULL);
+    check("{\"op\":\"ok\",\"ref\":1,\"sub\":7,\"cursor\":\"5-6~00000abc\",\"hint\":\"so\"}");
+    place.proven = false;
+    hg_message_ok_subscribe(&buf, HG_SLICE_NULL, 7, HG_SLICE_NULL, &place, &since_ms);
+    check("{\"op\":\"ok\",\"sub\":7,\"cursor\":\"5-6\",\"since\":17}");
+    place = (struct hg_place){.proven = true};
+    hg_message_ok_subscribe(&buf, HG_SLICE_NULL, 7, HG_SLICE_NULL, &place, NULL);
+    check("{\"op\":\"ok\",\"sub\":7,\"cursor\":\"0-0\"}");
+    hg_message_conflated(&buf, 3, 12);
+    check("{\"op\":\"conflated\",\"sub\":3,\"count\":12}");
     hg_message_ok_emit(&buf, HG_LIT("true"), HG_LIT("1-2~0000000a"), true);
     check("{\"op\":\"ok\",\"ref\":true,\"cursor\":\"1-2~0000000a\",\"duplicate\":true}");
     hg_message_ok_emit(&buf, HG_SLICE_NULL, HG_LIT("1-2~0000000a"), false);
