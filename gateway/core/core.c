@@ -396,6 +396,7 @@ void hg_core_turn_end(struct hg_core *core, hg_time now)
     hg_sources_pump(core);
     hg_readers_pump(core);
     hg_emitter_pump(core);
+    hg_reports_tick(core);
     /* What to tell the clients; then the logs may shrink. */
     hg_groups_distribute(core);
     hg_sessions_flush(core);
@@ -417,6 +418,7 @@ hg_time hg_core_next_deadline(const struct hg_core *core)
     deadline = hg_time_min(deadline, hg_sources_deadline(core));
     deadline = hg_time_min(deadline, hg_readers_deadline(core));
     deadline = hg_time_min(deadline, hg_histories_deadline(core));
+    deadline = hg_time_min(deadline, hg_reports_deadline(core));
     return hg_time_min(deadline, hg_replays_deadline(core));
 }
 

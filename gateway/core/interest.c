@@ -26,6 +26,8 @@ static void free_interest(struct hg_core *core, struct hg_interest *interest)
         interest->type_request->object = NULL;
     hg_list_unlink(&interest->in_auto);
     hg_list_unlink(&interest->linger);
+    if (core->reports.interest == interest)
+        core->reports.interest = NULL;
     hg_list_remove(&core->interests.all, &interest->in_all);
     hg_map_remove(&core->interests.map, &interest->node);
     hg_map_done(&interest->filtered);
@@ -123,9 +125,13 @@ hg_result hg_interest_get(struct hg_core *core, struct hg_slice pattern, struct 
     interest->exact = hg_pattern_is_exact(pattern);
     (void)hg_core_must(hg_map_insert(&core->interests.map, &interest->node, interest->pattern));
     hg_list_push_back(&core->interests.all, &interest->in_all);
-    hg_result result = pattern.ptr[0] == '$' ? HG_FAIL(UNKNOWN_TOPIC)
-                       : interest->exact     ? follow_exact(core, interest, message)
-                                             : follow_pattern(core, interest, message);
+    bool system = hg_report_is_served(core, pattern);
+    if (system)
+        core->reports.interest = interest;
+    hg_result result = system                  ? HG_OK
+                       : pattern.ptr[0] == '$' ? HG_FAIL(UNKNOWN_TOPIC)
+                       : interest->exact       ? follow_exact(core, interest, message)
+                                               : follow_pattern(core, interest, message);
     if (!hg_ok(result)) {
         free_interest(core, interest);
         return result;

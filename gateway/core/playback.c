@@ -55,6 +55,18 @@ void hg_session_pause(struct hg_core *core, struct hg_session *session, const st
     answer(core, session, command, sub);
 }
 
+/* From now on, at the moment of the past that it has come to. */
+static void set_speed(struct hg_core *core, struct hg_sub *sub, uint32_t speed)
+{
+    if (sub->speed > 0 && sub->origin_known) {
+        uint64_t passed_ms = hg_time_since(sub->origin_at, core->now).us / 1000;
+        passed_ms = passed_ms < SPAN_MS_MAX ? passed_ms : SPAN_MS_MAX;
+        sub->origin_ms += passed_ms * sub->speed / 100;
+    }
+    sub->origin_at = core->now;
+    sub->speed = speed;
+}
+
 void hg_session_resume(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
 {
     struct hg_sub *sub = hg_session_sub(core, session, command);
@@ -62,10 +74,8 @@ void hg_session_resume(struct hg_core *core, struct hg_session *session, const s
         return;
     if (sub->paused)
         sub->origin_at = hg_time_add(sub->origin_at, hg_time_since(sub->paused_at, core->now));
-    if (command->speed > 0) {
-        sub->speed = command->speed;
-        sub->origin_known = false;
-    }
+    if (command->speed > 0)
+        set_speed(core, sub, command->speed);
     bool was_paused = sub->paused;
     sub->paused = false;
     answer(core, session, command, sub);

@@ -311,10 +311,13 @@ static bool step(struct hg_core *core, struct hg_replay *replay)
 {
     if (replay->last > 0)
         return count_back(core, replay);
-    if (hg_stream_id_cmp(replay->from.id, replay->until) > 0) {
-        /* A client that was further than the stream is: else its subscription would have waited. */
-        if (replay->proof == HG_PROOF_SEEN)
-            tell_gap(core, replay, HG_GAP_ROLLED_BACK, 0);
+    if (hg_stream_id_cmp(replay->from.id, replay->until) > 0 && replay->proof == HG_PROOF_SEEN) {
+        /* A client that is further than the stream: else its subscription would have waited. */
+        doubt(core, replay);
+        return false;
+    }
+    if (hg_stream_id_cmp(replay->from.id, replay->until) > 0 ||
+        hg_stream_id_cmp(replay->until, HG_STREAM_ID_ZERO) == 0) {
         finish(core, replay);
         return false;
     }

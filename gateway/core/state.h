@@ -15,6 +15,7 @@
 #include "core/playback.h"
 #include "core/reader.h"
 #include "core/replay.h"
+#include "core/report.h"
 #include "core/session.h"
 #include "core/source.h"
 
@@ -38,6 +39,7 @@ struct hg_core {
     struct hg_replays replays;
     struct hg_histories histories;
     struct hg_emitter emitter;
+    struct hg_reports reports;
     struct hg_core_stats stats;
 
     /* Scratch of one event: its member, its tail, its fields. */

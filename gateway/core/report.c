@@ -1,0 +1,132 @@
+#include "core/report.h"
+
+#include "base/json.h"
+#include "core/state.h"
+#include "event/envelope.h"
+#include "wire/message.h"
+
+static const struct hg_slice name = {"$system", 7};
+
+bool hg_report_is_served(const struct hg_core *core, struct hg_slice pattern)
+{
+    return core->config->system_topic && hg_slice_eq(pattern, name);
+}
+
+static void put_place(struct hg_buf *buf, const char *member, struct hg_place place)
+{
+    hg_buf_printf(buf, ",\"%s\":\"", member);
+    if (place.proven && place.id.ms > 0)
+        hg_cursor_put(buf, (struct hg_cursor){place.id, place.fingerprint});
+    else
+        hg_stream_id_put(buf, place.id);
+    hg_buf_put_char(buf, '"');
+}
+
+/* Up to where a subscription was fed. */
+static hg_stream_id place_of_member(const struct hg_sub *sub, const struct hg_attachment *attachment)
+{
+    for (const struct hg_list_node *n = sub->replays.first; n; n = n->next) {
+        const struct hg_replay *replay = HG_CONTAINER(n, const struct hg_replay, in_sub);
+        if (replay->attachment == attachment)
+            return replay->last > 0 ? replay->until : replay->from.id;
+    }
+    for (const struct hg_segment *segment = sub->next; segment;
+         segment = segment->in_log.next ? HG_CONTAINER(segment->in_log.next, const struct hg_segment, in_log) : NULL)
+        for (size_t i = 0; i < segment->span_count; i++)
+            if (segment->spans[i].attachment == attachment)
+                return segment->spans[i].first;
+    return attachment->source->last.id;
+}
+
+struct lag {
+    uint64_t subscribers;
+    hg_stream_id slowest;
+};
+
+static struct lag lag_of(const struct hg_source *source)
+{
+    struct lag lag = {0, source->last.id};
+    for (const struct hg_list_node *a = source->attachments.first; a; a = a->next) {
+        const struct hg_attachment *attachment = HG_CONTAINER(a, const struct hg_attachment, in_source);
+        for (const struct hg_list_node *g = attachment->interest->groups.first; g; g = g->next) {
+            const struct hg_group *group = HG_CONTAINER(g, const struct hg_group, in_interest);
+            lag.subscribers += group->member_count;
+            for (size_t i = 0; i < group->member_count; i++) {
+                hg_stream_id place = place_of_member(group->members[i], attachment);
+                if (hg_stream_id_cmp(place, lag.slowest) < 0)
+                    lag.slowest = place;
+            }
+        }
+    }
+    return lag;
+}
+
+static uint64_t entries_behind(const struct hg_source *source, hg_stream_id place)
+{
+    uint64_t count = 0;
+    for (const struct hg_list_node *n = source->history.pages.last; n; n = n->prev) {
+        const struct hg_page *page = HG_CONTAINER(n, const struct hg_page, in_history);
+        size_t index = hg_page_seek(page, place);
+        bool there = index < page->count && hg_stream_id_cmp(page->entries[index].id, place) == 0;
+        count += page->count - index - there;
+        if (index > 0 || there)
+            break;
+    }
+    return count;
+}
+
+static void report(struct hg_core *core, struct hg_interest *interest, const struct hg_source *source)
+{
+    struct lag lag = lag_of(source);
+    const struct hg_page *first = hg_history_run(&source->history);
+    struct hg_place oldest = source->last;
+    if (first && first->before.proven)
+        oldest = first->before;
+    else if (first && first->count > 0)
+        oldest = (struct hg_place){first->entries[0].id, first->entries[0].fingerprint, true};
+    struct hg_buf *text = &core->text;
+    hg_buf_clear(text);
+    hg_buf_put_str(text, "{\"eventType\":\"TopicReport\",\"topic\":");
+    hg_json_put_string(text, source->topic);
+    put_place(text, "oldest", oldest);
+    put_place(text, "newest", source->last);
+    hg_buf_printf(text, ",\"historyBytes\":%llu,\"subscribers\":%llu,\"lagMs\":%llu,\"lagEvents\":%llu}",
+                  (unsigned long long)source->history.bytes, (unsigned long long)lag.subscribers,
+                  (unsigned long long)(source->last.id.ms - lag.slowest.ms),
+                  (unsigned long long)entries_behind(source, lag.slowest));
+    (void)hg_core_must(hg_buf_result(text));
+    hg_buf_clear(&core->member);
+    hg_envelope_put_payload(&core->member, hg_buf_slice(text));
+    hg_buf_clear(&core->tail);
+    hg_message_event_tail(&core->tail, name, NULL, hg_buf_slice(&core->member));
+    (void)hg_core_must(hg_buf_result(&core->tail));
+    struct hg_happening happening = {
+        .topic = name, .json = hg_core_json(core), .tail = hg_buf_slice(&core->tail), .fits = true};
+    struct hg_attachment attachment = {.interest = interest};
+    hg_interest_offer(core, &attachment, &happening);
+}
+
+static bool is_due(const struct hg_core *core)
+{
+    return core->reports.interest && core->reports.interest->member_count > 0;
+}
+
+void hg_reports_tick(struct hg_core *core)
+{
+    struct hg_reports *reports = &core->reports;
+    struct hg_list *streams = &core->sources.all[HG_SOURCE_TYPE_STREAM];
+    if (!is_due(core) || !hg_time_reached(reports->next_at, core->now))
+        return;
+    reports->next_at = hg_time_add(core->now, hg_ms(core->config->system_ms));
+    size_t count = streams->count < HG_REPORTS_AT_ONCE ? streams->count : HG_REPORTS_AT_ONCE;
+    for (; count > 0; count--) {
+        struct hg_list_node *node = hg_list_pop_front(streams);
+        hg_list_push_back(streams, node);
+        report(core, reports->interest, HG_CONTAINER(node, struct hg_source, in_all));
+    }
+}
+
+hg_time hg_reports_deadline(const struct hg_core *core)
+{
+    return is_due(core) ? core->reports.next_at : HG_TIME_NEVER;
+}

@@ -1,0 +1,32 @@
+/* report.h – the topic $system: what the gateway knows of each stream that it follows, as events for whoever
+ * subscribes.
+ *
+ * While the setting system_topic is on and anybody listens, each followed stream is reported every system_ms, at most
+ * HG_REPORTS_AT_ONCE of them in turns:
+ *   {"eventType":"TopicReport","topic":…,"oldest":cursor,"newest":cursor,"historyBytes":n,"subscribers":n,"lagMs":n,
+ *    "lagEvents":n}
+ * `oldest`: from there on a client is answered from memory. Lag is that of the slowest subscriber: how much older than
+ * the newest entry the place is up to which it was fed, by the ids of the two, and how many entries in memory lie in
+ * between. */
+#ifndef HG_CORE_REPORT_H
+#define HG_CORE_REPORT_H
+
+#include "base/slice.h"
+#include "base/time.h"
+
+#define HG_REPORTS_AT_ONCE 1000u
+
+struct hg_core;
+struct hg_interest;
+
+struct hg_reports {
+    struct hg_interest *interest; /* in $system; NULL: nobody's */
+    hg_time next_at;
+};
+
+/* Whether a pattern is $system, and served. */
+bool hg_report_is_served(const struct hg_core *core, struct hg_slice pattern);
+void hg_reports_tick(struct hg_core *core);
+hg_time hg_reports_deadline(const struct hg_core *core);
+
+#endif
