@@ -44,6 +44,8 @@ static void weigh(struct hg_core *core, struct hg_page *page)
 {
     (void)hg_core_must(hg_buf_result(&page->tails));
     size_t held = sizeof(*page) + page->tails.capacity + page->capacity * sizeof(*page->entries);
+    for (unsigned i = 0; page->sieves && i < HG_PAGE_SIEVES; i++)
+        held += sizeof(*page->sieves) + page->sieves[i].capacity;
     page->history->bytes += held - page->held;
     core->stats.history_bytes += held - page->held;
     page->held = held;
@@ -69,6 +71,9 @@ static void free_page(struct hg_core *core, struct hg_page *page)
     hg_list_unlink(&page->in_history);
     hg_list_remove(&core->histories.by_age, &page->in_age);
     hg_buf_done(&page->tails);
+    for (unsigned i = 0; page->sieves && i < HG_PAGE_SIEVES; i++)
+        free(page->sieves[i].known);
+    free(page->sieves);
     free(page->entries);
     free(page);
 }
@@ -223,6 +228,26 @@ size_t hg_page_seek(const struct hg_page *page, hg_stream_id id)
             high = middle;
     }
     return low;
+}
+
+uint8_t *hg_page_sieve(struct hg_core *core, struct hg_page *page, uint64_t group, size_t index)
+{
+    if (!page->sieves)
+        page->sieves = hg_core_alloc(HG_PAGE_SIEVES * sizeof(*page->sieves));
+    struct hg_sieve *sieve = &page->sieves[group % HG_PAGE_SIEVES];
+    if (sieve->group != group) {
+        sieve->group = group;
+        if (sieve->capacity > 0)
+            memset(sieve->known, 0, sieve->capacity);
+    }
+    if (index >= sieve->capacity) {
+        sieve->known = realloc(sieve->known, page->capacity);
+        HG_ASSERT(sieve->known);
+        memset(sieve->known + sieve->capacity, 0, page->capacity - sieve->capacity);
+        sieve->capacity = page->capacity;
+        weigh(core, page);
+    }
+    return &sieve->known[index];
 }
 
 struct hg_slice hg_page_tail(const struct hg_page *page, size_t index)

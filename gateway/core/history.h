@@ -32,6 +32,16 @@ struct hg_past {
     bool fits; /* false: larger than event_bytes_max; its tail is its JSON, as far as it is known to be in one field */
 };
 
+/* Which entries of a page pass a group's filter, as far as somebody asked: clients that come back together ask the
+ * same.
+ */
+#define HG_PAGE_SIEVES 64u
+struct hg_sieve {
+    uint64_t group; /* its number; 0: free */
+    uint8_t *known; /* one an entry: 0 not asked yet, else 1 + whether it passes */
+    size_t capacity;
+};
+
 struct hg_page {
     struct hg_list_node in_history; /* by id */
     struct hg_list_node in_age;     /* histories->by_age, oldest first */
@@ -42,6 +52,7 @@ struct hg_page {
     struct hg_past *entries;
     size_t count, capacity, held; /* held: bytes of memory */
     hg_time made_at;
+    struct hg_sieve *sieves; /* HG_PAGE_SIEVES, by the group's number; NULL: nobody asked yet */
 };
 
 /* What Redis says was missed, as a gap of the protocol. Not for WHOLE. */
@@ -77,6 +88,8 @@ struct hg_page *hg_history_page(const struct hg_history *history, hg_stream_id i
 struct hg_page *hg_page_after(const struct hg_page *page);
 /* The first entry of the page with an id not below; page->count when there is none. */
 size_t hg_page_seek(const struct hg_page *page, hg_stream_id id);
+/* Where it is noted whether an entry passes the filter of the group with this number. */
+uint8_t *hg_page_sieve(struct hg_core *core, struct hg_page *page, uint64_t group, size_t index);
 struct hg_slice hg_page_tail(const struct hg_page *page, size_t index);
 struct hg_slice hg_page_json(const struct hg_page *page, size_t index);
 /* What is known of the entry at a place. */

@@ -6,8 +6,8 @@
 #include "core/state.h"
 #include "wire/message.h"
 
-#define FETCH_BYTES      (256u * 1024)
-#define FETCH_MAX        1000u
+#define FETCH_BYTES      (512u * 1024)
+#define FETCH_MAX        2000u
 #define FETCH_MIN        4u
 #define REFUSED_PAUSE_MS 500u
 #define PACE_STEP_MS     5u
@@ -136,12 +136,20 @@ static void tell_verdict(struct hg_core *core, struct hg_replay *replay, struct 
         tell_gap(core, replay, hg_gap_of(verdict.kind), replay->sub->group->filter ? 0 : verdict.missed);
 }
 
-static bool passes(struct hg_core *core, const struct hg_replay *replay, const struct hg_page *page, size_t index)
+static bool passes(struct hg_core *core, const struct hg_replay *replay, struct hg_page *page, size_t index)
 {
     const struct hg_group *group = replay->sub->group;
+    if (!group->filter)
+        return true;
+    uint8_t *known = group->sub_count > 1 ? hg_page_sieve(core, page, group->number, index) : NULL;
+    if (known && *known)
+        return *known - 1;
     struct hg_slice json = hg_page_json(page, index);
     bool fits = page->entries[index].fits, unknown = !fits && !json.ptr;
-    return !group->filter || unknown || hg_interest_passes(core, group, source_of(replay)->topic, json, fits);
+    bool pass = unknown || hg_interest_passes(core, group, source_of(replay)->topic, json, fits);
+    if (known)
+        *known = (uint8_t)(1 + pass);
+    return pass;
 }
 
 static void deliver(struct hg_core *core, struct hg_replay *replay, const struct hg_page *page, size_t index)
@@ -170,7 +178,7 @@ static bool go_through(struct hg_core *core, struct hg_replay *replay, hg_stream
 {
     struct hg_session *session = replay->sub->session;
     struct hg_source *source = source_of(replay);
-    const struct hg_page *page = hg_history_page(&source->history, start);
+    struct hg_page *page = hg_history_page(&source->history, start);
     if (!page) {
         want(core, replay, &source->wants.pages);
         return false;
@@ -182,7 +190,7 @@ static bool go_through(struct hg_core *core, struct hg_replay *replay, hg_stream
         if (index == page->count) {
             if (hg_stream_id_cmp(page->to, replay->until) >= 0)
                 break;
-            const struct hg_page *next = hg_page_after(page);
+            struct hg_page *next = hg_page_after(page);
             if (!next) {
                 if (replay->proof != HG_PROOF_SEEN)
                     HG_ASSERT(hg_stream_id_next(page->to, &replay->from.id));
@@ -272,7 +280,7 @@ static bool prove_seen(struct hg_core *core, struct hg_replay *replay)
 static bool count_back(struct hg_core *core, struct hg_replay *replay)
 {
     struct hg_source *source = source_of(replay);
-    const struct hg_page *page = hg_history_page(&source->history, replay->upper);
+    struct hg_page *page = hg_history_page(&source->history, replay->upper);
     if (!page) {
         want(core, replay, &source->wants.pages);
         return false;
@@ -496,10 +504,25 @@ static struct hg_slice put_id(struct hg_buf *buf, hg_stream_id id)
     return hg_slice(buf->ptr + from, buf->len - from);
 }
 
+/* Whose page is read next: in turns the one that waits longest, and the one that is furthest behind, so that many who
+ * are spread over a range find it read in one go. */
+static const struct hg_replay *next_to_read(struct hg_past_wants *wants)
+{
+    struct hg_replay *chosen = replay_of(wants->pages.first);
+    if (wants->pages_asked++ % 2 == 0 || chosen->last > 0)
+        return chosen;
+    for (struct hg_list_node *n = wants->pages.first; n; n = n->next)
+        if (replay_of(n)->last == 0 && hg_stream_id_cmp(replay_of(n)->from.id, chosen->from.id) < 0)
+            chosen = replay_of(n);
+    hg_list_remove(&wants->pages, &chosen->queue);
+    hg_list_push_front(&wants->pages, &chosen->queue);
+    return chosen;
+}
+
 static void ask_page(struct hg_core *core, struct hg_source *source)
 {
     struct hg_past_wants *wants = &source->wants;
-    const struct hg_replay *first = replay_of(wants->pages.first);
+    const struct hg_replay *first = next_to_read(wants);
     struct hg_buf ids;
     char number[24];
     uint64_t count = FETCH_BYTES / (core->replays.entry_bytes + 1);

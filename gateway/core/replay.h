@@ -48,7 +48,7 @@ struct hg_past_wants {
     struct hg_list_node hungry;
     struct hg_request *page, *verdict;
     hg_stream_id page_from, page_to;
-    uint64_t page_count;
+    uint64_t page_count, pages_asked;
     bool page_backwards, page_stale; /* stale: the history was made anew since */
 };
 
