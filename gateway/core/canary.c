@@ -85,6 +85,9 @@ void hg_canary_tick(struct hg_core *core)
     if (!hg_time_reached(canary->next_at, core->now))
         return;
     canary->next_at = hg_time_add(core->now, hg_ms(core->config->canary_ms));
+    /* The nonce may be lost with the commander; this link must prove itself in time all the same. */
+    if (!HG_MUTANT(CANARY_DEAF))
+        hg_link_ping(core, HG_LINK_LISTENER);
     if (canary->subscribed && !canary->awaited && hg_link_is_up(core, HG_LINK_COMMANDER)) {
         char nonce[24];
         int len = snprintf(nonce, sizeof(nonce), "%llu", (unsigned long long)++canary->nonce);
@@ -92,8 +95,6 @@ void hg_canary_tick(struct hg_core *core)
         canary->awaited = true;
         canary->sent_at = core->now;
         hg_link_send(core, HG_LINK_COMMANDER, HG_REQUEST_PUBLISH, NULL, argv, 3);
-    } else if (!canary->awaited) {
-        hg_link_ping(core, HG_LINK_LISTENER);
     }
 }
 

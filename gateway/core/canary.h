@@ -2,9 +2,9 @@
  *
  * Pub/Sub is silent by nature, and a link that is half open, or whose subscriptions are gone, is silent too. So every
  * canary_ms a nonce goes out over the commander to a channel of this gateway's own, "__headgate__:<random>". While it
- * is awaited, anything that comes on the listener counts as well: behind a backlog the nonce is late. Where Redis does
- * not allow that channel, and while there is no commander, PING must do. The other links are asked by PING when they
- * are idle (link.h), and readers by the time their XREADs block. */
+ * is awaited, anything that comes on the listener counts as well: behind a backlog the nonce is late. A PING goes with
+ * it; where Redis does not allow that channel, and while there is no commander, it must do alone. The other links are
+ * asked by PING when they are idle (link.h), and readers by the time their XREADs block. */
 #ifndef HG_CORE_CANARY_H
 #define HG_CORE_CANARY_H
 

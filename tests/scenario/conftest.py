@@ -11,6 +11,20 @@ def pytest_make_parametrize_id(val):
     return text[:40] if isinstance(val, (str, bytes, int, list, dict, tuple)) else None
 
 
+_told = []
+
+
+@pytest.fixture
+def tell(request):
+    """tell(text): a line under the results, also of tests that pass."""
+    return lambda text: _told.append(f"{request.node.name}: {text}")
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in _told:
+        terminalreporter.write_line(line)
+
+
 @pytest.fixture
 def make_redis(tmp_path):
     """make_redis(**options) starts another redis-server; all are ended with the test."""

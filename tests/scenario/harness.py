@@ -97,6 +97,7 @@ class RedisServer:
             **{name.replace("_", "-"): str(value) for name, value in opts.items()},
         }
         self.process = None
+        self.command = ["redis-server"]
         self.logfile = self.dir / "redis.log"
         if start:
             self.start()
@@ -122,7 +123,7 @@ class RedisServer:
             config.write_text("\n".join(lines + [f"port {self.port}", ""]))
             with open(self.logfile, "ab") as log:
                 self.process = subprocess.Popen(
-                    ["redis-server", str(config)],
+                    [*self.command, str(config)],
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_die_with_parent,
                 )
             if not wait:
