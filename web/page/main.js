@@ -16,6 +16,7 @@ import { viewEvents } from './view-events.js';
 import { viewFlow } from './view-flow.js';
 import { viewInspector } from './view-inspector.js';
 import { viewSubscriptions } from './view-subscriptions.js';
+import { plural } from './words.js';
 
 function socketUrl() {
   const url = new URL('ws', document.baseURI);
@@ -37,7 +38,7 @@ const hear = {
   event(message, text) {
     const now = Date.now();
     rate.add(now);
-    subscriptions.count(message.sub);
+    subscriptions.count(message);
     events.add(new Item(message, text, now));
   },
   gap(message, text) {
@@ -45,11 +46,17 @@ const hear = {
     events.add(item);
     announce(item.words);
   },
-  stale({ topics }) {
-    if (Array.isArray(topics)) subscriptions.prove(topics, false);
+  conflated({ sub, count }) {
+    subscriptions.leaveOut(sub, count);
   },
-  live({ topics }) {
-    if (Array.isArray(topics)) subscriptions.prove(topics, true);
+  caught_up({ sub }) {
+    subscriptions.arrive(sub);
+  },
+  stale({ sub }) {
+    subscriptions.prove(sub, false);
+  },
+  live({ sub }) {
+    subscriptions.prove(sub, true);
   },
   error(message) {
     answers.stray(new Refusal(message));
@@ -60,7 +67,7 @@ connection.received.hear((message, text) => {
   if (Object.hasOwn(hear, message.op)) hear[message.op](message, text);
 });
 
-// What passed while we were away on a channel is not known to anybody; the list says so in its place.
+// The list says where the connection broke. Streams go on where they were; what passed on a channel nobody knows.
 let lostAt = 0;
 connection.changed.hear(() => {
   if (connection.state === 'waiting' && !lostAt) lostAt = Date.now();
@@ -68,8 +75,14 @@ connection.changed.hear(() => {
   const seconds = Math.max(1, Math.round((Date.now() - lostAt) / 1000));
   lostAt = 0;
   if (!events.total && !events.gaps) return;
-  const words = `This page was not connected for ${seconds} s. Events from that time are not shown.`;
+  const words = `This page was not connected for ${seconds} s. Streams go on where they were; what channels carried meanwhile is not shown.`;
   events.add(new Item({ op: 'break', words }, words, Date.now()));
+});
+subscriptions.resumed.hear(({ topic }, count) => {
+  if (count === 0) return;
+  const words = `${topic} has caught up with ${plural(count, 'event')} from that time.`;
+  events.add(new Item({ op: 'break', words }, words, Date.now()));
+  announce(words);
 });
 
 const inspector = viewInspector({ subscriptions, announce });

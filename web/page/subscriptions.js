@@ -1,9 +1,10 @@
-// Subscriptions: what this page listens to. They outlive connections: each is made again, live, after every reconnect.
+// Subscriptions: what this page listens to. They outlive connections: after every reconnect each goes on where it was.
 //
 // States: pending → live ⇄ stale; error (with the gateway's refusal); every loss of the connection leads back to pending.
 
 import { Backoff } from './backoff.js';
 import { filterJson } from './filter-text.js';
+import { Place } from './place.js';
 import { Signal } from './signal.js';
 
 // The gateway says these may pass; the others would be refused again.
@@ -20,6 +21,10 @@ class Subscription {
     this.refusal = null;
     this.retryAt = 0;
     this.events = 0;
+    this.conflated = 0;
+    this.place = new Place(from);
+    // Events since it came back, until it has caught up; null: it has.
+    this.catching = null;
     this.wasLive = false;
     this.asking = false;
     this.leaving = false;
@@ -32,6 +37,8 @@ export class Subscriptions {
   changed = new Signal();
   /** A subscription changed its state: (subscription). */
   turned = new Signal();
+  /** One came back and has caught up: (subscription, how many events it got). */
+  resumed = new Signal();
   /** One went because another means the same: (the one that went). */
   merged = new Signal();
 
@@ -102,19 +109,36 @@ export class Subscriptions {
   }
 
   /** One event came for a subscription. */
-  count(sub) {
+  count({ sub, topic, cursor }) {
     const subscription = this.#bySub.get(sub);
     if (!subscription) return;
     subscription.events += 1;
+    if (subscription.catching !== null) subscription.catching += 1;
+    subscription.place.note(topic, cursor);
     this.changed.tell();
   }
 
-  /** The gateway says whether the sources of these topics are proven alive. */
-  prove(topics, alive) {
-    for (const subscription of this.list) {
-      if (subscription.sub === null || !topics.includes(subscription.topic)) continue;
-      this.#turn(subscription, alive ? 'live' : 'stale');
-    }
+  /** So many events were left out, as it asked for. */
+  leaveOut(sub, count) {
+    const subscription = this.#bySub.get(sub);
+    if (!subscription || !Number.isFinite(count)) return;
+    subscription.conflated += count;
+    this.changed.tell();
+  }
+
+  /** What follows is live. */
+  arrive(sub) {
+    const subscription = this.#bySub.get(sub);
+    if (!subscription) return;
+    subscription.place.arrive();
+    if (subscription.catching !== null) this.resumed.tell(subscription, subscription.catching);
+    subscription.catching = null;
+  }
+
+  /** The gateway says whether the sources of a subscription are proven alive. */
+  prove(sub, alive) {
+    const subscription = this.#bySub.get(sub);
+    if (subscription) this.#turn(subscription, alive ? 'live' : 'stale');
   }
 
   #follow() {
@@ -136,11 +160,13 @@ export class Subscriptions {
     if (subscription.asking || this.#connection.state !== 'live') return;
     subscription.asking = true;
     try {
-      const from = subscription.wasLive ? 'live' : subscription.from;
+      const from = subscription.wasLive ? subscription.place.from : subscription.from;
       const texts = subscription.filter ? { filter: filterJson(subscription.filter) } : {};
       const answer = await this.#connection.request({ op: 'subscribe', topic: subscription.topic, from }, texts);
       subscription.asking = false;
       subscription.hint = answer.hint ?? '';
+      subscription.catching = subscription.wasLive && subscription.place.known ? 0 : null;
+      subscription.place.begin(answer, subscription.topic);
       subscription.wasLive = true;
       subscription.backoff.reset();
       if (!this.#take(subscription, answer.sub)) return;

@@ -6,7 +6,7 @@ import { Draft } from './draft.js';
 import { framed } from './frame.js';
 import { FilterField, filterFaultViews } from './view-filter.js';
 import { refusalView } from './view-refusal.js';
-import { fromWords, plural, refusalWords } from './words.js';
+import { fromWords, number, plural, refusalWords } from './words.js';
 
 const STATES = { pending: 'Pending', live: 'Live', stale: 'Stale', error: 'Refused' };
 const STATE_HINTS = {
@@ -181,7 +181,8 @@ export function viewSubscriptions({ subscriptions, connection, trial, announce }
     setText(row.state, subscription.leaving ? 'Leaving' : STATES[state]);
     row.state.title = subscription.leaving ? '' : STATE_HINTS[state];
     const sub = subscription.sub === null ? [] : [`sub ${subscription.sub}`];
-    setText(row.facts, [plural(subscription.events, 'event'), fromWords(subscription.from), ...sub].join(' · '));
+    const leftOut = subscription.conflated ? [`${number(subscription.conflated)} left out`] : [];
+    setText(row.facts, [plural(subscription.events, 'event'), ...leftOut, fromWords(subscription.from), ...sub].join(' · '));
     const verb = state === 'error' ? 'Remove' : 'Unsubscribe';
     setText(row.remove, verb);
     row.remove.setAttribute('aria-label', `${verb} ${nameOf(subscription)}`);

@@ -2,10 +2,10 @@
 
 const GAPS = {
   trimmed: 'the stream was trimmed before they could be read',
-  rolled_back: 'Redis came back with an older state of the stream',
+  rolled_back: 'Redis came back with another history of the stream; some events shown above may not be in it',
   deleted: 'they were deleted from the stream',
-  gone: 'the stream no longer exists',
-  overflow: 'they came faster than this page could take them',
+  gone: 'the stream was deleted or made anew',
+  overflow: 'they came faster than this page could take them, or were too large',
   disconnected: 'the gateway had lost its connection to Redis',
 };
 
