@@ -220,6 +220,8 @@ static void tick(struct hg_core *core, struct hg_conflation *conflation)
         if (sub->next) { /* it has not taken the last one */
             hg_group_leave_log(core, sub);
             sub->behind = true;
+        } else if (sub->drain.seen == conflation->ticked && !sub->drain.building && !group->unseen) {
+            sub->behind = false; /* it came between the last event and the last tick */
         }
         in_step += !sub->behind;
         late += sub->drain.seen < conflation->version;
