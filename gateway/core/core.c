@@ -136,6 +136,7 @@ void hg_core_free(struct hg_core *core)
     hg_emitter_done(core);
     hg_sessions_done(core);
     hg_groups_done(core);
+    hg_conflations_done(core);
     hg_interests_done(core);
     hg_discovery_done(core);
     hg_sources_done(core);
@@ -150,6 +151,7 @@ void hg_core_free(struct hg_core *core)
     hg_buf_done(&core->words);
     free(core->fields);
     free(core->filter_scratch);
+    free(core->key_scratch);
     free(core);
 }
 
@@ -182,6 +184,7 @@ void hg_core_shutdown(struct hg_core *core, hg_time now)
     enter(core, now);
     if (!core->shutting_down) {
         core->shutting_down = true;
+        hg_conflations_tick(core, true);
         hg_groups_distribute(core);
         hg_sessions_shutdown(core);
     }
@@ -398,6 +401,7 @@ void hg_core_turn_end(struct hg_core *core, hg_time now)
     hg_emitter_pump(core);
     hg_reports_tick(core);
     /* What to tell the clients; then the logs may shrink. */
+    hg_conflations_tick(core, false);
     hg_groups_distribute(core);
     hg_sessions_flush(core);
     hg_groups_evict(core);
@@ -412,6 +416,7 @@ hg_time hg_core_next_deadline(const struct hg_core *core)
 {
     hg_time deadline = hg_time_min(hg_links_deadline(core), hg_canary_deadline(core));
     deadline = hg_time_min(deadline, hg_sessions_deadline(core));
+    deadline = hg_time_min(deadline, hg_conflations_deadline(core));
     deadline = hg_time_min(deadline, hg_emitter_deadline(core));
     deadline = hg_time_min(deadline, hg_interests_deadline(core));
     deadline = hg_time_min(deadline, hg_discovery_deadline(core));

@@ -70,14 +70,15 @@ hg_time hg_core_next_deadline(const struct hg_core *core);
     X(subscriptions, "Subscriptions of all clients, pending ones included.")                                           \
     X(groups, "Distinct subscriptions.")                                                                               \
     X(topics, "Redis channels, channel patterns and streams followed.")                                                \
-    X(frames_alive, "Bytes-holding segments in the logs of all groups.")                                               \
-    X(log_bytes, "Bytes that the logs of all groups hold.")                                                            \
+    X(frames_alive, "Bytes-holding segments in the logs of all groups, and events kept for conflate and rate.")        \
+    X(log_bytes, "Bytes that these hold.")                                                                             \
     X(history_bytes, "Bytes that the histories of all streams hold.")                                                  \
     X(events_in, "Events received from Redis by topics and patterns.")                                                 \
     X(deliveries_offered, "Events due to one subscription each: events times subscribers.")                            \
     X(deliveries_sent, "Of these, handed to the connection.")                                                          \
     X(deliveries_gapped, "Of these, told as a gap of known count.")                                                    \
     X(deliveries_replaced, "Of these, left to a replay from the stream after the client fell behind.")                 \
+    X(deliveries_conflated, "Of these, left out by conflate or rate, and told so.")                                    \
     X(deliveries_dropped, "Of these, not needed any more: unsubscribed or disconnected before they were sent.")        \
     X(replayed, "Events sent by replay.")                                                                              \
     X(writes, "Writes to connections.")                                                                                \

@@ -10,18 +10,30 @@
 
 #define FRAME_OVERHEAD 48u /* header, `{"op":"event","sub":N` and what a segment's frame has besides the tail */
 
-static struct hg_group *find_group(const struct hg_interest *interest, const struct hg_filter *filter)
+static struct hg_group *find_group(const struct hg_interest *interest, struct hg_slice name)
 {
-    if (!filter)
+    if (name.len == 0)
         return interest->plain;
-    struct hg_map_node *node = hg_map_find(&interest->filtered, hg_filter_canonical(filter));
+    struct hg_map_node *node = hg_map_find(&interest->others, name);
     return node ? HG_CONTAINER(node, struct hg_group, by_text) : NULL;
 }
 
-hg_result hg_group_get(struct hg_core *core, struct hg_interest *interest, struct hg_filter *filter,
-                       struct hg_group **ret_group, struct hg_buf *message)
+/* What tells the groups of an interest apart; empty for the plain one. */
+static struct hg_slice name_of(struct hg_core *core, const struct hg_filter *filter, struct hg_tempo tempo)
 {
-    struct hg_group *group = find_group(interest, filter);
+    if (tempo.every_ms == 0)
+        return filter ? hg_filter_canonical(filter) : HG_SLICE_NULL;
+    hg_buf_clear(&core->text);
+    hg_tempo_put_name(tempo, filter, &core->text);
+    (void)hg_core_must(hg_buf_result(&core->text));
+    return hg_buf_slice(&core->text);
+}
+
+hg_result hg_group_get(struct hg_core *core, struct hg_interest *interest, struct hg_filter *filter,
+                       struct hg_tempo tempo, struct hg_group **ret_group, struct hg_buf *message)
+{
+    struct hg_slice name = name_of(core, filter, tempo);
+    struct hg_group *group = find_group(interest, name);
     if (!group) {
         if (core->groups.all.count >= core->config->groups_max)
             hg_groups_reap(core);
@@ -36,17 +48,34 @@ hg_result hg_group_get(struct hg_core *core, struct hg_interest *interest, struc
         hg_list_push_back(&core->groups.all, &group->in_all);
         hg_list_push_back(&interest->groups, &group->in_interest);
         hg_list_unlink(&interest->linger); /* its last group may just have been reaped */
+        if (tempo.every_ms > 0) {
+            hg_conflation_new(core, group, tempo, name);
+            name = group->conflation->name;
+        }
+        if (name.len > 0)
+            (void)hg_core_must(hg_map_insert(&interest->others, &group->by_text, name));
+        else
+            interest->plain = group;
         if (filter) {
             group->filter = hg_filter_ref(filter);
-            (void)hg_core_must(hg_map_insert(&interest->filtered, &group->by_text, hg_filter_canonical(filter)));
             hg_interest_add_filter(core, group);
-        } else {
-            interest->plain = group;
+        } else if (group->conflation) {
+            hg_list_push_back(&interest->paced, &group->in_paced);
         }
     }
     hg_list_unlink(&group->idle);
     *ret_group = group;
     return HG_OK;
+}
+
+void hg_group_hold(struct hg_core *core, struct hg_group *group, size_t before, size_t now)
+{
+    group->log_bytes += now - before;
+    core->stats.log_bytes += now - before;
+    if (group->log_bytes <= core->config->log_bytes_max)
+        hg_list_unlink(&group->full);
+    else if (!group->full.owner)
+        hg_list_push_back(&core->groups.full, &group->full);
 }
 
 static void remove_segment(struct hg_core *core, struct hg_segment *segment)
@@ -55,16 +84,13 @@ static void remove_segment(struct hg_core *core, struct hg_segment *segment)
     HG_ASSERT(segment->waiting == 0 && segment != group->unseen);
     if (group->open == segment)
         group->open = NULL;
-    group->log_bytes -= segment->held;
-    core->stats.log_bytes -= segment->held;
+    hg_group_hold(core, group, segment->held, 0);
     core->stats.frames_alive--;
     hg_list_remove(&group->log, &segment->in_log);
     hg_list_remove(&core->groups.by_age, &segment->in_age);
     hg_buf_done(&segment->frames);
     free(segment->spans);
     free(segment);
-    if (group->log_bytes <= core->config->log_bytes_max)
-        hg_list_unlink(&group->full);
 }
 
 void hg_group_forget(struct hg_core *core, struct hg_group *group, const struct hg_attachment *attachment)
@@ -96,13 +122,16 @@ static void free_group(struct hg_core *core, struct hg_group *group)
     HG_ASSERT(group->log.count == 0);
     hg_list_unlink(&group->idle);
     hg_list_remove(&interest->groups, &group->in_interest);
+    if (group == interest->plain)
+        interest->plain = NULL;
+    else
+        hg_map_remove(&interest->others, &group->by_text);
     if (group->filter) {
         hg_interest_remove_filter(group);
-        hg_map_remove(&interest->filtered, &group->by_text);
         hg_filter_unref(group->filter);
-    } else {
-        interest->plain = NULL;
     }
+    hg_list_unlink(&group->in_paced);
+    hg_conflation_free(core, group->conflation);
     hg_list_remove(&core->groups.all, &group->in_all);
     free(group->members);
     free(group);
@@ -131,7 +160,7 @@ void hg_groups_done(struct hg_core *core)
 
 /* ---- the log ----------------------------------------------------------------------------------------------------- */
 
-static struct hg_segment *segment_for(struct hg_core *core, struct hg_group *group, size_t bytes)
+struct hg_segment *hg_group_segment(struct hg_core *core, struct hg_group *group, size_t bytes)
 {
     struct hg_segment *segment = group->open;
     if (segment && segment->frames.len + bytes <= HG_SEGMENT_BYTES)
@@ -155,16 +184,14 @@ static size_t held_by(const struct hg_segment *segment)
     return sizeof(*segment) + segment->frames.capacity + segment->span_capacity * sizeof(*segment->spans);
 }
 
-static void grew(struct hg_core *core, struct hg_segment *segment)
+void hg_group_grew(struct hg_core *core, struct hg_segment *segment)
 {
-    struct hg_group *group = segment->group;
     (void)hg_core_must(hg_buf_result(&segment->frames));
-    size_t more = held_by(segment) - segment->held; /* nothing of it shrinks */
-    segment->held += more;
-    group->log_bytes += more;
-    core->stats.log_bytes += more;
-    if (group->log_bytes > core->config->log_bytes_max && !group->full.owner)
-        hg_list_push_back(&core->groups.full, &group->full);
+    size_t held = held_by(segment);
+    if (held == segment->held)
+        return;
+    hg_group_hold(core, segment->group, segment->held, held);
+    segment->held = held;
 }
 
 void hg_group_append_alive(struct hg_core *core, struct hg_group *group, bool alive)
@@ -172,10 +199,16 @@ void hg_group_append_alive(struct hg_core *core, struct hg_group *group, bool al
     if (group->member_count == 0)
         return;
     struct hg_slice pattern = group->interest->pattern;
-    struct hg_segment *segment = segment_for(core, group, pattern.len + FRAME_OVERHEAD);
+    if (group->conflation) {
+        struct hg_buf *frame = hg_conflation_note(core, group, alive ? HG_NOTICE_LIVE : HG_NOTICE_STALE);
+        hg_message_alive(frame, alive, group->number, pattern);
+        hg_conflation_noted(core, group);
+        return;
+    }
+    struct hg_segment *segment = hg_group_segment(core, group, pattern.len + FRAME_OVERHEAD);
     hg_message_alive(&segment->frames, alive, group->number, pattern);
     segment->alive = alive ? HG_SEGMENT_SAYS_LIVE : HG_SEGMENT_SAYS_STALE;
-    grew(core, segment);
+    hg_group_grew(core, segment);
 }
 
 static void put_span(struct hg_segment *segment, struct hg_attachment *attachment, hg_stream_id id)
@@ -205,7 +238,7 @@ static void count_event(struct hg_core *core, struct hg_segment *segment, struct
         segment->channel_events++;
     }
     core->stats.deliveries_offered += segment->group->member_count;
-    grew(core, segment);
+    hg_group_grew(core, segment);
 }
 
 void hg_group_append(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,
@@ -215,31 +248,50 @@ void hg_group_append(struct hg_core *core, struct hg_group *group, struct hg_att
         return;
     if (HG_MUTANT(SPURIOUS_GAP))
         hg_group_append_interruption(core, group);
-    struct hg_segment *segment = segment_for(core, group, tail.len + FRAME_OVERHEAD);
+    struct hg_segment *segment = hg_group_segment(core, group, tail.len + FRAME_OVERHEAD);
     hg_message_event(&segment->frames, group->number, tail);
     count_event(core, segment, attachment, id);
 }
 
+static void note_gap(struct hg_core *core, struct hg_group *group, enum hg_notice notice, struct hg_slice topic,
+                     enum hg_gap reason, uint64_t count)
+{
+    hg_message_gap(hg_conflation_note(core, group, notice), group->number, topic, reason, count);
+    hg_conflation_noted(core, group);
+}
+
+/* The segment it is in; NULL when the group has a pace. */
 static struct hg_segment *append_gap(struct hg_core *core, struct hg_group *group, struct hg_slice topic,
                                      enum hg_gap reason, uint64_t count)
 {
-    struct hg_segment *segment = segment_for(core, group, topic.len + FRAME_OVERHEAD);
+    if (group->conflation) {
+        note_gap(core, group, HG_NOTICE_GAP, topic, reason, count);
+        return NULL;
+    }
+    struct hg_segment *segment = hg_group_segment(core, group, topic.len + FRAME_OVERHEAD);
     hg_message_gap(&segment->frames, group->number, topic, reason, count);
-    grew(core, segment);
+    hg_group_grew(core, segment);
     return segment;
 }
 
 void hg_group_append_oversize(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,
                               const hg_stream_id *id, struct hg_slice topic)
 {
-    if (group->member_count > 0)
+    if (group->member_count == 0)
+        return;
+    if (group->conflation)
+        note_gap(core, group, HG_NOTICE_OVERSIZE, topic, HG_GAP_OVERFLOW, 1);
+    else
         count_event(core, append_gap(core, group, topic, HG_GAP_OVERFLOW, 1), attachment, id);
 }
 
 void hg_group_append_interruption(struct hg_core *core, struct hg_group *group)
 {
-    if (group->member_count > 0)
-        append_gap(core, group, group->interest->pattern, HG_GAP_DISCONNECTED, 0)->interrupted = true;
+    if (group->member_count == 0)
+        return;
+    struct hg_segment *segment = append_gap(core, group, group->interest->pattern, HG_GAP_DISCONNECTED, 0);
+    if (segment)
+        segment->interrupted = true;
 }
 
 void hg_group_append_missed(struct hg_core *core, struct hg_group *group, struct hg_slice topic,
@@ -299,7 +351,7 @@ void hg_group_distribute(struct hg_core *core, struct hg_group *group)
     hg_list_remove(&core->groups.dirty, &group->dirty);
     for (size_t i = 0; i < group->member_count; i++) {
         struct hg_sub *sub = group->members[i];
-        if (sub->next)
+        if (sub->next || sub->behind)
             continue;
         sub->next = unseen;
         unseen->waiting++;
@@ -309,6 +361,11 @@ void hg_group_distribute(struct hg_core *core, struct hg_group *group)
         }
     }
     trim(core, group);
+}
+
+void hg_group_leave_log(struct hg_core *core, struct hg_sub *sub)
+{
+    set_next(core, sub, NULL);
 }
 
 void hg_groups_distribute(struct hg_core *core)
@@ -321,7 +378,9 @@ void hg_group_advance(struct hg_core *core, struct hg_sub *sub)
 {
     if (sub->next->alive != HG_SEGMENT_SAYS_NOTHING)
         sub->told_stale = sub->jumped_stale = sub->next->alive == HG_SEGMENT_SAYS_STALE;
+    hg_conflation_took(core, sub);
     set_next(core, sub, segment_after(sub->next));
+    hg_conflation_check(core, sub);
 }
 
 /* ---- members ----------------------------------------------------------------------------------------------------- */
@@ -340,6 +399,7 @@ void hg_group_join(struct hg_core *core, struct hg_sub *sub)
     sub->member_index = (uint32_t)group->member_count;
     group->members[group->member_count++] = sub;
     group->interest->member_count++;
+    hg_conflation_joined(sub);
 }
 
 static void count_from(const struct hg_segment *segment, uint64_t *channel_events, uint64_t *stream_events)
@@ -358,6 +418,7 @@ void hg_group_leave(struct hg_core *core, struct hg_sub *sub)
     uint64_t channel_events, stream_events;
     count_from(sub->next, &channel_events, &stream_events);
     core->stats.deliveries_dropped += channel_events + stream_events;
+    hg_conflation_leaves(core, sub);
     HG_ASSERT(group->members[sub->member_index] == sub);
     struct hg_sub *moved = group->members[--group->member_count];
     group->interest->member_count--;
@@ -374,6 +435,7 @@ void hg_group_skip(struct hg_core *core, struct hg_sub *sub)
     core->stats.deliveries_dropped += channel_events + stream_events;
     if (sub->next)
         sub->jumped_stale = sub->group->interest->stale;
+    hg_conflation_skip(core, sub);
     set_next(core, sub, NULL);
     hg_sub_tell_jump(core, sub);
 }
@@ -423,6 +485,10 @@ static void fall_end(struct hg_core *core)
 static void fall_off(struct hg_core *core, struct hg_sub *sub)
 {
     const struct hg_fall *fall = &core->groups.fall;
+    if (sub->group->conflation) {
+        hg_conflation_fell(core, sub);
+        return;
+    }
     core->stats.deliveries_gapped += fall->channel_events;
     core->stats.deliveries_replaced += fall->stream_events;
     sub->gap += fall->channel_events;
@@ -470,9 +536,16 @@ void hg_groups_evict(struct hg_core *core)
     HG_ASSERT(groups->dirty.count == 0);
     while (groups->full.first) {
         struct hg_group *group = HG_CONTAINER(groups->full.first, struct hg_group, full);
-        evict(core, HG_CONTAINER(group->log.first, struct hg_segment, in_log));
+        if (group->log.first)
+            evict(core, HG_CONTAINER(group->log.first, struct hg_segment, in_log));
+        else
+            HG_ASSERT(hg_conflation_evict(core, group->conflation));
     }
     while (core->stats.log_bytes > core->config->log_bytes_total_max) {
+        if (!groups->by_age.first) {
+            HG_ASSERT(hg_conflations_evict(core));
+            continue;
+        }
         /* A segment in the middle of its log may be the oldest of all that nobody waits for; its log's first one goes.
          */
         struct hg_group *group = HG_CONTAINER(groups->by_age.first, struct hg_segment, in_age)->group;
@@ -493,7 +566,7 @@ void hg_group_replay_whole(struct hg_core *core, struct hg_group *group, struct 
 
 void hg_groups_validate(const struct hg_core *core)
 {
-    uint64_t log_bytes = 0, segments = 0;
+    uint64_t log_bytes = 0, segments = 0, entries = 0;
     hg_list_validate(&core->groups.all);
     for (struct hg_list_node *n = core->groups.all.first; n; n = n->next) {
         struct hg_group *group = HG_CONTAINER(n, struct hg_group, in_all);
@@ -513,14 +586,20 @@ void hg_groups_validate(const struct hg_core *core)
             bytes += segment->held;
             segments++;
         }
+        if (group->conflation) {
+            hg_conflation_validate(core, group->conflation);
+            bytes += group->conflation->bytes;
+            entries += group->conflation->entries.count;
+        }
         HG_ASSERT(bytes == group->log_bytes);
         log_bytes += bytes;
         for (size_t i = 0; i < group->member_count; i++) {
             const struct hg_sub *sub = group->members[i];
             HG_ASSERT(sub->member_index == i && sub->group == group && sub->state != HG_SUB_PENDING);
             HG_ASSERT(!sub->next || sub->next->group == group);
+            HG_ASSERT(group->conflation || !sub->behind);
         }
     }
-    HG_ASSERT(log_bytes == core->stats.log_bytes && segments == core->stats.frames_alive);
+    HG_ASSERT(log_bytes == core->stats.log_bytes && segments + entries == core->stats.frames_alive);
     HG_ASSERT(segments == core->groups.by_age.count);
 }

@@ -9,11 +9,13 @@
 #define HG_CORE_GROUP_H
 
 #include "base/list.h"
+#include "core/conflation.h"
 #include "core/interest.h"
 
 #define HG_SEGMENT_BYTES                                                                                               \
     65536 /* a segment is closed when one more frame would pass this; a larger frame stands alone */
 
+struct hg_conflation;
 struct hg_filter;
 struct hg_filter_entry;
 struct hg_session;
@@ -33,7 +35,12 @@ struct hg_segment {
     size_t held;      /* bytes of memory, all in all */
     uint64_t waiting; /* subscriptions whose next segment this is */
     uint64_t channel_events, stream_events;
-    bool interrupted; /* holds a gap "disconnected" */
+    /* Of a tick (conflation.h). */
+    uint64_t paced_events;
+    uint64_t version;               /* of the last entry in it */
+    bool settles;                   /* the last of its tick: */
+    uint64_t left_out, events_upto; /* events that the tick left out; that were offered up to it */
+    bool interrupted;               /* holds a gap "disconnected" */
     enum hg_segment_alive {
         HG_SEGMENT_SAYS_NOTHING,
         HG_SEGMENT_SAYS_STALE,
@@ -47,10 +54,12 @@ struct hg_group {
     struct hg_list_node in_all, in_interest;
     struct hg_list_node idle; /* groups->idle while nobody subscribes */
     struct hg_interest *interest;
-    struct hg_filter *filter;      /* a reference; NULL: every event */
-    struct hg_filter_entry *entry; /* in interest->index */
-    struct hg_map_node by_text;    /* interest->filtered */
-    uint64_t number;               /* "sub" on the wire */
+    struct hg_filter *filter;         /* a reference; NULL: every event */
+    struct hg_filter_entry *entry;    /* in interest->index */
+    struct hg_map_node by_text;       /* interest->others */
+    struct hg_conflation *conflation; /* NULL: it has no pace, everything is told as it comes */
+    struct hg_list_node in_paced;     /* interest->paced: a pace and no filter */
+    uint64_t number;                  /* "sub" on the wire */
 
     struct hg_sub **members; /* joined subscriptions; dense */
     size_t member_count, member_capacity;
@@ -83,10 +92,10 @@ struct hg_groups {
     uint64_t next_number;
 };
 
-/* The group of an interest and a filter (NULL: none), made if need be; takes its own reference. Error, with a sentence
- * in `message`: LIMIT_EXCEEDED. */
+/* The group of an interest, a filter (NULL: none) and a pace, made if need be; takes its own references. Error, with a
+ * sentence in `message`: LIMIT_EXCEEDED. */
 HG_RESULT hg_group_get(struct hg_core *core, struct hg_interest *interest, struct hg_filter *filter,
-                       struct hg_group **ret_group, struct hg_buf *message);
+                       struct hg_tempo tempo, struct hg_group **ret_group, struct hg_buf *message);
 /* A subscription left: without any it is freed at the end of the turn unless one comes back. */
 void hg_group_check_idle(struct hg_core *core, struct hg_group *group);
 
@@ -103,6 +112,15 @@ void hg_group_append_missed(struct hg_core *core, struct hg_group *group, struct
                             struct hg_verdict verdict);
 void hg_group_append_left_out(struct hg_core *core, struct hg_group *group, struct hg_slice topic);
 void hg_group_append_alive(struct hg_core *core, struct hg_group *group, bool alive);
+
+/* For conflation.c. A segment that has room for a frame of so many bytes; the caller puts it there, then calls grew().
+ */
+struct hg_segment *hg_group_segment(struct hg_core *core, struct hg_group *group, size_t bytes);
+void hg_group_grew(struct hg_core *core, struct hg_segment *segment);
+/* What counts as its log's bytes has become more or less. */
+void hg_group_hold(struct hg_core *core, struct hg_group *group, size_t before, size_t now);
+/* Nothing of the log is for `sub` any more. */
+void hg_group_leave_log(struct hg_core *core, struct hg_sub *sub);
 
 void hg_group_join(struct hg_core *core, struct hg_sub *sub);
 void hg_group_leave(struct hg_core *core, struct hg_sub *sub);

@@ -4,6 +4,8 @@
 
 #include "base/assert.h"
 #include "core/state.h"
+#include "filter/fields.h"
+#include "filter/filter.h"
 #include "filter/index.h"
 #include "topic/pattern.h"
 #include "topic/template.h"
@@ -30,8 +32,9 @@ static void free_interest(struct hg_core *core, struct hg_interest *interest)
         core->reports.interest = NULL;
     hg_list_remove(&core->interests.all, &interest->in_all);
     hg_map_remove(&core->interests.map, &interest->node);
-    hg_map_done(&interest->filtered);
+    hg_map_done(&interest->others);
     hg_filter_index_free(interest->index);
+    hg_fields_free(interest->keys);
     free((char *)interest->pattern.ptr);
     free(interest);
 }
@@ -120,7 +123,7 @@ hg_result hg_interest_get(struct hg_core *core, struct hg_slice pattern, struct 
         return HG_FAIL(LIMIT_EXCEEDED);
     }
     struct hg_interest *interest = hg_core_alloc(sizeof(*interest));
-    hg_map_init(&interest->filtered, core->hash_key);
+    hg_map_init(&interest->others, core->hash_key);
     interest->pattern = hg_slice(hg_core_copy(pattern), pattern.len);
     interest->exact = hg_pattern_is_exact(pattern);
     (void)hg_core_must(hg_map_insert(&core->interests.map, &interest->node, interest->pattern));
@@ -233,11 +236,11 @@ void hg_interest_remove_filter(struct hg_group *group)
     hg_filter_index_remove(group->interest->index, group->entry);
 }
 
-static struct hg_scratch scratch_of(struct hg_core *core)
+static struct hg_scratch scratch_of(const struct hg_core *core, char **memory)
 {
-    if (!core->filter_scratch)
-        core->filter_scratch = hg_core_alloc(hg_core_filter_scratch_bytes(core));
-    return (struct hg_scratch){core->filter_scratch, hg_core_filter_scratch_bytes(core), 0};
+    if (!*memory)
+        *memory = hg_core_alloc(hg_core_filter_scratch_bytes(core));
+    return (struct hg_scratch){*memory, hg_core_filter_scratch_bytes(core), 0};
 }
 
 static bool is_space(char c)
@@ -283,7 +286,7 @@ bool hg_interest_passes(struct hg_core *core, const struct hg_group *group, stru
 {
     if (!group->filter)
         return true;
-    struct hg_scratch scratch = scratch_of(core);
+    struct hg_scratch scratch = scratch_of(core, &core->filter_scratch);
     extract(group->interest, json, known, topic, &scratch);
     return hg_filter_index_test(group->interest->index, group->entry, &scratch);
 }
@@ -292,13 +295,35 @@ struct offer {
     struct hg_core *core;
     struct hg_attachment *attachment;
     const struct hg_happening *happening;
+    struct hg_scratch keys; /* size 0: what keys read is not known yet */
 };
+
+/* What the key of a pace makes of the event, whose places are found once for all keys. */
+static struct hg_value key_of(struct offer *offer, const struct hg_conflation *conflation)
+{
+    const struct hg_happening *happening = offer->happening;
+    struct hg_fields *keys = offer->attachment->interest->keys;
+    if (!conflation->tempo.key)
+        return hg_value_fail(HG_VALUE_STRING, HG_VALUE_MISSING);
+    if (offer->keys.size == 0) {
+        offer->keys = scratch_of(offer->core, &offer->core->key_scratch);
+        if (happening->json.len > 0)
+            hg_fields_extract_json(keys, known_json(happening->json), happening->topic, &offer->keys);
+        else
+            (void)hg_fields_extract(keys, HG_SLICE_NULL, happening->topic, &offer->keys);
+    }
+    struct hg_scratch rest = offer->keys; /* what it builds may go once the value is used */
+    return hg_filter_value(conflation->tempo.key, hg_fields_values(keys), conflation->key_slots, &rest);
+}
 
 static void offer_to(void *context, void *value)
 {
-    const struct offer *offer = context;
+    struct offer *offer = context;
     const struct hg_happening *happening = offer->happening;
-    if (happening->fits)
+    struct hg_group *group = value;
+    if (happening->fits && group->conflation)
+        hg_conflation_offer(offer->core, group, happening->topic, key_of(offer, group->conflation), happening->tail);
+    else if (happening->fits)
         hg_group_append(offer->core, value, offer->attachment, happening->id, happening->tail);
     else
         hg_group_append_oversize(offer->core, value, offer->attachment, happening->id, happening->topic);
@@ -313,7 +338,7 @@ static void offer_to_match(void *context, void *value)
 void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, const struct hg_happening *happening)
 {
     struct hg_interest *interest = attachment->interest;
-    struct offer offer = {core, attachment, happening};
+    struct offer offer = {.core = core, .attachment = attachment, .happening = happening};
     if (happening->id && happening->id->ms > interest->newest_ms)
         interest->newest_ms = happening->id->ms;
     if (!happening->fits && !happening->json.ptr) {
@@ -324,9 +349,11 @@ void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, c
     }
     if (interest->plain)
         offer_to(&offer, interest->plain);
-    if (interest->filtered.count == 0)
+    for (struct hg_list_node *n = interest->paced.first; n; n = n->next)
+        offer_to(&offer, HG_CONTAINER(n, struct hg_group, in_paced));
+    if (interest->others.count == interest->paced.count)
         return;
-    struct hg_scratch scratch = scratch_of(core);
+    struct hg_scratch scratch = scratch_of(core, &core->filter_scratch);
     extract(interest, happening->json, happening->fits, happening->topic, &scratch);
     hg_filter_index_match(interest->index, &scratch, offer_to_match, &offer);
     if (HG_MUTANT(FILTER_IGNORED))
@@ -389,6 +416,8 @@ void hg_interests_validate(const struct hg_core *core)
         const struct hg_interest *interest = HG_CONTAINER(n, struct hg_interest, in_all);
         hg_list_validate(&interest->attachments);
         hg_list_validate(&interest->groups);
+        hg_list_validate(&interest->paced);
+        HG_ASSERT(interest->groups.count == interest->others.count + (interest->plain != NULL));
         size_t unready = 0, not_alive = 0, member_count = 0, holding = 0, pending = 0;
         for (struct hg_list_node *a = interest->attachments.first; a; a = a->next) {
             struct hg_attachment *attachment = HG_CONTAINER(a, struct hg_attachment, in_interest);

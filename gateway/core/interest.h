@@ -1,5 +1,5 @@
 /* interest.h – one topic or pattern that somebody wants: the sources that feed it, whether they are ready and alive,
- * and the groups that share it, one for each distinct filter.
+ * and the groups that share it, one for each distinct filter and pace.
  *
  * It exists while a group does, and lingers for linger_ms after the last one, so that a reload of all pages does not
  * churn Redis; not when groups_max or topics_max leave no room for others. Ownership: an interest owns its attachments;
@@ -14,6 +14,7 @@
 #include "core/source.h"
 
 struct hg_core;
+struct hg_fields;
 struct hg_filter;
 struct hg_filter_index;
 struct hg_group;
@@ -40,9 +41,11 @@ struct hg_interest {
     struct hg_request *type_request;
 
     struct hg_list groups;
-    struct hg_group *plain;        /* of these, the one without a filter */
-    struct hg_map filtered;        /* the others, by the canonical text of their filters */
+    struct hg_group *plain;        /* of these, the one without a filter and without a pace */
+    struct hg_map others;          /* the others, by the canonical text of their filters and paces */
+    struct hg_list paced;          /* of the others, those without a filter */
     struct hg_filter_index *index; /* of their filters; made with the first */
+    struct hg_fields *keys;        /* what the keys of their paces read; made with the first */
     size_t member_count;           /* of all groups */
     uint64_t newest_ms;            /* of its streams' entries */
 

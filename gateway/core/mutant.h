@@ -28,7 +28,8 @@
     X(HOLE_IN_HISTORY, 7, "an entry is left out of what is kept of a stream")                                          \
     X(TRIM_UNSEEN, 1, "what was read is handed on without asking whether something is missing in front of it")         \
     X(ROLLBACK_UNSEEN, 1, "the place in a stream is not proven again after a reconnection")                            \
-    X(GONE_UNSEEN, 1, "quiet streams are not asked about")
+    X(GONE_UNSEEN, 1, "quiet streams are not asked about")                                                             \
+    X(PACE_LOST, 7, "the latest event of a key is left out of a tick")
 
 #ifdef HG_MUTANTS
 

@@ -51,6 +51,7 @@ void hg_session_pause(struct hg_core *core, struct hg_session *session, const st
         hg_list_unlink(&sub->lagging);
         for (struct hg_list_node *n = sub->replays.first; n; n = n->next)
             hg_replay_sleep(core, HG_CONTAINER(n, struct hg_replay, in_sub));
+        hg_conflation_check(core, sub);
     }
     answer(core, session, command, sub);
 }
@@ -83,6 +84,7 @@ void hg_session_resume(struct hg_core *core, struct hg_session *session, const s
         return;
     if (was_paused && sub->state == HG_SUB_LIVE && sub->next)
         hg_list_push_back(&session->lagging, &sub->lagging);
+    hg_conflation_check(core, sub);
     wake_replays(core, sub);
     hg_session_touch(core, session);
 }

@@ -139,6 +139,14 @@ static void free_subs(struct hg_core *core, struct hg_session *session)
     session->subs = NULL;
     session->sub_capacity = 0;
     HG_ASSERT(session->waits.count == 0 && session->lagging.count == 0 && session->ready.count == 0);
+    HG_ASSERT(session->overdue.count == 0);
+}
+
+static void drop_out(struct hg_core *core, struct hg_session *session)
+{
+    core->stats.deliveries_dropped += session->out_events;
+    session->out_events = 0;
+    hg_buf_done(&session->out);
 }
 
 void hg_session_free(struct hg_core *core, struct hg_session *session)
@@ -146,7 +154,7 @@ void hg_session_free(struct hg_core *core, struct hg_session *session)
     struct hg_sessions *table = &core->sessions;
     free_subs(core, session);
     hg_list_unlink(&session->dirty);
-    hg_buf_done(&session->out);
+    drop_out(core, session);
     hg_filter_unref(session->forced);
     struct hg_session_slot *slot = &table->slots[session->ref.index];
     *slot = (struct hg_session_slot){.generation = slot->generation + 1, .next_free = table->free_slot};
@@ -162,7 +170,7 @@ void hg_session_close(struct hg_core *core, struct hg_session *session, enum hg_
     session->state = HG_SESSION_CLOSING;
     free_subs(core, session);
     hg_list_unlink(&session->dirty);
-    hg_buf_done(&session->out);
+    drop_out(core, session);
     const struct hg_close_row *row = hg_close_row(reason);
     hg_core_log(core, HG_LOG_DEBUG, "session %u closes: %s", session->ref.index, row->text);
     core->ports.ws_close(core->ports.context, session->ref, row->code, hg_slice_str(row->reason));
@@ -318,9 +326,29 @@ hg_result hg_session_force_filter(struct hg_session *session, struct hg_slice ex
     return HG_OK;
 }
 
+/* The pace a command holds; false: refused, and told so. The key in it is a reference of the caller's. */
+static bool tempo_of(struct hg_core *core, struct hg_session *session, const struct hg_command *command,
+                     struct hg_tempo *ret_tempo)
+{
+    struct hg_json json;
+    struct hg_filter_report report = {.at = 0};
+    *ret_tempo = (struct hg_tempo){.every_ms = command->pace.every_ms};
+    if (command->pace.key.len == 0)
+        return true;
+    HG_ASSERT(hg_ok(hg_json_parse(command->pace.key, &json, NULL)));
+    hg_result result = hg_core_must(hg_filter_parse_json(json, &ret_tempo->key, &report));
+    if (hg_ok(result))
+        return true;
+    hg_buf_clear(&core->message);
+    hg_buf_printf(&core->message, "The key of \"conflate\" is not understood: %s", report.text);
+    hg_session_error(core, session, command->ref, result.code, hg_buf_slice(&core->message), report.at, 0);
+    return false;
+}
+
 /* The group a command means; NULL: refused, and told so. */
 static struct hg_group *group_for(struct hg_core *core, struct hg_session *session, struct hg_interest *interest,
-                                  const struct hg_command *command, struct hg_filter_report *report)
+                                  const struct hg_command *command, struct hg_tempo tempo,
+                                  struct hg_filter_report *report)
 {
     struct hg_filter *filter;
     if (!filter_of(core, session, command, &filter, report))
@@ -331,7 +359,7 @@ static struct hg_group *group_for(struct hg_core *core, struct hg_session *sessi
         return NULL;
     }
     struct hg_group *group = NULL;
-    hg_result result = hg_group_get(core, interest, filter, &group, &core->message);
+    hg_result result = hg_group_get(core, interest, filter, tempo, &group, &core->message);
     hg_filter_unref(filter);
     if (!hg_ok(result))
         hg_session_error(core, session, command->ref, result.code, hg_buf_slice(&core->message), SIZE_MAX, 0);
@@ -347,7 +375,11 @@ void hg_session_subscribe(struct hg_core *core, struct hg_session *session, cons
         return;
     }
     struct hg_filter_report report;
-    struct hg_group *group = group_for(core, session, interest, command, &report);
+    struct hg_tempo tempo;
+    struct hg_group *group = NULL;
+    if (tempo_of(core, session, command, &tempo))
+        group = group_for(core, session, interest, command, tempo, &report);
+    hg_filter_unref(tempo.key);
     if (interest->groups.count == 0)
         hg_interest_linger(core, interest);
     if (!group)
@@ -487,6 +519,7 @@ void hg_sub_check_replays(struct hg_core *core, struct hg_sub *sub)
     }
     if (sub->next && !sub->paused)
         hg_list_push_back(&sub->session->lagging, &sub->lagging);
+    hg_conflation_check(core, sub);
     hg_session_touch(core, sub->session);
 }
 
@@ -509,10 +542,10 @@ void hg_sub_tell_jump(struct hg_core *core, struct hg_sub *sub)
 
 void hg_sub_set_replaying(struct hg_core *core, struct hg_sub *sub)
 {
-    (void)core;
     HG_ASSERT(sub->state == HG_SUB_LIVE);
     sub->state = HG_SUB_REPLAYING;
     hg_list_unlink(&sub->lagging);
+    hg_conflation_check(core, sub);
 }
 
 void hg_sub_refuse(struct hg_core *core, struct hg_sub *sub, enum hg_error error, const char *why)
@@ -557,7 +590,10 @@ void hg_session_update(struct hg_core *core, struct hg_session *session, const s
         return;
     }
     struct hg_filter_report report;
-    struct hg_group *group = group_for(core, session, sub->group->interest, command, &report);
+    struct hg_tempo tempo = {.every_ms = 0};
+    if (sub->group->conflation)
+        tempo = sub->group->conflation->tempo;
+    struct hg_group *group = group_for(core, session, sub->group->interest, command, tempo, &report);
     if (!group)
         return;
     struct hg_slice hint = hg_slice_str(report.text);
@@ -572,6 +608,7 @@ void hg_session_update(struct hg_core *core, struct hg_session *session, const s
     group->coming++;
     hg_list_unlink(&group->idle);
     hg_list_push_back(&core->sessions.updates, &update->in_order);
+    hg_conflation_check(core, sub);
 }
 
 static void change_group(struct hg_core *core, struct hg_sub *sub, struct hg_group *group)
@@ -615,7 +652,7 @@ static bool may_update(const struct hg_update *update)
 {
     const struct hg_sub *sub = update->sub;
     if (sub->state != HG_SUB_LIVE || sub->next || sub->gap > 0 || sub->interrupted ||
-        sub->told_stale != sub->jumped_stale)
+        sub->told_stale != sub->jumped_stale || !hg_conflation_is_even(sub))
         return false;
     const struct hg_sub *other = find_sub(sub->session, update->group);
     return !other || other->state != HG_SUB_PENDING;
@@ -630,6 +667,8 @@ void hg_sessions_update(struct hg_core *core)
         hg_list_push_back(updates, node);
         if (may_update(update) || (update->sub->state == HG_SUB_LIVE && HG_MUTANT(UPDATE_SEAM)))
             finish_update(core, update);
+        else
+            hg_conflation_check(core, update->sub);
     }
 }
 
@@ -694,7 +733,7 @@ void hg_session_unsubscribe(struct hg_core *core, struct hg_session *session, co
 
 static uint64_t events_of(const struct hg_segment *segment)
 {
-    return segment->channel_events + segment->stream_events;
+    return segment->channel_events + segment->stream_events + segment->paced_events;
 }
 
 static void hand_over(struct hg_core *core, struct hg_session *session, struct hg_slice frames, uint64_t events)
@@ -717,6 +756,7 @@ static void out_was_sent(struct hg_core *core, struct hg_session *session)
 {
     hg_buf_reset(&session->out, KEEP_BYTES);
     session->answer_bytes = 0;
+    session->out_events = 0;
     if (session->paused) {
         session->paused = false;
         core->ports.ws_pause(core->ports.context, session->ref, false);
@@ -727,7 +767,7 @@ static void out_was_sent(struct hg_core *core, struct hg_session *session)
 static void send_gathered(struct hg_core *core, struct hg_session *session)
 {
     struct hg_buf *gather = &core->sessions.gather;
-    uint64_t events = 0;
+    uint64_t events = session->out_events;
     bool with_out = session->out.len > 0;
     hg_buf_clear(gather);
     hg_buf_put(gather, hg_buf_slice(&session->out));
@@ -758,7 +798,7 @@ static void send_segment(struct hg_core *core, struct hg_session *session, struc
 
 static bool has_something(const struct hg_session *session)
 {
-    return session->out.len > 0 || session->lagging.first || session->ready.first;
+    return session->out.len > 0 || session->lagging.first || session->ready.first || session->overdue.first;
 }
 
 static bool stands_alone(const struct hg_session *session, const struct hg_sub *sub)
@@ -781,12 +821,14 @@ static bool flush(struct hg_core *core, struct hg_session *session)
     for (unsigned i = 0; i < WRITES_PER_SESSION && session->writable; i++) {
         if (session->ready.first)
             hg_replays_fill(core, session);
+        if (session->overdue.first)
+            hg_conflations_fill(core, session);
         if (session->out.len == 0 && !session->lagging.first)
             break; /* nothing, or replays that have had their share of this turn */
         struct hg_list_node *first = session->lagging.first;
         struct hg_sub *sub = first ? HG_CONTAINER(first, struct hg_sub, lagging) : NULL;
         if (session->out.len > 0 && (!sub || session->out.len > HG_WRITE_BYTES / 2)) {
-            hand_over(core, session, hg_buf_slice(&session->out), 0);
+            hand_over(core, session, hg_buf_slice(&session->out), session->out_events);
             out_was_sent(core, session);
         } else if (stands_alone(session, sub)) {
             send_segment(core, session, sub);
@@ -920,7 +962,8 @@ void hg_sessions_shutdown(struct hg_core *core)
         if (session->state == HG_SESSION_OPEN && session->writable) {
             hg_message_goodbye(&session->out, "restart", 500 + hg_prng_below(&core->prng, 4500));
             (void)hg_core_must(hg_buf_result(&session->out));
-            hand_over(core, session, hg_buf_slice(&session->out), 0);
+            hand_over(core, session, hg_buf_slice(&session->out), session->out_events);
+            session->out_events = 0;
         }
         hg_session_close(core, session, HG_CLOSE_RESTART);
     }

@@ -41,6 +41,8 @@ struct hg_sub {
     struct hg_from from;      /* PENDING; its cursors are `cursors` */
     char *cursors;
     hg_time made_at;
+    bool behind; /* with a pace: out of step, what it is owed is built for it alone */
+    struct hg_drain drain;
     bool paused; /* by the client: whatever the state, nothing is sent */
     hg_time paused_at;
     /* Replay at a pace: the entry of origin_ms was due at origin_at. */
@@ -77,9 +79,11 @@ struct hg_session {
     struct hg_sub **subs;
     uint32_t sub_count, sub_capacity;
     struct hg_list lagging;
-    struct hg_list waits; /* at most subscriptions_per_session_max */
-    struct hg_list ready; /* replays that can go on */
+    struct hg_list waits;   /* at most subscriptions_per_session_max */
+    struct hg_list ready;   /* replays that can go on */
+    struct hg_list overdue; /* subscriptions with a pace that are behind */
     struct hg_buf out;
+    uint64_t out_events;       /* in `out`, of subscriptions with a pace */
     size_t answer_bytes;       /* of `out`, what answers commands */
     struct hg_list_node dirty; /* sessions->dirty */
     struct hg_filter *forced;  /* joined to every filter of the client's; NULL: none */

@@ -5,6 +5,7 @@
 
 #include "base/prng.h"
 #include "core/canary.h"
+#include "core/conflation.h"
 #include "core/core.h"
 #include "core/discovery.h"
 #include "core/emitter.h"
@@ -35,6 +36,7 @@ struct hg_core {
     struct hg_discovery discovery;
     struct hg_interests interests;
     struct hg_groups groups;
+    struct hg_conflations conflations;
     struct hg_sessions sessions;
     struct hg_replays replays;
     struct hg_histories histories;
@@ -48,6 +50,7 @@ struct hg_core {
     size_t field_capacity;
     /* Scratch of filters: decoded text of one event, and what evaluations build; made with the first filter. */
     char *filter_scratch;
+    char *key_scratch; /* the same for keys of conflate, while filters are at work */
     /* Scratch of one command and its answer. */
     struct hg_buf decoded, message;
     /* Scratch of one request to Redis, and of its words. */

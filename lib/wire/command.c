@@ -394,7 +394,7 @@ static hg_result read_pace(struct parse *p)
     if (!hg_json_u64(rate, &number) || number < 1 || number > HG_RATE_MAX)
         return REFUSE_VALUE(p, BAD_REQUEST, rate, "\"rate\" must be a whole number of events a second from 1 to %d.",
                             HG_RATE_MAX);
-    p->command.pace.every_ms = (uint32_t)(1000 / number);
+    p->command.pace.every_ms = (uint32_t)((1000 + number - 1) / number); /* never more often than asked */
     return HG_OK;
 }
 

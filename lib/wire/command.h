@@ -46,7 +46,7 @@ bool hg_from_cursor(const struct hg_from *from, struct hg_slice topic, struct hg
 /* At most so many events: the latest of each key every so often, or so many a second. */
 struct hg_pace {
     struct hg_slice key; /* conflate: the raw JSON string of the key expression, not parsed yet; empty: none */
-    uint32_t every_ms;   /* 0: neither conflate nor rate; for a rate of n events a second: 1000 / n */
+    uint32_t every_ms;   /* 0: neither conflate nor rate; for a rate of n events a second: 1000 / n, upwards */
 };
 
 #define HG_EMIT_ID_BYTES_MAX     255
