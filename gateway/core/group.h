@@ -63,9 +63,8 @@ struct hg_group {
 
     struct hg_sub **members; /* joined subscriptions; dense */
     size_t member_count, member_capacity;
-    struct hg_list pending; /* subscriptions that wait for the group to be ready */
-    size_t sub_count;       /* members and pending */
-    size_t coming;          /* subscriptions of other groups that are about to change to this one */
+    size_t sub_count; /* members, and those that wait to join */
+    size_t coming;    /* subscriptions of other groups that are about to change to this one */
 
     struct hg_list log;        /* segments, oldest first */
     struct hg_segment *open;   /* the last of them while it may still grow */

@@ -190,25 +190,21 @@ bool hg_interest_is_ready(const struct hg_interest *interest)
 
 void hg_interest_check_ready(struct hg_core *core, struct hg_interest *interest)
 {
-    if (interest->pending == 0 || !hg_interest_is_ready(interest))
+    if (interest->pending.count == 0 || !hg_interest_is_ready(interest))
         return;
-    for (struct hg_list_node *n = interest->groups.first; n; n = n->next) {
-        struct hg_list *pending = &group_of(n)->pending;
-        for (size_t left = pending->count; left > 0; left--) {
-            struct hg_list_node *node = hg_list_pop_front(pending);
-            hg_list_push_back(pending, node);
-            struct hg_sub *sub = HG_CONTAINER(node, struct hg_sub, pending);
-            if (hg_sub_may_activate(core, sub))
-                hg_sub_activate(core, sub);
-        }
+    for (size_t left = interest->pending.count; left > 0; left--) {
+        struct hg_list_node *node = hg_list_pop_front(&interest->pending);
+        hg_list_push_back(&interest->pending, node);
+        struct hg_sub *sub = HG_CONTAINER(node, struct hg_sub, pending);
+        if (hg_sub_may_activate(core, sub))
+            hg_sub_activate(core, sub);
     }
 }
 
 void hg_interest_refuse(struct hg_core *core, struct hg_interest *interest, enum hg_error error, const char *why)
 {
-    for (struct hg_list_node *n = interest->groups.first; n; n = n->next)
-        while (group_of(n)->pending.first)
-            hg_sub_refuse(core, HG_CONTAINER(group_of(n)->pending.first, struct hg_sub, pending), error, why);
+    while (interest->pending.first)
+        hg_sub_refuse(core, HG_CONTAINER(interest->pending.first, struct hg_sub, pending), error, why);
 }
 
 void hg_interest_check_alive(struct hg_core *core, struct hg_interest *interest)
@@ -418,7 +414,7 @@ void hg_interests_validate(const struct hg_core *core)
         hg_list_validate(&interest->groups);
         hg_list_validate(&interest->paced);
         HG_ASSERT(interest->groups.count == interest->others.count + (interest->plain != NULL));
-        size_t unready = 0, not_alive = 0, member_count = 0, holding = 0, pending = 0;
+        size_t unready = 0, not_alive = 0, member_count = 0, holding = 0, sub_count = 0;
         for (struct hg_list_node *a = interest->attachments.first; a; a = a->next) {
             struct hg_attachment *attachment = HG_CONTAINER(a, struct hg_attachment, in_interest);
             HG_ASSERT(attachment->interest == interest);
@@ -430,10 +426,12 @@ void hg_interests_validate(const struct hg_core *core)
         for (struct hg_list_node *g = interest->groups.first; g; g = g->next) {
             HG_ASSERT(group_of(g)->interest == interest);
             member_count += group_of(g)->member_count;
-            pending += group_of(g)->pending.count;
+            sub_count += group_of(g)->sub_count;
         }
         HG_ASSERT(unready == interest->unready && not_alive == interest->not_alive);
         HG_ASSERT(member_count == interest->member_count);
-        HG_ASSERT(holding == interest->holding && pending == interest->pending);
+        HG_ASSERT(holding == interest->holding);
+        HG_ASSERT(sub_count == member_count + interest->pending.count);
+        hg_list_validate(&interest->pending);
     }
 }

@@ -6,6 +6,7 @@
 #include "core/state.h"
 #include "filter/explain.h"
 #include "filter/filter.h"
+#include "topic/template.h"
 #include "wire/frame.h"
 #include "wire/message.h"
 
@@ -96,8 +97,7 @@ static void free_update(struct hg_core *core, struct hg_update *update)
 
 static void leave_pending(struct hg_sub *sub)
 {
-    hg_list_remove(&sub->group->pending, &sub->pending);
-    sub->group->interest->pending--;
+    hg_list_remove(&sub->group->interest->pending, &sub->pending);
 }
 
 static void free_sub(struct hg_core *core, struct hg_sub *sub)
@@ -281,8 +281,7 @@ static struct hg_sub *new_sub(struct hg_core *core, struct hg_session *session, 
     sub->state = HG_SUB_PENDING;
     session->subs[session->sub_count++] = sub;
     group->sub_count++;
-    hg_list_push_back(&group->pending, &sub->pending);
-    group->interest->pending++;
+    hg_list_push_back(&group->interest->pending, &sub->pending);
     core->stats.subscriptions++;
     return sub;
 }
@@ -404,6 +403,16 @@ void hg_session_subscribe(struct hg_core *core, struct hg_session *session, cons
                          HG_LIT("Too many subscribes of this connection wait for Redis."), SIZE_MAX, RETRY_MS);
         return;
     }
+    uint64_t cursor_bytes = command->from.cursors.len;
+    for (const struct hg_list_node *n = session->waits.first; n; n = n->next)
+        cursor_bytes += HG_CONTAINER(n, const struct hg_wait, in_session)->sub->from.cursors.len;
+    if (cursor_bytes > core->config->message_bytes_max) {
+        hg_group_check_idle(core, group);
+        hg_session_error(core, session, command->ref, HG_ERR_TOO_MANY_REQUESTS,
+                         HG_LIT("The cursors of subscribes that wait for Redis are more than message_bytes_max."),
+                         SIZE_MAX, RETRY_MS);
+        return;
+    }
     if (!sub) {
         sub = new_sub(core, session, group);
         sub->from = command->from;
@@ -432,14 +441,38 @@ static void answer_waits(struct hg_core *core, struct hg_sub *sub)
     }
 }
 
+/* Notes the given places at the attachments they are for: each is looked up once, however many streams there are. */
+static uint64_t mark_given(struct hg_core *core, struct hg_interest *interest, const struct hg_from *from)
+{
+    struct hg_slice topic;
+    struct hg_place place;
+    uint64_t mark = ++core->marks;
+    if (from->kind != HG_FROM_CURSORS)
+        return mark;
+    struct hg_json_iter iter = hg_json_iter((struct hg_json){HG_JSON_OBJECT, from->cursors});
+    while (hg_from_next(&iter, &core->decoded, &topic, &place)) {
+        const struct hg_rule *rule = hg_core_rule(core, topic);
+        if (!rule || rule->source == HG_SOURCE_CHANNEL)
+            continue;
+        hg_buf_clear(&core->text);
+        (void)hg_core_must(hg_template_expand(hg_slice_str(rule->key), topic, &core->text));
+        const struct hg_source *source = hg_source_find(core, HG_SOURCE_TYPE_STREAM, hg_buf_slice(&core->text));
+        for (struct hg_list_node *n = source ? source->attachments.first : NULL; n; n = n->next) {
+            struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
+            if (attachment->interest != interest)
+                continue;
+            attachment->marked = mark;
+            attachment->given = place;
+        }
+    }
+    return mark;
+}
+
 static void start_replay(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment,
                          enum hg_from_kind kind, const struct hg_from *from)
 {
     struct hg_place beginning = {.proven = false}, since = {.id = {from->since_ms, 0}};
-    struct hg_place given;
     switch (kind) {
-    case HG_FROM_LIVE:
-        return;
     case HG_FROM_START:
         hg_replay_start(core, sub, attachment, HG_PROOF_NONE, beginning);
         return;
@@ -449,11 +482,8 @@ static void start_replay(struct hg_core *core, struct hg_sub *sub, struct hg_att
     case HG_FROM_LAST:
         hg_replay_start_last(core, sub, attachment, from->last);
         return;
+    case HG_FROM_LIVE:
     case HG_FROM_CURSORS:
-        if (hg_from_cursor(from, attachment->source->topic, &given))
-            hg_replay_start(core, sub, attachment, HG_PROOF_SEEN, given);
-        else
-            start_replay(core, sub, attachment, from->otherwise, from);
         return;
     }
     HG_UNREACHABLE();
@@ -461,32 +491,38 @@ static void start_replay(struct hg_core *core, struct hg_sub *sub, struct hg_att
 
 void hg_sub_start_replays(struct hg_core *core, struct hg_sub *sub, const struct hg_from *from)
 {
+    struct hg_interest *interest = sub->group->interest;
     sub->speed = from->speed;
     sub->origin_known = false;
     if (from->kind == HG_FROM_LIVE)
         return;
+    uint64_t mark = mark_given(core, interest, from);
     sub->tell_caught_up = true;
     sub->state = HG_SUB_REPLAYING;
-    for (struct hg_list_node *n = sub->group->interest->attachments.first; n; n = n->next) {
+    for (struct hg_list_node *n = interest->attachments.first; n; n = n->next) {
         struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_interest);
-        if (attachment->source->type == HG_SOURCE_TYPE_STREAM)
-            start_replay(core, sub, attachment, from->kind, from);
+        if (attachment->source->type != HG_SOURCE_TYPE_STREAM)
+            continue;
+        if (attachment->marked == mark)
+            hg_replay_start(core, sub, attachment, HG_PROOF_SEEN, attachment->given);
+        else
+            start_replay(core, sub, attachment, from->kind == HG_FROM_CURSORS ? from->otherwise : from->kind, from);
     }
     hg_sub_check_replays(core, sub);
 }
 
 bool hg_sub_may_activate(struct hg_core *core, struct hg_sub *sub)
 {
+    struct hg_interest *interest = sub->group->interest;
     bool may = true;
-    struct hg_place given;
     if (sub->from.kind != HG_FROM_CURSORS)
         return true;
-    for (struct hg_list_node *n = sub->group->interest->attachments.first; n; n = n->next) {
-        struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_interest);
-        struct hg_source *source = attachment->source;
-        if (source->type == HG_SOURCE_TYPE_STREAM && hg_from_cursor(&sub->from, source->topic, &given) &&
-            hg_stream_id_cmp(given.id, hg_attachment_place(attachment).id) > 0)
-            may = hg_source_is_behind(core, source, given.id, sub->made_at) && may;
+    uint64_t mark = mark_given(core, interest, &sub->from);
+    for (struct hg_list_node *n = interest->attachments.first; n; n = n->next) {
+        const struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_interest);
+        hg_stream_id place = hg_attachment_place(attachment).id;
+        if (attachment->marked == mark && hg_stream_id_cmp(attachment->given.id, place) > 0)
+            may = hg_source_is_behind(core, attachment->source, attachment->given.id, sub->made_at) && may;
     }
     return may;
 }

@@ -35,7 +35,7 @@ struct hg_sub {
     bool jumped_stale;           /* what it would have been told by where it jumped to */
     uint32_t member_index;       /* in group->members */
     struct hg_list_node lagging; /* session->lagging while LIVE and next */
-    struct hg_list_node pending; /* group->pending */
+    struct hg_list_node pending; /* interest->pending */
     struct hg_list replays;
     struct hg_update *update; /* a change of filter under way */
     struct hg_from from;      /* PENDING; its cursors are `cursors` */

@@ -72,7 +72,9 @@ struct hg_attachment {
     const struct hg_rule *rule;
     bool whole;            /* the stream is wanted from its first entry; until then nobody new may join the group */
     struct hg_place after; /* only newer entries of a stream are for the interest */
-    size_t fallen;         /* one past its place in groups->fall, 0: none */
+    uint64_t marked;       /* the last look-up of given places that found one for it: */
+    struct hg_place given;
+    size_t fallen; /* one past its place in groups->fall, 0: none */
 };
 
 /* Up to where the group has got the stream. */

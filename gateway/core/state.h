@@ -43,6 +43,7 @@ struct hg_core {
     struct hg_emitter emitter;
     struct hg_reports reports;
     struct hg_core_stats stats;
+    uint64_t marks; /* look-ups of given places */
 
     /* Scratch of one event: its member, its tail, its fields. */
     struct hg_buf member, tail;

@@ -358,6 +358,26 @@ bool hg_from_cursor(const struct hg_from *from, struct hg_slice topic, struct hg
     return found;
 }
 
+bool hg_from_next(struct hg_json_iter *iter, struct hg_buf *scratch, struct hg_slice *ret_topic,
+                  struct hg_place *ret_place)
+{
+    struct hg_json key, value;
+    while (hg_json_next_member(iter, &key, &value)) {
+        struct hg_slice inside = hg_slice(key.raw.ptr + 1, key.raw.len - 2);
+        if (memchr(inside.ptr, '\\', inside.len)) {
+            hg_buf_clear(scratch);
+            if (!hg_ok(hg_json_string_decode(key, scratch)))
+                continue;
+            inside = hg_buf_slice(scratch);
+        }
+        if (read_cursor(value, ret_place)) {
+            *ret_topic = inside;
+            return true;
+        }
+    }
+    return false;
+}
+
 static hg_result read_conflate(struct parse *p, struct hg_json conflate)
 {
     struct hg_json key, value;

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/slice.h"
 #include "stream/cursor.h"
 
@@ -42,6 +43,10 @@ struct hg_from {
 /* The place given for a topic, proven if its cursor has a fingerprint; false: none. The cost is linear in the number
  * of cursors. */
 bool hg_from_cursor(const struct hg_from *from, struct hg_slice topic, struct hg_place *ret_place);
+/* All of them, one after the other; `iter` begins at from->cursors, an object. `scratch` holds a topic that had
+ * escapes. */
+bool hg_from_next(struct hg_json_iter *iter, struct hg_buf *scratch, struct hg_slice *ret_topic,
+                  struct hg_place *ret_place);
 
 /* At most so many events: the latest of each key every so often, or so many a second. */
 struct hg_pace {
