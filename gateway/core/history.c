@@ -364,11 +364,13 @@ void hg_histories_evict(struct hg_core *core)
         if (may_go(page))
             evict(core, page);
     }
-    struct hg_list_node *node;
-    while ((node = hg_list_pop_front(&core->histories.full))) {
-        struct hg_history *history = HG_CONTAINER(node, struct hg_history, full);
+    for (struct hg_list_node *n = core->histories.full.first; n; n = next) {
+        next = n->next;
+        struct hg_history *history = HG_CONTAINER(n, struct hg_history, full);
         while (history->bytes > config->history_bytes_max && may_go(first_page(history)))
             evict(core, first_page(history));
+        if (history->bytes <= config->history_bytes_max) /* else what is left waits for its proof */
+            hg_list_remove(&core->histories.full, n);
     }
     while (core->stats.log_bytes + core->stats.history_bytes > config->log_bytes_total_max &&
            hg_histories_evict_oldest(core))

@@ -485,8 +485,10 @@ void hg_replay_verdict(struct hg_core *core, struct hg_source *source, const str
             struct hg_verdict verdict = {HG_CONTINUITY_TRIMMED, 0}; /* as far as anybody can tell */
             if (told)
                 verdict = hg_continuity_of_place(&info, replay->from.id);
-            if (verdict.kind == HG_CONTINUITY_WHOLE && replay->proof == HG_PROOF_FIRST)
-                verdict.kind = HG_CONTINUITY_TRIMMED;
+            if (verdict.kind == HG_CONTINUITY_WHOLE && replay->proof == HG_PROOF_FIRST) {
+                bool deleted = info.counts && hg_stream_id_cmp(info.max_deleted, replay->from.id) == 0;
+                verdict.kind = deleted ? HG_CONTINUITY_DELETED : HG_CONTINUITY_TRIMMED;
+            }
             tell_verdict(core, replay, verdict);
             replay->proof = HG_PROOF_NONE;
             if (verdict.kind == HG_CONTINUITY_GONE)

@@ -335,10 +335,16 @@ static void located_without_info(struct hg_core *core, struct hg_source *source,
     struct hg_entry entry;
     struct hg_stream_info info = {.exists = true};
     bool found = reply->type == HG_REPLY_ARRAY && reply->count == 1 && hg_reply_entry(&reply->items[0], &entry);
-    if (found || (reply->type == HG_REPLY_ARRAY && reply->count == 0))
-        place(core, source, found ? place_of(core, &entry) : (struct hg_place){.proven = false}, &info);
-    else
+    if (!found && (reply->type != HG_REPLY_ARRAY || reply->count > 0)) {
+        source->by_range = false;
         set_broken(core, source, hg_core_words(core, reply));
+        return;
+    }
+    if (!core->sources.without_info) {
+        core->sources.without_info = true;
+        hg_core_log(core, HG_LOG_WARNING, "redis refuses XINFO STREAM: gaps of streams are told without a count");
+    }
+    place(core, source, found ? place_of(core, &entry) : (struct hg_place){.proven = false}, &info);
 }
 
 void hg_source_located(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
@@ -348,18 +354,16 @@ void hg_source_located(struct hg_core *core, struct hg_source *source, const str
     source->request = NULL;
     if (!reply) {
         set_state(core, source, HG_SOURCE_WANTED);
-    } else if (source->located_by_range) {
+    } else if (source->by_range) {
         located_without_info(core, source, reply);
     } else if (hg_reply_stream_info(reply, &info, &last)) {
         struct hg_place newest = {.id = info.last_generated};
         if (last.field_count > 0)
             newest = place_of(core, &last);
         place(core, source, newest, &info);
-    } else if (hg_reply_is_error(reply, "NOPERM") && !core->sources.without_info) {
-        core->sources.without_info = true;
-        struct hg_slice words = hg_core_words(core, reply);
-        hg_core_log(core, HG_LOG_WARNING, "redis refuses XINFO STREAM (%.*s): gaps of streams are told without a count",
-                    HG_SLICE_ARG(words));
+    } else if (hg_reply_is_error(reply, "NOPERM")) {
+        /* The command, or this key only: its answer to the other question tells. */
+        source->by_range = true;
         set_state(core, source, HG_SOURCE_WANTED);
     } else {
         set_broken(core, source, hg_core_words(core, reply));
@@ -713,9 +717,9 @@ static void ask(struct hg_core *core, struct hg_source *source)
         struct hg_slice info[] = {HG_LIT("XINFO"), HG_LIT("STREAM"), source->name};
         struct hg_slice range[] = {HG_LIT("XREVRANGE"), source->name,    HG_LIT("+"),
                                    HG_LIT("-"),         HG_LIT("COUNT"), HG_LIT("1")};
-        source->located_by_range = core->sources.without_info;
+        source->by_range = source->by_range || core->sources.without_info;
         source->request = hg_link_send(core, link_of(source), HG_REQUEST_LOCATE, source,
-                                       source->located_by_range ? range : info, source->located_by_range ? 6 : 3);
+                                       source->by_range ? range : info, source->by_range ? 6 : 3);
     } else {
         struct hg_slice argv[] = {source->type == HG_SOURCE_TYPE_CHANNEL ? HG_LIT("SUBSCRIBE") : HG_LIT("PSUBSCRIBE"),
                                   source->name};

@@ -43,13 +43,13 @@ struct hg_source {
     bool interrupted;           /* channel or pattern: was READY, then lost its link; a gap is owed */
     bool alive;                 /* what its groups were told: false after stale, true after live */
     /* streams */
-    bool placed;           /* its place is known */
-    bool whole;            /* read from its beginning for the groups that want it whole, and not up to `tail` yet */
-    struct hg_place last;  /* the newest entry handed to the groups */
-    struct hg_place read;  /* the newest entry read; those behind `last` wait for proof that none is missing */
-    struct hg_place tail;  /* the newest entry when it was located */
-    bool located_by_range; /* asked for with XREVRANGE, not XINFO */
-    struct hg_place tip;   /* what Redis said last of its newest entry, when it was asked for a client that is ahead */
+    bool placed;          /* its place is known */
+    bool whole;           /* read from its beginning for the groups that want it whole, and not up to `tail` yet */
+    struct hg_place last; /* the newest entry handed to the groups */
+    struct hg_place read; /* the newest entry read; those behind `last` wait for proof that none is missing */
+    struct hg_place tail; /* the newest entry when it was located */
+    bool by_range;        /* located with XREVRANGE, not XINFO */
+    struct hg_place tip;  /* what Redis said last of its newest entry, when it was asked for a client that is ahead */
     hg_time tip_asked_at;
     struct hg_request *tip_request;
     struct hg_verdict hole; /* in front of the next entry, WHOLE: none */

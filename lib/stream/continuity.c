@@ -29,8 +29,10 @@ struct hg_verdict hg_continuity_of_place(const struct hg_stream_info *info, hg_s
         bool made_anew = info->counts && info->added == info->length;
         return verdict(made_anew ? HG_CONTINUITY_GONE : HG_CONTINUITY_TRIMMED, 0);
     }
-    bool deleted = info->counts && hg_stream_id_cmp(info->max_deleted, place) >= 0;
-    return verdict(deleted ? HG_CONTINUITY_DELETED : HG_CONTINUITY_ROLLED_BACK, 0);
+    int deleted = info->counts ? hg_stream_id_cmp(info->max_deleted, place) : -1;
+    if (deleted == 0) /* the entry that the client has, and nothing newer */
+        return verdict(HG_CONTINUITY_WHOLE, 0);
+    return verdict(deleted > 0 ? HG_CONTINUITY_DELETED : HG_CONTINUITY_ROLLED_BACK, 0);
 }
 
 static struct hg_verdict count_missed(const struct hg_stream_info *info, const struct hg_reading *reading)

@@ -58,27 +58,66 @@ static void ws_pause(void *context, hg_session_ref ref, bool paused)
 static void redis_open(void *context, uint32_t link)
 {
     struct hgt_gate *gate = context;
+    gate->opening[link] = true;
     hg_buf_printf(&gate->asked, "%u: open\n", link);
+}
+
+/* Without its request, NULL when there is none. */
+static struct hgt_request *pop(struct hgt_gate *gate, uint32_t link)
+{
+    struct hgt_request *request = gate->requests[link];
+    if (request)
+        gate->requests[link] = request->next;
+    return request;
+}
+
+static void forget_requests(struct hgt_gate *gate, uint32_t link)
+{
+    while (gate->requests[link])
+        free(pop(gate, link));
 }
 
 static void redis_close(void *context, uint32_t link)
 {
     struct hgt_gate *gate = context;
-    gate->token_count[link] = 0;
+    gate->opening[link] = false;
+    forget_requests(gate, link);
     hg_buf_printf(&gate->asked, "%u: close\n", link);
+}
+
+static bool starts(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+static bool is_canary(const char *text)
+{
+    return strcmp(text, "PING") == 0 || starts(text, "SUBSCRIBE __headgate__:") ||
+           starts(text, "PUBLISH __headgate__:");
 }
 
 static void redis_command(void *context, uint32_t link, uint64_t token, const struct hg_slice *argv, size_t argc)
 {
     struct hgt_gate *gate = context;
-    if (link != HG_LINK_LISTENER) { /* what the test answers there has no token */
-        assert_true(gate->token_count[link] < 64);
-        gate->tokens[link][gate->token_count[link]++] = token;
-    }
-    hg_buf_printf(&gate->asked, "%u:", link);
+    struct hgt_request **at = &gate->requests[link];
+    size_t len = argc;
     for (size_t i = 0; i < argc; i++)
-        hg_buf_printf(&gate->asked, " %.*s", HG_SLICE_ARG(argv[i]));
-    hg_buf_put_char(&gate->asked, '\n');
+        len += argv[i].len;
+    struct hgt_request *request = malloc(sizeof(*request) + len + 1);
+    assert_non_null(request);
+    request->next = NULL;
+    request->token = token;
+    char *to = request->text;
+    for (size_t i = 0; i < argc; i++) {
+        memcpy(to, argv[i].ptr, argv[i].len);
+        to += argv[i].len;
+        *to++ = i + 1 < argc ? ' ' : '\0';
+    }
+    while (*at)
+        at = &(*at)->next;
+    *at = request;
+    if (gate->canary_by_hand || !is_canary(request->text))
+        hg_buf_printf(&gate->asked, "%u: %s\n", link, request->text);
 }
 
 static void put_log(void *context, enum hg_log_level level, struct hg_slice line)
@@ -94,14 +133,58 @@ static bool contains(const struct hg_buf *buf, const char *text)
     return memmem(buf->ptr ? buf->ptr : "", buf->len, text, strlen(text)) != NULL;
 }
 
+static unsigned count_of(const struct hg_buf *buf, const char *text)
+{
+    unsigned count = 0;
+    struct hg_slice rest = hg_buf_slice(buf);
+    const char *at;
+    while (rest.len > 0 && (at = memmem(rest.ptr, rest.len, text, strlen(text)))) {
+        count++;
+        rest = hg_slice_from(rest, (size_t)(at - rest.ptr) + strlen(text));
+    }
+    return count;
+}
+
+static void put_reply(struct hgt_gate *gate, uint32_t link, uint64_t token, const char *resp);
+
+static void answer_canary(struct hgt_gate *gate, uint32_t link, const struct hgt_request *request)
+{
+    char channel[64], nonce[64], resp[256];
+    if (sscanf(request->text, "SUBSCRIBE %63s", channel) == 1) {
+        snprintf(resp, sizeof(resp), "*3\r\n$9\r\nsubscribe\r\n$%zu\r\n%s\r\n:1\r\n", strlen(channel), channel);
+        put_reply(gate, link, request->token, resp);
+    } else if (sscanf(request->text, "PUBLISH %63s %63s", channel, nonce) == 2) {
+        put_reply(gate, link, request->token, ":1\r\n");
+        snprintf(resp, sizeof(resp), "*3\r\n$7\r\nmessage\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n", strlen(channel), channel,
+                 strlen(nonce), nonce);
+        put_reply(gate, HG_LINK_LISTENER, 0, resp);
+    } else {
+        put_reply(gate, link, request->token, "+PONG\r\n");
+    }
+}
+
+/* What stands first of all that is not answered. */
+static void answer_canaries(struct hgt_gate *gate)
+{
+    for (uint32_t link = 0; link < HG_LINK_READER && !gate->canary_by_hand; link++)
+        while (gate->requests[link] && is_canary(gate->requests[link]->text)) {
+            struct hgt_request *request = pop(gate, link);
+            answer_canary(gate, link, request);
+            free(request);
+        }
+}
+
 void hgt_up(struct hgt_gate *gate, uint32_t link)
 {
+    gate->opening[link] = false;
     hg_on_redis_up(gate->core, gate->now, link, 100 + link);
+    answer_canaries(gate);
 }
 
 void hgt_down(struct hgt_gate *gate, uint32_t link)
 {
-    gate->token_count[link] = 0;
+    gate->opening[link] = false;
+    forget_requests(gate, link);
     hg_on_redis_down(gate->core, gate->now, link, HG_LIT("pulled by the test"));
 }
 
@@ -130,6 +213,8 @@ void hgt_gate_close(struct hgt_gate *gate)
     hg_core_validate(gate->core);
     hg_core_free(gate->core);
     hg_config_free(gate->config);
+    for (uint32_t link = 0; link < HG_LINK_COUNT_MAX; link++)
+        forget_requests(gate, link);
     for (unsigned i = 0; i < gate->client_count; i++) {
         hg_buf_done(&gate->clients[i].said);
         hg_buf_done(&gate->clients[i].bytes);
@@ -159,7 +244,9 @@ void hgt_turn(struct hgt_gate *gate, uint64_t ms)
 {
     gate->now = hg_time_add(gate->now, hg_ms(ms));
     hg_core_turn_end(gate->core, gate->now);
+    answer_canaries(gate);
     hg_core_validate(gate->core);
+    terminate(&gate->asked);
 }
 
 bool hgt_said(const struct hgt_client *client, const char *text)
@@ -172,9 +259,25 @@ bool hgt_asked(const struct hgt_gate *gate, const char *text)
     return contains(&gate->asked, text);
 }
 
+unsigned hgt_said_times(const struct hgt_client *client, const char *text)
+{
+    return count_of(&client->said, text);
+}
+
+unsigned hgt_asked_times(const struct hgt_gate *gate, const char *text)
+{
+    return count_of(&gate->asked, text);
+}
+
+unsigned hgt_logged_times(const struct hgt_gate *gate, const char *text)
+{
+    return count_of(&gate->log, text);
+}
+
 void hgt_forget(struct hgt_gate *gate)
 {
     hg_buf_clear(&gate->asked);
+    terminate(&gate->asked);
     hg_buf_clear(&gate->log);
     for (unsigned i = 0; i < gate->client_count; i++) {
         hg_buf_clear(&gate->clients[i].said);
@@ -233,17 +336,154 @@ static void free_reply(const struct hg_reply *reply)
     free((void *)(uintptr_t)reply->items);
 }
 
-void hgt_answer(struct hgt_gate *gate, uint32_t link, const char *resp)
+static void put_reply(struct hgt_gate *gate, uint32_t link, uint64_t token, const char *resp)
 {
     struct hg_reply reply;
-    uint64_t token = 0;
     read_reply(resp, &reply);
-    if (link != HG_LINK_LISTENER) {
-        assert_true(gate->token_count[link] > 0);
-        token = gate->tokens[link][0];
-        gate->token_count[link]--;
-        memmove(gate->tokens[link], gate->tokens[link] + 1, gate->token_count[link] * sizeof(uint64_t));
-    }
     hg_on_redis_reply(gate->core, gate->now, link, token, &reply);
     free_reply(&reply);
+}
+
+static bool is_push(uint32_t link, const char *resp)
+{
+    return link == HG_LINK_LISTENER &&
+           (starts(resp, "*3\r\n$7\r\nmessage\r\n") || starts(resp, "*4\r\n$8\r\npmessage\r\n"));
+}
+
+void hgt_answer(struct hgt_gate *gate, uint32_t link, const char *resp)
+{
+    answer_canaries(gate);
+    if (is_push(link, resp)) {
+        put_reply(gate, link, 0, resp);
+        return;
+    }
+    struct hgt_request *request = pop(gate, link);
+    if (!request)
+        fail_msg("link %u was asked nothing", link);
+    put_reply(gate, link, request->token, resp);
+    free(request);
+}
+
+/* ---- streams ----------------------------------------------------------------------------------------------------- */
+
+struct hgt_stream *hgt_gate_stream(struct hgt_gate *gate, const char *name)
+{
+    assert_true(gate->stream_count < HGT_STREAMS_MAX && strlen(name) < sizeof(gate->streams[0].name));
+    struct hgt_stream *stream = &gate->streams[gate->stream_count++];
+    strcpy(stream->name, name);
+    return stream;
+}
+
+static const struct hgt_stream *find_stream(const struct hgt_gate *gate, const char *name)
+{
+    for (unsigned i = 0; i < gate->stream_count; i++)
+        if (strcmp(gate->streams[i].name, name) == 0)
+            return &gate->streams[i];
+    return NULL;
+}
+
+static hg_stream_id read_id(const char *text)
+{
+    hg_stream_id id = strcmp(text, "+") == 0 ? HG_STREAM_ID_MAX : HG_STREAM_ID_ZERO;
+    if (strcmp(text, "+") != 0 && strcmp(text, "-") != 0)
+        assert_true(hg_stream_id_parse(hg_slice_str(text), &id));
+    return id;
+}
+
+/* False: nothing to bring. */
+static bool answer_read(const struct hgt_gate *gate, const char *text, uint64_t count, struct hg_buf *resp)
+{
+    char words[2 * HGT_STREAMS_MAX][48];
+    unsigned n = 0, brought = 0;
+    int len;
+    const char *at = strstr(text, "STREAMS");
+    assert_non_null(at);
+    at += strlen("STREAMS");
+    while (n < 2 * HGT_STREAMS_MAX && sscanf(at, " %47s%n", words[n], &len) == 1) {
+        at += len;
+        n++;
+    }
+    struct hg_buf parts;
+    hg_buf_init(&parts, 1 << 24);
+    for (unsigned i = 0; i < n / 2; i++) {
+        const struct hgt_stream *stream = find_stream(gate, words[i]);
+        if (stream)
+            brought += hgt_stream_read(stream, read_id(words[n / 2 + i]), count, &parts);
+    }
+    if (brought > 0) {
+        hg_buf_printf(resp, "*%u\r\n", brought);
+        hg_buf_put(resp, hg_buf_slice(&parts));
+    } else if (!strstr(text, " BLOCK ")) {
+        hg_buf_put_str(resp, "*-1\r\n");
+    }
+    hg_buf_done(&parts);
+    return resp->len > 0;
+}
+
+static bool make_answer(const struct hgt_gate *gate, const char *text, struct hg_buf *resp)
+{
+    char name[48], low[48], high[48];
+    unsigned long long count;
+    const struct hgt_stream *stream;
+    if (sscanf(text, "XREAD COUNT %llu", &count) == 1)
+        return answer_read(gate, text, count, resp);
+    if (sscanf(text, "XINFO STREAM %47s", name) == 1 && (stream = find_stream(gate, name)))
+        hgt_stream_info(stream, resp);
+    else if (sscanf(text, "XRANGE %47s %47s %47s COUNT %llu", name, low, high, &count) == 4 &&
+             (stream = find_stream(gate, name)))
+        hgt_stream_range(stream, read_id(low), read_id(high), count, false, resp);
+    else if (sscanf(text, "XREVRANGE %47s %47s %47s COUNT %llu", name, high, low, &count) == 4 &&
+             (stream = find_stream(gate, name)))
+        hgt_stream_range(stream, read_id(low), read_id(high), count, true, resp);
+    return resp->len > 0;
+}
+
+static bool unblock(struct hgt_gate *gate, uint32_t link)
+{
+    unsigned id;
+    if (!gate->requests[link] || sscanf(gate->requests[link]->text, "CLIENT UNBLOCK %u", &id) != 1)
+        return false;
+    const struct hgt_request *blocked = gate->requests[id - 100];
+    bool blocks = blocked && starts(blocked->text, "XREAD");
+    hgt_answer(gate, link, blocks ? ":1\r\n" : ":0\r\n");
+    if (blocks)
+        hgt_answer(gate, id - 100, "*-1\r\n");
+    return true;
+}
+
+bool hgt_serve_link(struct hgt_gate *gate, uint32_t link)
+{
+    bool served = gate->opening[link] && link >= HG_LINK_READER;
+    if (served)
+        hgt_up(gate, link);
+    struct hg_buf resp;
+    hg_buf_init(&resp, 1 << 24);
+    while (gate->requests[link] && make_answer(gate, gate->requests[link]->text, &resp)) {
+        assert_true(hg_ok(hg_buf_result(&resp)));
+        terminate(&resp);
+        hgt_answer(gate, link, resp.ptr);
+        hg_buf_clear(&resp);
+        served = true;
+    }
+    hg_buf_done(&resp);
+    return unblock(gate, link) || served;
+}
+
+void hgt_serve(struct hgt_gate *gate)
+{
+    bool served = true;
+    hgt_turn(gate, 0);
+    for (unsigned round = 0; served; round++) {
+        assert_true(round < 1000);
+        served = false;
+        for (uint32_t link = HG_LINK_COMMANDER; link < HG_LINK_READER + 4; link++)
+            served = hgt_serve_link(gate, link) || served;
+        hgt_turn(gate, 0);
+        /* A reader that was busy pauses for a moment. */
+        hg_time soon = hg_time_add(gate->now, hg_ms(2));
+        if (!served && hg_time_reached(hg_core_next_deadline(gate->core), soon)) {
+            hgt_turn(gate, 2);
+            served = true;
+        }
+    }
 }

@@ -12,7 +12,7 @@
 
 #define CONFIG                                                                                                         \
     "{\"linger_ms\":100,\"log_bytes_max\":65536,\"event_bytes_max\":32768,\"reply_bytes_max\":4096,\"stall_timeout_"   \
-    "ms\":2000,"                                                                                                       \
+    "ms\":2000,\"canary_ms\":600000,"                                                                                  \
     "\"topics\":[{\"match\":\"ch.**\",\"source\":\"channel\"},"                                                        \
     "{\"match\":\"st.**\",\"source\":\"stream\",\"maxlen\":10},{\"match\":\"**\",\"source\":\"auto\"}]}"
 
@@ -81,41 +81,26 @@ static struct hgt_client *subscribed(const char *topic)
     return client;
 }
 
-/* A stream that is empty when it is located, with its reader up and reading. */
+static struct hgt_stream *stream;
+
+/* On a stream that is empty, with its reader up and reading. */
 static struct hgt_client *on_stream(void)
 {
+    stream = hgt_gate_stream(&gate, "st.a");
     struct hgt_client *client = subscribed("st.a");
-    assert_true(hgt_asked(&gate, "1: XREVRANGE st.a + - COUNT 1"));
-    hgt_answer(&gate, HG_LINK_COMMANDER, "*0\r\n");
-    hgt_turn(&gate, 0);
-    assert_true(hgt_said(client, "{\"op\":\"ok\",\"ref\":1,\"sub\":1}"));
-    hgt_up(&gate, HG_LINK_READER);
-    hgt_turn(&gate, 0);
+    assert_true(hgt_asked(&gate, "1: XINFO STREAM st.a\n"));
+    hgt_serve(&gate);
+    assert_true(hgt_said(client, "{\"op\":\"ok\",\"ref\":1,\"sub\":1,\"cursor\":\"0-0\"}"));
     assert_true(hgt_asked(&gate, "STREAMS st.a 0-0"));
     hgt_forget(&gate);
     return client;
 }
 
-static void put_entry(struct hg_buf *resp, unsigned id, const char *payload)
-{
-    char text[32];
-    snprintf(text, sizeof(text), "%u-0", id);
-    hg_buf_put_str(resp, "*2\r\n");
-    put_string(resp, text);
-    hg_buf_put_str(resp, "*2\r\n");
-    put_string(resp, "event");
-    put_string(resp, payload);
-}
-
 static void read_entries(unsigned first, unsigned last, const char *payload)
 {
-    struct hg_buf resp;
-    hg_buf_init(&resp, 1 << 24);
-    hg_buf_printf(&resp, "*1\r\n*2\r\n$4\r\nst.a\r\n*%u\r\n", last - first + 1);
     for (unsigned id = first; id <= last; id++)
-        put_entry(&resp, id, payload);
-    hgt_answer(&gate, HG_LINK_READER, resp.ptr);
-    hg_buf_done(&resp);
+        hgt_stream_add(stream, id, payload);
+    hgt_serve(&gate);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -189,7 +174,7 @@ static void test_a_lost_listener_is_a_gap_once_it_is_back(void **state)
     hgt_turn(&gate, 0);
     hgt_down(&gate, HG_LINK_LISTENER);
     hgt_turn(&gate, 0);
-    assert_true(hgt_said(a, "{\"op\":\"stale\",\"topics\":[\"ch.a\"]}"));
+    assert_true(hgt_said(a, "{\"op\":\"stale\",\"sub\":1,\"topics\":[\"ch.a\"]}"));
     assert_false(hgt_said(a, "\"gap\""));
     hgt_turn(&gate, 5000); /* the backoff is over */
     hgt_up(&gate, HG_LINK_LISTENER);
@@ -198,7 +183,7 @@ static void test_a_lost_listener_is_a_gap_once_it_is_back(void **state)
     publish("ch.a", "1");
     hgt_turn(&gate, 0);
     assert_true(hgt_said(a, "{\"op\":\"gap\",\"sub\":1,\"topic\":\"ch.a\",\"reason\":\"disconnected\"}\n"
-                            "{\"op\":\"live\",\"topics\":[\"ch.a\"]}\n"
+                            "{\"op\":\"live\",\"sub\":1,\"topics\":[\"ch.a\"]}\n"
                             "{\"op\":\"event\",\"sub\":1,\"topic\":\"ch.a\",\"event\":1}\n"));
 }
 
@@ -239,6 +224,7 @@ static void test_a_slow_client_of_a_stream_reads_its_own_way(void **state)
     char payload[10001];
     memset(payload, '7', sizeof(payload) - 1);
     payload[sizeof(payload) - 1] = '\0';
+    gate.config->history_bytes_max = 0; /* all that it needs is with Redis */
     struct hgt_client *slow = on_stream();
     slow->buffering = true;
     read_entries(1, 1, "1"); /* fills its socket */
@@ -254,35 +240,40 @@ static void test_a_slow_client_of_a_stream_reads_its_own_way(void **state)
     assert_true(hgt_asked(&gate, "2: XRANGE st.a 2-0 "));
     assert_false(hgt_said(slow, "\"gap\""));
     /* The entry it needs was trimmed meanwhile: that is told before what is there. */
-    hgt_answer(&gate, HG_LINK_REPLAY, "*1\r\n*2\r\n$3\r\n5-0\r\n*2\r\n$5\r\nevent\r\n$1\r\n5\r\n");
-    hgt_turn(&gate, 0);
+    hgt_stream_trim(stream, 6);
+    hgt_serve(&gate);
     const char *gap = strstr(slow->said.ptr, "\"reason\":\"trimmed\""),
                *event = strstr(slow->said.ptr, "\"cursor\":\"5-0");
     assert_true(gap && event && gap < event);
+    assert_false(hgt_said(slow, "\"cursor\":\"4-0"));
+    assert_int_equal(hgt_said_times(slow, "\"op\":\"event\""), 6);
     assert_false(hgt_said(slow, "caught_up")); /* it did not ask for a replay */
 }
 
 static void test_start_joins_the_live_stream(void **state)
 {
     (void)state;
+    gate.config->history_bytes_max = 0;
     struct hgt_client *first = on_stream();
     read_entries(1, 2, "1");
-    hgt_turn(&gate, 10);
     struct hgt_client *late = hgt_gate_connect(&gate);
     hgt_say(&gate, late, "{\"op\":\"subscribe\",\"topic\":\"st.a\",\"from\":\"start\"}");
     hgt_turn(&gate, 0);
     assert_true(hgt_asked(&gate, "2: XRANGE st.a 0-0 2-0 COUNT"));
-    read_entries(3, 3, "3"); /* comes before the replay's answer, must come after its events */
-    hgt_turn(&gate, 10);
-    assert_false(hgt_said(late, "3-0"));
-    hgt_answer(
-        &gate, HG_LINK_REPLAY,
-        "*2\r\n*2\r\n$3\r\n1-0\r\n*2\r\n$5\r\nevent\r\n$1\r\n1\r\n*2\r\n$3\r\n2-0\r\n*2\r\n$5\r\nevent\r\n$1\r\n1\r\n");
+    /* Comes before the replay's answer, must come after its events. */
+    hgt_stream_add(stream, 3, "3");
+    hgt_serve_link(&gate, HG_LINK_READER);
     hgt_turn(&gate, 0);
-    const char *a = strstr(late->said.ptr, "\"cursor\":\"1-0"), *b = strstr(late->said.ptr, "\"cursor\":\"2-0");
-    const char *c = strstr(late->said.ptr, "caught_up"), *d = strstr(late->said.ptr, "\"cursor\":\"3-0");
-    assert_true(a && b && c && d && a < b && b < c && c < d);
+    hgt_serve_link(&gate, HG_LINK_READER);
+    hgt_turn(&gate, 0);
     assert_true(hgt_said(first, "\"cursor\":\"3-0"));
+    assert_false(hgt_said(late, "3-0"));
+    hgt_serve(&gate);
+    const char *events = strstr(late->said.ptr, "\"op\":\"event\"");
+    assert_non_null(events);
+    const char *a = strstr(events, "\"cursor\":\"1-0"), *b = strstr(events, "\"cursor\":\"2-0");
+    const char *c = strstr(events, "caught_up"), *d = strstr(events, "\"cursor\":\"3-0");
+    assert_true(a && b && c && d && a < b && b < c && c < d);
 }
 
 static void test_large_events_are_told_as_a_gap(void **state)
@@ -317,10 +308,8 @@ static void test_auto_turns_to_the_stream_that_appears(void **state)
     hgt_turn(&gate, 0);
     assert_true(hgt_asked(&gate, "0: UNSUBSCRIBE x"));
     /* What came between two looks is read from the beginning, though the newest entry is known. */
-    hgt_answer(&gate, HG_LINK_COMMANDER, "*1\r\n*2\r\n$3\r\n7-0\r\n*2\r\n$5\r\nevent\r\n$1\r\n7\r\n");
-    hgt_turn(&gate, 0);
-    hgt_up(&gate, HG_LINK_READER);
-    hgt_turn(&gate, 0);
+    hgt_stream_fill(hgt_gate_stream(&gate, "x"), 7, 7);
+    hgt_serve(&gate);
     assert_true(hgt_asked(&gate, "STREAMS x 0-0"));
 }
 
