@@ -463,15 +463,20 @@ void hg_replay_verdict(struct hg_core *core, struct hg_source *source, const str
     wants->verdict = NULL;
     struct hg_list judged = {0};
     struct hg_list_node *node;
+    bool told = reply && hg_reply_stream_info(reply, &info, NULL);
+    bool denied = reply && hg_reply_is_error(reply, "NOPERM");
     if (reply && hg_reply_is_error(reply, "WRONGTYPE")) {
         end_all(core, &wants->verdicts);
+    } else if (reply && !told && reply->type == HG_REPLY_ERROR && !denied) {
+        note_refusal(core, source, reply); /* no verdict; asked for again */
+    } else if (reply && !told && !denied) {
+        hg_link_lost(core, HG_LINK_REPLAY, HG_LIT("an answer to XINFO had an unexpected shape"), true);
     } else if (reply) {
-        bool told = hg_reply_stream_info(reply, &info, NULL);
         while ((node = hg_list_pop_front(&wants->verdicts)))
             hg_list_push_back(&judged, node);
         while ((node = hg_list_pop_front(&judged))) {
             struct hg_replay *replay = replay_of(node);
-            struct hg_verdict verdict = {HG_CONTINUITY_TRIMMED, 0}; /* as far as anybody can tell */
+            struct hg_verdict verdict = {HG_CONTINUITY_TRIMMED, 0}; /* as far as anybody is let know */
             if (told)
                 verdict = hg_continuity_of_place(&info, replay->from.id);
             if (verdict.kind == HG_CONTINUITY_WHOLE && replay->proof == HG_PROOF_FIRST)
