@@ -211,13 +211,11 @@ void hg_group_append_alive(struct hg_core *core, struct hg_group *group, bool al
     hg_group_grew(core, segment);
 }
 
-static void put_span(struct hg_segment *segment, struct hg_attachment *attachment, hg_stream_id id)
+static struct hg_span *span_of(struct hg_segment *segment, struct hg_attachment *attachment)
 {
     for (size_t i = segment->span_count; i > 0; i--)
-        if (segment->spans[i - 1].attachment == attachment) {
-            segment->spans[i - 1].last = id;
-            return;
-        }
+        if (segment->spans[i - 1].attachment == attachment)
+            return &segment->spans[i - 1];
     if (segment->span_count == segment->span_capacity) {
         size_t capacity = segment->span_capacity ? segment->span_capacity * 2 : 1;
         struct hg_span *spans = realloc(segment->spans, capacity * sizeof(*spans));
@@ -225,14 +223,35 @@ static void put_span(struct hg_segment *segment, struct hg_attachment *attachmen
         segment->spans = spans;
         segment->span_capacity = capacity;
     }
-    segment->spans[segment->span_count++] = (struct hg_span){attachment, id, id};
+    segment->spans[segment->span_count] = (struct hg_span){.attachment = attachment};
+    return &segment->spans[segment->span_count++];
+}
+
+static void put_entry(struct hg_span *span, hg_stream_id id)
+{
+    if (!span->any)
+        span->first = id;
+    span->any = true;
+    span->last = id;
+}
+
+/* What is told of several holes together. */
+static void put_missed(struct hg_span *span, struct hg_verdict missed)
+{
+    bool anew = missed.kind == HG_CONTINUITY_ROLLED_BACK || missed.kind == HG_CONTINUITY_GONE;
+    if (anew)
+        span->any = false;
+    if (anew || span->missed.kind == HG_CONTINUITY_WHOLE)
+        span->missed = missed;
+    else if (missed.kind != HG_CONTINUITY_WHOLE)
+        span->missed.missed = 0;
 }
 
 static void count_event(struct hg_core *core, struct hg_segment *segment, struct hg_attachment *attachment,
                         const hg_stream_id *id)
 {
     if (id) {
-        put_span(segment, attachment, *id);
+        put_entry(span_of(segment, attachment), *id);
         segment->stream_events++;
     } else {
         segment->channel_events++;
@@ -294,12 +313,16 @@ void hg_group_append_interruption(struct hg_core *core, struct hg_group *group)
         segment->interrupted = true;
 }
 
-void hg_group_append_missed(struct hg_core *core, struct hg_group *group, struct hg_slice topic,
+void hg_group_append_missed(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,
                             struct hg_verdict verdict)
 {
+    if (group->member_count == 0)
+        return;
     /* How many of them would have passed a filter, nobody knows. */
-    if (group->member_count > 0)
-        append_gap(core, group, topic, hg_gap_of(verdict.kind), group->filter ? 0 : verdict.missed);
+    struct hg_segment *segment = append_gap(core, group, attachment->source->topic, hg_gap_of(verdict.kind),
+                                            group->filter ? 0 : verdict.missed);
+    put_missed(span_of(segment, attachment), verdict);
+    grew(core, segment);
 }
 
 void hg_group_append_left_out(struct hg_core *core, struct hg_group *group, struct hg_slice topic)
@@ -444,7 +467,12 @@ static void add_fallen(struct hg_fall *fall, const struct hg_span *span)
 {
     struct hg_attachment *attachment = span->attachment;
     if (attachment->fallen > 0) {
-        fall->items[attachment->fallen - 1].span.last = span->last;
+        struct hg_span *all = &fall->items[attachment->fallen - 1].span;
+        put_missed(all, span->missed);
+        if (span->any) {
+            put_entry(all, span->first);
+            put_entry(all, span->last);
+        }
         return;
     }
     if (fall->count == fall->capacity) {
@@ -499,13 +527,12 @@ static void fall_off(struct hg_core *core, struct hg_sub *sub)
         if (replay->attachment->fallen == 0)
             continue;
         struct hg_fallen *fallen = &fall->items[replay->attachment->fallen - 1];
-        hg_replay_extend(replay, fallen->span.first);
+        hg_replay_extend(replay, &fallen->span);
         fallen->extended = sub;
     }
     for (size_t i = 0; i < fall->count; i++)
         if (fall->items[i].extended != sub)
-            hg_replay_start(core, sub, fall->items[i].span.attachment, HG_PROOF_FIRST,
-                            (struct hg_place){.id = fall->items[i].span.first});
+            hg_replay_start_fallen(core, sub, &fall->items[i].span);
     if (sub->replays.count > 0)
         sub->state = HG_SUB_REPLAYING;
     set_next(core, sub, NULL);

@@ -24,7 +24,9 @@ struct hg_sub;
 /* The entries of one stream within one segment. */
 struct hg_span {
     struct hg_attachment *attachment;
+    bool any; /* there are entries: */
     hg_stream_id first, last;
+    struct hg_verdict missed; /* told within the segment; after ROLLED_BACK and GONE `first` begins anew */
 };
 
 struct hg_segment {
@@ -107,7 +109,7 @@ void hg_group_append_oversize(struct hg_core *core, struct hg_group *group, stru
 /* What all members are told in order with their events: that a channel was not heard for a while; that entries of
  * a stream are missing; that a stream is left out; that the sources are alive, or not. */
 void hg_group_append_interruption(struct hg_core *core, struct hg_group *group);
-void hg_group_append_missed(struct hg_core *core, struct hg_group *group, struct hg_slice topic,
+void hg_group_append_missed(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,
                             struct hg_verdict verdict);
 void hg_group_append_left_out(struct hg_core *core, struct hg_group *group, struct hg_slice topic);
 void hg_group_append_alive(struct hg_core *core, struct hg_group *group, bool alive);

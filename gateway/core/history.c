@@ -143,9 +143,23 @@ void hg_history_append(struct hg_core *core, struct hg_history *history, struct 
     put_entry(core, page, entry);
 }
 
+/* What was read begins behind an entry that is known, and that is not there any more: it was trimmed, and so may others
+ * behind it have been before they were read. */
+static bool is_torn(const struct hg_history *history, hg_stream_id from, const struct hg_reply *entries, size_t count)
+{
+    struct hg_entry first;
+    if (hg_stream_id_cmp(from, HG_STREAM_ID_ZERO) == 0 ||
+        hg_history_knows(history, (struct hg_place){.id = from}) != HG_KNOWN_THERE)
+        return false;
+    return count == 0 || (hg_reply_entry(&entries[0], &first) && hg_stream_id_cmp(first.id, from) != 0);
+}
+
 bool hg_history_insert(struct hg_core *core, struct hg_history *history, hg_stream_id from, hg_stream_id to,
                        const struct hg_reply *entries, size_t count, ptrdiff_t step)
 {
+    const struct hg_verdict trimmed = {HG_CONTINUITY_TRIMMED, 0};
+    hg_stream_id place = from;
+    bool torn = step > 0 && is_torn(history, from, entries, count);
     for (const struct hg_page *known = hg_history_page(history, from); known; known = hg_page_after(known))
         if (!hg_stream_id_next(known->to, &from))
             return true;
@@ -181,6 +195,8 @@ bool hg_history_insert(struct hg_core *core, struct hg_history *history, hg_stre
         return well_formed;
     }
     weigh(core, page);
+    if (torn && !hg_history_mark_hole(history, place, trimmed))
+        history->source->hole = trimmed;
     return well_formed;
 }
 

@@ -367,7 +367,7 @@ void hg_interest_interrupted(struct hg_core *core, struct hg_interest *interest)
 void hg_interest_missed(struct hg_core *core, struct hg_attachment *attachment, struct hg_verdict verdict)
 {
     for (struct hg_list_node *n = attachment->interest->groups.first; n; n = n->next)
-        hg_group_append_missed(core, group_of(n), attachment->source->topic, verdict);
+        hg_group_append_missed(core, group_of(n), attachment, verdict);
 }
 
 void hg_interest_left_out(struct hg_core *core, struct hg_interest *interest, struct hg_slice topic)

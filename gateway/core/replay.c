@@ -98,11 +98,27 @@ void hg_replay_start_last(struct hg_core *core, struct hg_sub *sub, struct hg_at
     replay->upper = replay->until;
 }
 
-void hg_replay_extend(struct hg_replay *replay, hg_stream_id first)
+/* Where in the log the gap was is not known any more: it is told before all that was lost with it, without a count. */
+static void owe(struct hg_replay *replay, const struct hg_span *span)
+{
+    if (span->missed.kind != HG_CONTINUITY_WHOLE)
+        replay->owed = (struct hg_verdict){span->missed.kind, 0};
+}
+
+void hg_replay_start_fallen(struct hg_core *core, struct hg_sub *sub, const struct hg_span *span)
+{
+    struct hg_replay *replay = start(core, sub, span->attachment);
+    replay->proof = span->any ? HG_PROOF_FIRST : HG_PROOF_NONE;
+    replay->from.id = span->any ? span->first : HG_STREAM_ID_MAX;
+    owe(replay, span);
+}
+
+void hg_replay_extend(struct hg_replay *replay, const struct hg_span *span)
 {
     replay->until = hg_attachment_place(replay->attachment).id;
-    if (hg_stream_id_cmp(replay->fallen, HG_STREAM_ID_ZERO) == 0)
-        replay->fallen = first;
+    if (span->any && hg_stream_id_cmp(replay->fallen, HG_STREAM_ID_ZERO) == 0)
+        replay->fallen = span->first;
+    owe(replay, span);
 }
 
 void hg_replay_free(struct hg_core *core, struct hg_replay *replay)
@@ -317,6 +333,8 @@ static bool count_back(struct hg_core *core, struct hg_replay *replay)
 /* True: it can go on at once. */
 static bool step(struct hg_core *core, struct hg_replay *replay)
 {
+    tell_verdict(core, replay, replay->owed);
+    replay->owed.kind = HG_CONTINUITY_WHOLE;
     if (replay->last > 0)
         return count_back(core, replay);
     if (hg_stream_id_cmp(replay->from.id, replay->until) > 0 && replay->proof == HG_PROOF_SEEN) {
@@ -474,15 +492,20 @@ void hg_replay_verdict(struct hg_core *core, struct hg_source *source, const str
     wants->verdict = NULL;
     struct hg_list judged = {0};
     struct hg_list_node *node;
+    bool told = reply && hg_reply_stream_info(reply, &info, NULL);
+    bool denied = reply && hg_reply_is_error(reply, "NOPERM");
     if (reply && hg_reply_is_error(reply, "WRONGTYPE")) {
         end_all(core, &wants->verdicts);
+    } else if (reply && !told && reply->type == HG_REPLY_ERROR && !denied) {
+        note_refusal(core, source, reply); /* no verdict; asked for again */
+    } else if (reply && !told && !denied) {
+        hg_link_lost(core, HG_LINK_REPLAY, HG_LIT("an answer to XINFO had an unexpected shape"), true);
     } else if (reply) {
-        bool told = hg_reply_stream_info(reply, &info, NULL);
         while ((node = hg_list_pop_front(&wants->verdicts)))
             hg_list_push_back(&judged, node);
         while ((node = hg_list_pop_front(&judged))) {
             struct hg_replay *replay = replay_of(node);
-            struct hg_verdict verdict = {HG_CONTINUITY_TRIMMED, 0}; /* as far as anybody can tell */
+            struct hg_verdict verdict = {HG_CONTINUITY_TRIMMED, 0}; /* as far as anybody is let know */
             if (told)
                 verdict = hg_continuity_of_place(&info, replay->from.id);
             if (verdict.kind == HG_CONTINUITY_WHOLE && replay->proof == HG_PROOF_FIRST) {

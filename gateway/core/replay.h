@@ -37,6 +37,7 @@ struct hg_replay {
     hg_stream_id until; /* included */
     uint64_t last;      /* > 0: `from` is to be found, this many entries that pass, not newer than `upper` */
     hg_stream_id upper;
+    struct hg_verdict owed; /* what its subscription lost of the log with a gap in it; told first */
     hg_stream_id fallen; /* last > 0: the first entry that its subscription lost of the log meanwhile; 0-0: none */
     hg_time due;         /* paced: of the next entry */
 };
@@ -67,8 +68,10 @@ void hg_replay_start(struct hg_core *core, struct hg_sub *sub, struct hg_attachm
                      struct hg_place from);
 /* The last entries that pass. */
 void hg_replay_start_last(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment, uint64_t last);
-/* Its subscription fell behind the log, from the entry `first` on. */
-void hg_replay_extend(struct hg_replay *replay, hg_stream_id first);
+/* Its subscription fell behind the log, and lost this of it. */
+struct hg_span;
+void hg_replay_start_fallen(struct hg_core *core, struct hg_sub *sub, const struct hg_span *span);
+void hg_replay_extend(struct hg_replay *replay, const struct hg_span *span);
 void hg_replay_free(struct hg_core *core, struct hg_replay *replay);
 /* Its subscription goes on after a pause. */
 void hg_replay_wake(struct hg_core *core, struct hg_replay *replay);

@@ -27,7 +27,8 @@ void sim_answer_emit_ordered(struct sim_oracle *oracle, struct sim_order *order)
 
     order->troubles = oracle->troubles;
     for (size_t i = 0; key && i < key->count; i++)
-        if (key->entries[i].emitted && hg_slice_eq(key->entries[i].emit_id, order->id))
+        if (key->entries[i].went < SIM_WENT_WITH_TAIL && key->entries[i].emitted &&
+            hg_slice_eq(key->entries[i].emit_id, order->id))
             order->stood_before = true;
 }
 
@@ -53,7 +54,7 @@ void sim_oracle_appended(struct sim_oracle *oracle, const struct sim_key *key, c
                       HG_SLICE_ARG(entry->emit_id));
     for (size_t i = 0; i + 1 < key->count; i++) {
         const struct sim_entry *other = &key->entries[i];
-        if (other->emitted && hg_slice_eq(other->emit_id, entry->emit_id) &&
+        if (other->went < SIM_WENT_WITH_TAIL && other->emitted && hg_slice_eq(other->emit_id, entry->emit_id) &&
             env->now.us - other->at.us < rule->dedupe_window_ms * 1000)
             sim_violation(env, "emit: id %.*s stands twice in %.*s", HG_SLICE_ARG(entry->emit_id),
                           HG_SLICE_ARG(key->name));
@@ -81,10 +82,9 @@ static void emit_acknowledged(struct sim_oracle *oracle, const struct sim_order 
 
     if (!text || !hg_cursor_parse(hg_slice_str(text), &cursor) || !json_is_boolean(duplicate_json))
         sim_violation(env, "emit: the ok has no cursor or no duplicate");
-    size_t index = key ? sim_store_lower(key, cursor.id) : 0;
-    if (!key || index == key->count || hg_stream_id_cmp(key->entries[index].id, cursor.id) != 0 ||
-        !key->entries[index].emitted || !hg_slice_eq(key->entries[index].emit_id, order->id) ||
-        key->entries[index].fingerprint != cursor.fingerprint)
+    size_t index = key ? sim_store_ever(key, cursor.id, &cursor.fingerprint, key->count) : 0;
+    if (!key || index == key->count || !key->entries[index].emitted ||
+        !hg_slice_eq(key->entries[index].emit_id, order->id))
         sim_violation(env, "emit: id %.*s is acknowledged as %s of %s, where it does not stand",
                       HG_SLICE_ARG(order->id), text, sim_topics[order->topic].name);
     struct sim_entry *entry = &key->entries[index];
@@ -99,7 +99,7 @@ static void emit_acknowledged(struct sim_oracle *oracle, const struct sim_order 
     if (!hg_slice_eq(entry->fields[1], order->event))
         sim_violation(env, "emit: id %.*s is acknowledged, but another event stands in the stream",
                       HG_SLICE_ARG(order->id));
-    if (order->stood_before && env->options.rules[sim_topics[order->topic].rule].dedupe_window_ms >= 60000)
+    if (order->stood_before && key->fence_count == 0 && env->options.rules[sim_topics[order->topic].rule].dedupe_window_ms >= 60000)
         sim_violation(env, "emit: id %.*s stood there before, but is acknowledged as new", HG_SLICE_ARG(order->id));
 }
 

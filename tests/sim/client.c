@@ -428,6 +428,69 @@ struct sim_order *sim_order_subscribe(struct sim_clients *clients, const char *p
     return order;
 }
 
+void sim_order_since(struct sim_order *order, uint64_t since_ms)
+{
+    order->from = HG_FROM_SINCE;
+    order->since_ms = since_ms;
+}
+
+void sim_order_resume(struct sim_clients *clients, struct sim_order *order, const struct sim_cursor *cursors,
+                      uint64_t since_ms, uint32_t chance)
+{
+    bool forged = chance % 16 == 0, bare = chance % 8 == 1;
+
+    order->from = HG_FROM_CURSORS;
+    order->otherwise = chance / 16 % 3 == 0 ? HG_FROM_LIVE : chance / 16 % 3 == 1 ? HG_FROM_START : HG_FROM_SINCE;
+    order->since_ms = since_ms;
+    order->cursors = sim_arena_get(&clients->env->arena, sim_topic_count * sizeof *order->cursors);
+    for (size_t t = 0; t < sim_topic_count; t++) {
+        struct sim_cursor *cursor = &order->cursors[t];
+
+        *cursor = cursors[t];
+        cursor->proven = cursor->proven && !bare;
+        if (cursor->given && cursor->proven && forged) {
+            cursor->forged = true;
+            cursor->fingerprint ^= 0x100;
+        }
+    }
+}
+
+static struct hg_slice write_from(struct sim_clients *clients, const struct sim_order *order)
+{
+    struct sim_arena *arena = &clients->env->arena;
+    struct hg_slice since = sim_arena_printf(arena, "{\"since\":%" PRIu64 "}", order->since_ms);
+    char text[1000];
+    size_t len = 0;
+
+    switch (order->from) {
+    case HG_FROM_LIVE:
+        return order->number % 2 == 0 ? HG_LIT(",\"from\":\"live\"") : HG_LIT("");
+    case HG_FROM_START:
+        return HG_LIT(",\"from\":\"start\"");
+    case HG_FROM_LAST:
+        return sim_arena_printf(arena, ",\"from\":{\"last\":%" PRIu64 "}", order->last);
+    case HG_FROM_SINCE:
+        return sim_arena_printf(arena, ",\"from\":%.*s", HG_SLICE_ARG(since));
+    case HG_FROM_CURSORS:
+        break;
+    }
+    for (size_t t = 0; t < sim_topic_count; t++) {
+        const struct sim_cursor *cursor = &order->cursors[t];
+        if (!cursor->given)
+            continue;
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s\"%s\":\"%" PRIu64 "-%" PRIu64, len > 0 ? "," : "",
+                                sim_topics[t].name, cursor->id.ms, cursor->id.seq);
+        if (cursor->proven)
+            len += (size_t)snprintf(text + len, sizeof text - len, "~%08" PRIx32, cursor->fingerprint);
+        len += (size_t)snprintf(text + len, sizeof text - len, "\"");
+    }
+    HG_ASSERT(len < sizeof text);
+    return sim_arena_printf(arena, ",\"from\":{\"cursors\":{%.*s},\"otherwise\":%.*s}", (int)len, text,
+                            HG_SLICE_ARG(order->otherwise == HG_FROM_LIVE    ? HG_LIT("\"live\"")
+                                         : order->otherwise == HG_FROM_START ? HG_LIT("\"start\"")
+                                                                             : since));
+}
+
 void sim_order_filter(struct sim_order *order, uint32_t chance)
 {
     order->filter = NULL;
@@ -511,15 +574,8 @@ static struct hg_slice write_order(struct sim_clients *clients, const struct sim
         return sim_arena_printf(arena, "{\"op\":\"update\"%s%s,%s,\"sub\":%" PRIu64 "}", member, filter, ref,
                                 order->sub);
     case SIM_ORDER_SUBSCRIBE:
-        if (order->from == HG_FROM_LAST)
-            return sim_arena_printf(arena,
-                                    "{\"op\":\"subscribe\",%s,\"topic\":\"%s\"%s%s,\"from\":{\"last\":%" PRIu64 "}}",
-                                    ref, order->pattern, member, filter, order->last);
-        return sim_arena_printf(arena, "{\"op\":\"subscribe\",%s,\"topic\":\"%s\"%s%s%s}", ref, order->pattern, member,
-                                filter,
-                                order->from == HG_FROM_START ? ",\"from\":\"start\""
-                                : order->number % 2 == 0     ? ",\"from\":\"live\""
-                                                             : "");
+        return sim_arena_printf(arena, "{\"op\":\"subscribe\",%s,\"topic\":\"%s\"%s%s%.*s}", ref, order->pattern, member,
+                                filter, HG_SLICE_ARG(write_from(clients, order)));
     case SIM_ORDER_UNSUBSCRIBE:
         return sim_arena_printf(arena, "{\"op\":\"unsubscribe\",\"sub\":%" PRIu64 ",%s}", order->sub, ref);
     case SIM_ORDER_PING:

@@ -24,6 +24,15 @@ enum sim_order_kind {
     SIM_ORDER_GARBAGE
 };
 
+/* A place in a stream that a client was told. */
+struct sim_cursor {
+    bool given, proven;
+    bool forged; /* its fingerprint is none of this stream's */
+    hg_stream_id id;
+    uint32_t fingerprint;
+    size_t index; /* of the entry; of none when the id is 0-0 */
+};
+
 /* One command of a client. Its ref is its number, as JSON number or string. */
 struct sim_order {
     struct sim_order *next; /* in the same message */
@@ -34,8 +43,9 @@ struct sim_order {
     bool delivered, answered, answered_ok;
     bool excused;        /* the session was closed */
     const char *pattern; /* SUBSCRIBE */
-    enum hg_from_kind from;
-    uint64_t last;
+    enum hg_from_kind from, otherwise;
+    uint64_t last, since_ms;
+    struct sim_cursor *cursors; /* CURSORS: one a topic */
     const struct sim_filter *filter; /* SUBSCRIBE, UPDATE; NULL: every event */
     const char *filter_text;         /* its JSON; NULL: none is written */
     bool filter_is_bad;              /* GARBAGE too: error 120 is due */
@@ -111,6 +121,11 @@ void sim_client_mute(struct sim_client *client, struct sim_env *env, bool muted)
 void sim_client_say(struct sim_clients *clients, struct sim_client *client, struct sim_order *order);
 /* Orders, ready to be said; `a` and `b` choose among what there is. */
 struct sim_order *sim_order_subscribe(struct sim_clients *clients, const char *pattern, uint32_t from);
+/* Lets a subscribe begin at places that were told; or at a time. `cursors` has one a topic; `chance` chooses what is
+ * done with them, and what those without one get. */
+void sim_order_resume(struct sim_clients *clients, struct sim_order *order, const struct sim_cursor *cursors,
+                      uint64_t since_ms, uint32_t chance);
+void sim_order_since(struct sim_order *order, uint64_t since_ms);
 /* Gives a subscribe or an update its filter. */
 void sim_order_filter(struct sim_order *order, uint32_t chance);
 struct sim_order *sim_order_update(struct sim_clients *clients, uint64_t sub, uint32_t chance);

@@ -118,8 +118,13 @@ static struct hg_reply entries_of(struct sim_reply *reply, const struct sim_key 
     struct hg_reply whole = array_of(reply, count, &items);
 
     for (size_t i = 0; i < count; i++)
-        items[i] = entry_of(reply, &key->entries[reverse ? from + count - 1 - i : from + i]);
+        items[i] = entry_of(reply, &key->entries[key->log[reverse ? from + count - 1 - i : from + i]]);
     return whole;
+}
+
+static bool has_id(const struct sim_key *key, size_t position, hg_stream_id id)
+{
+    return hg_stream_id_cmp(key->entries[key->log[position]].id, id) == 0;
 }
 
 /* XREAD [COUNT n] [BLOCK ms] STREAMS key… id… True when a reply was sent. */
@@ -162,16 +167,11 @@ static bool read_streams(struct sim_redis *redis, uint32_t link, struct sim_comm
             sim_reply_send(redis, link, reply);
             return true;
         }
-        size_t from = word_is(c->argv[at + n + i], "$") ? key->count : 0;
-        if (from == 0) {
-            hg_stream_id id = id_of(redis, c, at + n + i, 0, &open);
-            from = sim_store_lower(key, id);
-            if (from < key->count && hg_stream_id_cmp(key->entries[from].id, id) == 0)
-                from++;
-        }
-        if (from < key->first)
-            from = key->first;
-        size_t count = key->count - from < limit ? key->count - from : (size_t)limit;
+        hg_stream_id id = id_of(redis, c, at + n + i, 0, &open);
+        size_t from = sim_store_lower(key, id);
+        if (from < key->log_count && has_id(key, from, id))
+            from++;
+        size_t count = key->log_count - from < limit ? key->log_count - from : (size_t)limit;
         if (count == 0)
             continue;
         struct hg_reply *pair;
@@ -207,6 +207,8 @@ static void range(struct sim_redis *redis, uint32_t link, struct sim_command *c,
     struct sim_key *key = sim_store_find(redis->env->store, c->argv[1]);
 
     *reply->root = array_of(reply, 0, &none);
+    if (key && link == HG_LINK_REPLAY)
+        key->ranges++;
     if (key && link < HG_LINK_READER) { /* not for a proof */
         key->asked = true;
         key->asked_at = redis->env->now;
@@ -217,12 +219,10 @@ static void range(struct sim_redis *redis, uint32_t link, struct sim_command *c,
     } else if (key && key->type == SIM_KEY_STREAM) {
         size_t from = sim_store_lower(key, low), to = sim_store_lower(key, high);
 
-        if (low_open && from < key->count && hg_stream_id_cmp(key->entries[from].id, low) == 0)
+        if (low_open && from < key->log_count && has_id(key, from, low))
             from++;
-        if (!high_open && to < key->count && hg_stream_id_cmp(key->entries[to].id, high) == 0)
+        if (!high_open && to < key->log_count && has_id(key, to, high))
             to++;
-        if (from < key->first)
-            from = key->first;
         size_t count = to > from ? to - from : 0;
         if (count > limit) {
             if (reverse)
@@ -260,23 +260,23 @@ static void stream_info(struct sim_redis *redis, uint32_t link, struct sim_comma
     struct sim_reply *reply = sim_reply_new(c->token);
     struct hg_reply *items;
     char id[HG_STREAM_ID_TEXT_MAX + 1];
-    bool any = key->count > key->first;
+    bool any = key->log_count > 0;
     *reply->root = array_of(reply, redis->old ? 8 : 12, &items);
     items[0] = string_of(reply, HG_LIT("length"));
-    items[1] = integer_of((int64_t)(key->count - key->first));
+    items[1] = integer_of((int64_t)key->log_count);
     items[2] = string_of(reply, HG_LIT("last-generated-id"));
-    hg_stream_id last = key->entries[key->count - 1].id;
-    snprintf(id, sizeof id, "%" PRIu64 "-%" PRIu64, last.ms, last.seq);
+    snprintf(id, sizeof id, "%" PRIu64 "-%" PRIu64, key->last_id.ms, key->last_id.seq);
     items[3] = string_of(reply, hg_slice_str(id));
     items[4] = string_of(reply, HG_LIT("first-entry"));
-    items[5] = any ? entry_of(reply, &key->entries[key->first]) : (struct hg_reply){.type = HG_REPLY_NIL};
+    items[5] = any ? entry_of(reply, &key->entries[key->log[0]]) : (struct hg_reply){.type = HG_REPLY_NIL};
     items[6] = string_of(reply, HG_LIT("last-entry"));
-    items[7] = any ? entry_of(reply, &key->entries[key->count - 1]) : (struct hg_reply){.type = HG_REPLY_NIL};
+    items[7] = any ? entry_of(reply, &key->entries[key->log[key->log_count - 1]]) : (struct hg_reply){.type = HG_REPLY_NIL};
     if (!redis->old) {
         items[8] = string_of(reply, HG_LIT("entries-added"));
-        items[9] = integer_of((int64_t)key->count);
+        items[9] = integer_of((int64_t)key->added);
         items[10] = string_of(reply, HG_LIT("max-deleted-entry-id"));
-        items[11] = string_of(reply, HG_LIT("0-0"));
+        snprintf(id, sizeof id, "%" PRIu64 "-%" PRIu64, key->max_deleted.ms, key->max_deleted.seq);
+        items[11] = string_of(reply, hg_slice_str(id));
     }
     sim_reply_send(redis, link, reply);
 }
@@ -452,7 +452,8 @@ static void append_once(struct sim_redis *redis, uint32_t link, struct sim_comma
         if (!free_slot)
             free_slot = SIM_PUSH(store->remembered, store->remembered_count, store->remembered_capacity);
         *free_slot =
-            (struct sim_remembered){sim_arena_copy(&env->arena, memory), text, hg_time_add(env->now, hg_ms(window))};
+            (struct sim_remembered){sim_arena_copy(&env->arena, memory), text, env->now,
+                                    hg_time_add(env->now, hg_ms(window))};
         SIM_TRACE(env, "redis: emit %.*s appended to %.*s as #%zu", HG_SLICE_ARG(id), HG_SLICE_ARG(name),
                   key->count - 1);
         sim_oracle_appended(env->oracle, key, entry, window, maxlen);

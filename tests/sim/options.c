@@ -128,7 +128,8 @@ void sim_options_init(struct sim_options *o, struct hg_prng *prng)
     o->error_chance = hg_prng_chance(prng, 25) ? PICK(prng, 1, 10) : 0;
     o->odd_chance = hg_prng_chance(prng, 15) ? PICK(prng, 1, 5) : 0;
     o->unblock_denied = hg_prng_chance(prng, 15);
-    o->trims = hg_prng_chance(prng, 15);
+    o->resumes = hg_prng_chance(prng, 60);
+    o->trims = hg_prng_chance(prng, 25);
     o->scan_page = PICK(prng, 1, 3, 100);
     o->page_repeats = hg_prng_chance(prng, 30);
     o->long_names = hg_prng_chance(prng, 50);

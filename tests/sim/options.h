@@ -34,6 +34,7 @@
     X(error_chance, "commands that Redis refuses")                                                                     \
     X(odd_chance, "replies of a shape that cannot be")                                                                 \
     X(unblock_denied, "CLIENT is not permitted")                                                                       \
+    X(resumes, "clients come back to places that they were told, or to a time")                                        \
     X(trims, "streams lose their oldest entries")                                                                      \
     X(scan_page, "keys that SCAN looks at in a call at most")                                                          \
     X(page_repeats, "SCAN tells a key twice now and then")                                                             \

@@ -103,10 +103,34 @@ static bool is_company(const struct sim_track *a, const struct sim_track *b)
     return a != b && a->client == b->client && b->state == SIM_TRACK_ACTIVE && strcmp(a->pattern, b->pattern) == 0;
 }
 
+static void remember(struct sim_oracle *oracle, const struct sim_track *track)
+{
+    struct sim_memory memory = {.pattern = track->pattern, .filter = track->filter, .since_ms = track->since_ms};
+    bool any = false;
+
+    for (size_t t = 0; t < sim_topic_count; t++)
+        if (track->matches[t] && track->places[t].held.given && !track->places[t].held.forged) {
+            memory.cursors[t] = track->places[t].held;
+            any = true;
+        }
+    if (any)
+        oracle->memories[oracle->memory_count++ % 16] = memory;
+}
+
+const struct sim_memory *sim_oracle_memory(const struct sim_oracle *oracle, uint32_t chance)
+{
+    size_t count = oracle->memory_count < 16 ? oracle->memory_count : 16;
+
+    return count ? &oracle->memories[chance % count] : NULL;
+}
+
 static void remove_track(struct sim_oracle *oracle, struct sim_track *track)
 {
     size_t i = 0;
     bool unclear = track->stale_unclear;
+
+    if (track->state == SIM_TRACK_ACTIVE)
+        remember(oracle, track);
 
     for (i = 0; i < oracle->track_count; i++)
         if (is_company(track, oracle->tracks[i]))
@@ -347,9 +371,11 @@ static void gap(struct sim_oracle *oracle, struct sim_client *client, const json
                 sim_feed_disconnected(track, (int)t);
     } else if (strcmp(reason, "overflow") == 0) {
         gap_overflow(oracle, track, all, topic, count);
-    } else if (strcmp(reason, "trimmed") != 0 || !env->options.trims) {
-        sim_violation(env, "gap: client %" PRIu64 " sub %" PRIu64 " (%s): %s, and there is no cause for it",
-                      client->number, track->sub, track->pattern, reason);
+    } else {
+        if (topic < 0)
+            sim_violation(env, "gap: client %" PRIu64 " sub %" PRIu64 ": %s of %s, which is no topic", client->number,
+                          track->sub, reason, name);
+        sim_place_gap(oracle, track, topic, reason, count);
     }
 }
 
@@ -363,7 +389,7 @@ static void caught_up(struct sim_oracle *oracle, struct sim_client *client, cons
     track->caught_up_due = false;
     for (size_t t = 0; t < sim_topic_count; t++)
         if (track->matches[t] && sim_topics[t].kind == SIM_TOPIC_STREAM && !track->from_unclear &&
-            !sim_place_has(oracle, track, (int)t, track->places[t].there))
+            !sim_place_has(oracle, track, (int)t, track->places[t].there, false))
             sim_violation(oracle->env, "caught_up: client %" PRIu64 " sub %" PRIu64 " (%s): before all of %s came",
                           client->number, track->sub, track->pattern, sim_topics[t].name);
 }
@@ -503,9 +529,11 @@ static void ok(struct sim_oracle *oracle, struct sim_client *client, bool is_ok,
         check_number(oracle, track);
         track->caught_up_due = order->from != HG_FROM_LIVE || track->from_unclear;
         for (size_t t = 0; t < sim_topic_count; t++) {
-            const struct sim_key *key = sim_store_key(env->store, (int)t);
-            track->places[t].count_at_ok = key ? key->count : 0;
+            if (track->matches[t])
+                sim_place_answered(oracle, track, (int)t,
+                                   json_string_value(json_object_get(message, "cursor")));
         }
+        track->since_ms = (uint64_t)json_integer_value(json_object_get(message, "since"));
     } else if (order->kind == SIM_ORDER_UPDATE) {
         struct sim_track *track = find_active(oracle, client->number, order->sub);
         if (track && track->update == order)
@@ -649,7 +677,9 @@ bool sim_oracle_is_settled(const struct sim_oracle *oracle)
             const struct sim_key *key = sim_store_key(env->store, (int)t);
             if (track->matches[t] &&
                 (sim_feed_is_waiting(oracle, track, (int)t) ||
-                 (key && key->type == SIM_KEY_STREAM && !sim_place_has(oracle, track, (int)t, key->count))))
+                 (key && key->type != SIM_KEY_STRING &&
+                  (!sim_place_has(oracle, track, (int)t, key->count, true) ||
+                   sim_place_owes_fence(oracle, track, (int)t)))))
                 return false;
         }
     }
@@ -686,12 +716,21 @@ void sim_oracle_settled(struct sim_oracle *oracle)
                 continue;
             sim_feed_settled(oracle, track, (int)t);
             const struct sim_key *key = sim_store_key(env->store, (int)t);
-            if (key && key->type == SIM_KEY_STREAM && !sim_place_has(oracle, track, (int)t, key->count))
+            if (key && key->type != SIM_KEY_STRING && sim_place_owes_fence(oracle, track, (int)t))
+                sim_violation(env,
+                              "settled: client %" PRIu64 " sub %" PRIu64 " (%s): %s has another history than entry "
+                              "%zu is of, and no gap told",
+                              track->client, track->sub, track->pattern, sim_topics[t].name,
+                              track->places[t].held.index);
+            if (key && key->type != SIM_KEY_STRING && !sim_place_has(oracle, track, (int)t, key->count, true))
                 sim_violation(env, "settled: client %" PRIu64 " sub %" PRIu64 " (%s): %s has %zu entries, %s %zu came",
                               track->client, track->sub, track->pattern, sim_topics[t].name, key->count,
                               track->places[t].begun ? "of which before" : "none; due from",
                               track->places[t].begun ? track->places[t].next : track->places[t].count_at_ok);
         }
+        for (size_t t = 0; t < sim_topic_count; t++)
+            if (track->matches[t] && sim_store_key(env->store, (int)t))
+                sim_place_settled(oracle, track, (int)t);
         if (track->overflow_told > track->skipped + track->skipped_optional && !env->options.tight)
             sim_violation(env,
                           "settled: client %" PRIu64 " sub %" PRIu64 " (%s): gaps told %" PRIu64

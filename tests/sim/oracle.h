@@ -46,12 +46,31 @@ struct sim_place {
     size_t there;  /* entries that the gateway knows of, or must find */
     size_t recent; /* the first entry that was young when the order came */
     bool followed; /* somebody else's subscription may have had the gateway read it already */
+    size_t since_high; /* the first entry of the log at the time asked for */
     bool begun;
     size_t next;     /* begun: the entry that is due */
     uint64_t budget; /* entries too large to be shown, told as gaps, not yet passed */
     size_t shown_at_update;
-    bool seam; /* an update was answered: the next entry is of [seam_low, seam_high], or the first after that passes */
+    bool seam; /* an update was answered, or a fence was told: the next entry is of [seam_low, seam_high], or the first
+                * after that passes */
     size_t seam_low, seam_high;
+    bool gap; /* it was told that something is missing: what went up to then need not come */
+    hg_time gap_at;
+    /* Entries told as trimmed, and those that were missing: at least, at most. */
+    bool unclear;
+    uint64_t told, missing_least, missing_most;
+    bool fenced;       /* told since the last event that ids may begin again */
+    size_t fence_told; /* fences of the key when it was told so */
+    /* The newest entry that the client knows of: by an event, the ok, or the cursor it came with. */
+    struct sim_cursor held;
+};
+
+/* What a client keeps of a subscription to come back to. */
+struct sim_memory {
+    const char *pattern;
+    const struct sim_filter *filter;
+    uint64_t since_ms;
+    struct sim_cursor cursors[SIM_TOPICS_MAX];
 };
 
 enum sim_track_state { SIM_TRACK_PENDING, SIM_TRACK_ACTIVE };
@@ -74,6 +93,7 @@ struct sim_track {
     uint64_t gaps_due;                    /* gaps of reason disconnected that may be told */
     uint64_t stales, troubles_at_order;
     uint64_t overflow_told, skipped, skipped_optional;
+    uint64_t since_ms; /* as its ok told */
     struct sim_feed feeds[SIM_TOPICS_MAX];
     struct sim_place places[SIM_TOPICS_MAX];
 };
@@ -86,6 +106,8 @@ struct sim_oracle {
     size_t message_count[SIM_TOPICS_MAX], message_capacity[SIM_TOPICS_MAX];
     uint64_t troubles; /* links lost, commands refused, odd answers so far */
     uint64_t events_seen, gaps_seen;
+    struct sim_memory memories[16]; /* of subscriptions that ended, in turn */
+    size_t memory_count;
 };
 
 void sim_oracle_init(struct sim_oracle *oracle, struct sim_env *env);
@@ -119,6 +141,8 @@ void sim_oracle_empty(struct sim_oracle *oracle);
 const struct sim_track *sim_oracle_pick(const struct sim_oracle *oracle, uint64_t client, uint32_t chance);
 
 /* For the parts of the oracle. */
+const struct sim_memory *sim_oracle_memory(const struct sim_oracle *oracle, uint32_t chance);
+
 bool sim_is_channel(const struct sim_env *env, int topic);
 /* A channel under an "auto" rule that became a stream: what is published on it is not due any more. */
 bool sim_is_converted(const struct sim_env *env, int topic);
@@ -140,10 +164,19 @@ void sim_feed_settled(struct sim_oracle *oracle, struct sim_track *track, int to
 void sim_place_ordered(struct sim_oracle *oracle, struct sim_track *track, int topic);
 void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int topic, struct hg_slice cursor,
                      struct hg_slice text, const json_t *message);
+/* The ok of a subscribe. `cursor`: as it told, NULL without. */
+void sim_place_answered(struct sim_oracle *oracle, struct sim_track *track, int topic, const char *cursor);
+/* A gap of a reason that streams have. */
+void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic, const char *reason, uint64_t count);
 /* As sim_feed_updated(). */
 void sim_place_updated(struct sim_oracle *oracle, struct sim_track *track, int topic);
-/* Whether everything before entry `upto` has come, or cannot. */
-bool sim_place_has(const struct sim_oracle *oracle, const struct sim_track *track, int topic, size_t upto);
+/* Whether everything before entry `upto` has come, or cannot. `strictly`: and what is missing was told. */
+bool sim_place_has(const struct sim_oracle *oracle, const struct sim_track *track, int topic, size_t upto,
+                   bool strictly);
+/* At the end: what was told of entries that are missing. */
+void sim_place_settled(struct sim_oracle *oracle, struct sim_track *track, int topic);
+/* Whether the client knows of an entry that was lost with its history, and was not told so. */
+bool sim_place_owes_fence(const struct sim_oracle *oracle, const struct sim_track *track, int topic);
 
 /* Answers to orders. The order that `message` answers, checked; NULL: an error that answers none. */
 struct sim_order *sim_answer_order(struct sim_oracle *oracle, struct sim_client *client, bool ok,

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "sim/oracle.h"
 #include "stream/cursor.h"
 
@@ -22,8 +23,18 @@ void sim_place_ordered(struct sim_oracle *oracle, struct sim_track *track, int t
 
     if (!key)
         return;
-    *place =
-        (struct sim_place){.count_at_order = key->count, .first_at_order = key->first, .shown_at_order = key->shown};
+    *place = (struct sim_place){.count_at_order = key->count,
+                                .first_at_order = key->log_count > 0 ? key->log[0] : key->count,
+                                .shown_at_order = key->shown,
+                                .since_high = key->count,
+                                .fence_told = key->fence_count};
+    const struct sim_order *order = track->order;
+    for (size_t i = key->log_count; i > 0 && key->entries[key->log[i - 1]].id.ms >= order->since_ms; i--)
+        place->since_high = key->log[i - 1];
+    if (order->from == HG_FROM_CURSORS && order->cursors[topic].given) {
+        place->held = order->cursors[topic];
+        place->fence_told = 0;
+    }
     /* Longer than any lingering subscription and any answer under way. */
     uint64_t memory_us = (config->linger_ms + 4 * config->redis_timeout_ms + 8000) * 1000;
     place->followed = key->asked && env->now.us - key->asked_at.us < memory_us;
@@ -38,72 +49,113 @@ void sim_place_ordered(struct sim_oracle *oracle, struct sim_track *track, int t
         place->recent--;
 }
 
-/* The first entry of `from` up to `to` that a client cannot have missed rightly, or `to`. Rightly: trimmed ones, those
- * that do not pass, and those too large, which gaps told. */
-static size_t first_due(const struct sim_oracle *oracle, const struct sim_filter *filter, const struct sim_key *key,
-                        size_t from, size_t to, uint64_t *budget)
+static bool is_old(const struct sim_oracle *oracle)
+{
+    return oracle->env->redis->old; /* and counts nothing */
+}
+
+/* Whether an entry that was trimmed was so before the gateway can have known of its stream. */
+static bool was_not_known(const struct sim_oracle *oracle, const struct sim_track *track, const struct sim_place *place,
+                          const struct sim_entry *entry)
+{
+    const struct hg_config *config = &oracle->env->options.config;
+    uint64_t pass_us = (12 * config->discover_ms + 2 * config->redis_timeout_ms + 5000) * 1000;
+
+    if (is_old(oracle) && !place->begun && !place->held.given)
+        return true;
+    return !track->exact && entry->went_at.us - entry->life_at.us < pass_us;
+}
+
+/* The first entry of `from` up to `to` that a client cannot have missed rightly, or `to`. Rightly: those that do not
+ * pass; those too large, which gaps told; those that XDEL took; those of a history that is another one now; and
+ * trimmed ones, of which those from `told_from` on must have been told. */
+static size_t first_due(const struct sim_oracle *oracle, const struct sim_track *track, const struct sim_place *place,
+                        const struct sim_key *key, size_t from, size_t to, size_t told_from, uint64_t *budget)
 {
     for (size_t i = from; i < to; i++) {
-        if (i < key->first || !sim_entry_passes(oracle->env, filter, key, i))
+        const struct sim_entry *entry = &key->entries[i];
+        bool passes = sim_entry_passes(oracle->env, track->filter, key, i);
+
+        if (!passes || entry->went >= SIM_WENT_DELETED)
             continue;
-        if (*budget == 0 || !sim_is_oversize(oracle->env, key, i))
-            return i;
-        (*budget)--;
+        if (*budget > 0 && sim_is_oversize(oracle->env, key, i)) {
+            (*budget)--;
+            continue;
+        }
+        if (entry->went == SIM_WENT_TRIMMED &&
+            (i < told_from || (place->gap && entry->went_at.us <= place->gap_at.us) || was_not_known(oracle, track, place, entry)))
+            continue;
+        return i;
     }
     return to;
 }
 
-static bool is_excused(const struct sim_oracle *oracle, const struct sim_track *track, const struct sim_key *key,
-                       size_t from, size_t to, uint64_t *budget)
-{
-    return from >= to || first_due(oracle, track->filter, key, from, to, budget) == to;
-}
-
-/* The place `last` entries that pass before `end`. */
+/* The place `last` entries that pass before `end`; `there`: those that are not there any more do not count. */
 static size_t go_back(const struct sim_env *env, const struct sim_track *track, const struct sim_key *key, size_t end,
-                      uint64_t last)
+                      uint64_t last, bool there)
 {
-    while (end > 0 && last > 0)
-        last -= sim_entry_passes(env, track->filter, key, --end);
+    while (end > 0 && last > 0) {
+        end--;
+        if (!there || key->entries[end].went == SIM_IS_THERE)
+            last -= sim_entry_passes(env, track->filter, key, end);
+    }
     return end;
 }
 
-/* Where a replay or the live stream may begin for a place: [low, high]. */
-static void bounds(const struct sim_env *env, const struct sim_track *track, const struct sim_place *place,
-                   const struct sim_key *key, int topic, size_t *ret_low, size_t *ret_high)
+struct bounds {
+    size_t low, high; /* a replay or the live stream may begin there */
+    size_t told_from; /* what is missing from there on must be told */
+};
+
+static struct bounds bounds_of(const struct sim_env *env, const struct sim_track *track, const struct sim_place *place,
+                               const struct sim_key *key, int topic)
 {
+    const struct sim_order *order = track->order;
     size_t low = place->count_at_order;
 
-    if (place->seam) {
-        *ret_low = place->seam_low;
-        *ret_high = place->seam_high;
-        return;
-    }
+    if (place->seam)
+        return (struct bounds){place->seam_low, place->seam_high, place->seam_high};
     if (place->followed && place->shown_at_order < low)
         low = place->shown_at_order;
     if ((!track->exact || sim_topics[topic].rule == 3) && place->recent < low)
         low = place->recent;
-    if (track->from_unclear) {
-        *ret_low = 0;
-        *ret_high = place->count_at_ok;
-        return;
-    }
-    switch (track->order->from) {
+    if (key->fence_count > 0)
+        low = 0;
+    if (track->from_unclear)
+        return (struct bounds){0, place->count_at_ok, place->count_at_ok};
+    enum hg_from_kind from = order->from;
+    if (from == HG_FROM_CURSORS && !order->cursors[topic].given)
+        from = order->otherwise;
+    struct bounds bounds = {0, place->count_at_ok, place->count_at_ok};
+    switch (from) {
     case HG_FROM_LIVE:
+        bounds.low = low;
+        return bounds;
     case HG_FROM_SINCE:
-    case HG_FROM_CURSORS:
-        *ret_low = low;
-        *ret_high = place->count_at_ok;
-        return;
+        bounds.low = place->since_high < low ? place->since_high : low;
+        while (bounds.low > 0 && key->entries[bounds.low - 1].id.ms >= order->since_ms)
+            bounds.low--;
+        if (key->fence_count > 0)
+            bounds.low = 0;
+        if (place->since_high < bounds.high)
+            bounds.high = place->since_high;
+        return bounds;
     case HG_FROM_START:
-        *ret_low = 0;
-        *ret_high = place->first_at_order;
-        return;
+        bounds.high = place->first_at_order;
+        return bounds;
     case HG_FROM_LAST:
-        *ret_low = go_back(env, track, key, low, track->order->last);
-        *ret_high = go_back(env, track, key, key->count, track->order->last);
-        return;
+        bounds.low = key->fence_count > 0 ? 0 : go_back(env, track, key, low, order->last, true);
+        bounds.high = go_back(env, track, key, key->count, order->last, false);
+        return bounds;
+    case HG_FROM_CURSORS:
+        if (order->cursors[topic].index == SIZE_MAX) { /* 0-0 */
+            bounds.high = place->first_at_order;
+            return bounds;
+        }
+        low = order->cursors[topic].index + !order->cursors[topic].forged;
+        return (struct bounds){low, low, low};
     }
+    HG_UNREACHABLE();
 }
 
 static void check_entry(struct sim_oracle *oracle, struct sim_track *track, int topic, const struct sim_key *key,
@@ -124,6 +176,167 @@ static void check_entry(struct sim_oracle *oracle, struct sim_track *track, int 
                       track->filter->spellings[0]);
 }
 
+bool sim_place_owes_fence(const struct sim_oracle *oracle, const struct sim_track *track, int topic)
+{
+    const struct sim_key *key = sim_store_key(oracle->env->store, topic);
+    const struct sim_place *place = &track->places[topic];
+
+    if (!place->held.given || place->held.index == SIZE_MAX)
+        return false;
+    const struct sim_entry *entry = &key->entries[place->held.index];
+    return entry->went >= SIM_WENT_WITH_TAIL && place->fence_told < entry->fence;
+}
+
+void sim_place_answered(struct sim_oracle *oracle, struct sim_track *track, int topic, const char *text)
+{
+    struct sim_env *env = oracle->env;
+    const struct sim_key *key = sim_store_key(env->store, topic);
+    struct sim_place *place = &track->places[topic];
+    struct hg_cursor told;
+
+    if (!key)
+        return;
+    place->count_at_ok = key->count;
+    if (!text || !track->exact)
+        return;
+    bool proven = hg_cursor_parse(hg_slice_str(text), &told);
+    if (!proven && !hg_stream_id_parse(hg_slice_str(text), &told.id))
+        sim_violation(env, "ok: %s: no cursor: %s", who(track, topic), text);
+    if (track->order->from != HG_FROM_LIVE || track->from_unclear)
+        return; /* it tells where the live stream stands, and the client is not there yet */
+    struct sim_cursor *held = &place->held;
+    *held = (struct sim_cursor){true, proven, false, told.id, proven ? told.fingerprint : 0, SIZE_MAX};
+    if (hg_stream_id_cmp(told.id, HG_STREAM_ID_ZERO) == 0)
+        return;
+    held->index = sim_store_ever(key, told.id, proven ? &told.fingerprint : NULL, key->count);
+    if (held->index == key->count)
+        sim_violation(env, "ok: %s: no entry ever stood at %s", who(track, topic), text);
+    place->seam = true;
+    place->seam_low = place->seam_high = held->index + 1;
+}
+
+/* Whether the entry is of the log, and a fence told before means those behind it. */
+static void told_fence(struct sim_place *place, const struct sim_key *key, bool gone, size_t from)
+{
+    const struct sim_fence *fence = &key->fences[key->fence_count - 1];
+    hg_stream_id lost = HG_STREAM_ID_ZERO;
+    size_t high = fence->index;
+
+    for (size_t i = 0; i < fence->index; i++)
+        if (key->entries[i].fence == key->fence_count && hg_stream_id_cmp(key->entries[i].id, lost) > 0)
+            lost = key->entries[i].id;
+    /* What took the ids of lost entries before that was noticed went with them. */
+    while (!gone && high < key->count && hg_stream_id_cmp(key->entries[high].id, lost) < 0)
+        high++;
+    place->seam = true;
+    place->seam_low = gone ? 0 : from;
+    place->seam_high = high;
+    place->begun = place->unclear = false;
+    place->budget = place->told = place->missing_least = place->missing_most = 0;
+    place->fence_told = key->fence_count;
+}
+
+/* Where what is missing can be counted. */
+static bool is_countable(const struct sim_env *env, const struct sim_track *track, const struct sim_key *key)
+{
+    return !track->filter && !track->from_unclear && key->fence_count == 0 && key->deletions == 0 && !env->redis->old;
+}
+
+static bool is_slow(const struct sim_env *env, const struct sim_track *track)
+{
+    const struct sim_options *o = &env->options;
+    return o->stalls || o->socket_bytes < 1000000 || track->caught_up_due;
+}
+
+/* A live subscription is told that entries were trimmed. */
+static void check_told(const struct sim_oracle *oracle, const struct sim_track *track, int topic,
+                       const struct sim_key *key)
+{
+    const struct sim_place *place = &track->places[topic];
+    bool missed = false;
+
+    if (is_slow(oracle->env, track) || !is_countable(oracle->env, track, key))
+        return;
+    for (size_t i = place->next; i < key->count; i++)
+        missed = missed || key->entries[i].went == SIM_WENT_TRIMMED;
+    if (!missed)
+        sim_violation(oracle->env, "gap: %s: trimmed, but nothing behind entry %zu is", who(track, topic), place->next);
+}
+
+/* The entries of [from, to) did not come. */
+static void count_missing(struct sim_oracle *oracle, struct sim_track *track, int topic, const struct sim_key *key,
+                          size_t from, size_t to)
+{
+    struct sim_place *place = &track->places[topic];
+
+    for (size_t i = from; i < to; i++) {
+        place->missing_most += key->entries[i].went == SIM_WENT_TRIMMED;
+        place->missing_least += key->entries[i].went == SIM_WENT_TRIMMED && !sim_is_oversize(oracle->env, key, i);
+    }
+    if (is_countable(oracle->env, track, key) && !place->unclear && place->told < place->missing_least)
+        sim_violation(oracle->env, "gap: %s: %" PRIu64 " entries are missing before %zu, %" PRIu64 " were told",
+                      who(track, topic), place->missing_least, to, place->told);
+}
+
+void sim_place_settled(struct sim_oracle *oracle, struct sim_track *track, int topic)
+{
+    const struct sim_key *key = sim_store_key(oracle->env->store, topic);
+    struct sim_place *place = &track->places[topic];
+    const struct sim_place before = *place;
+
+    if (!place->begun || !is_countable(oracle->env, track, key))
+        return;
+    count_missing(oracle, track, topic, key, place->next, key->count);
+    if (!place->unclear && place->told > place->missing_most)
+        sim_violation(oracle->env, "gap: %s: %" PRIu64 " entries were told as trimmed, but %" PRIu64 " are missing",
+                      who(track, topic), place->told, place->missing_most);
+    *place = before; /* more may come */
+    if (place->unclear && !is_slow(oracle->env, track) && track->order->from == HG_FROM_LIVE &&
+        sim_options_are_calm(&oracle->env->options))
+        sim_violation(oracle->env, "gap: %s: entries were trimmed, but not told how many", who(track, topic));
+}
+
+void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic, const char *reason, uint64_t count)
+{
+    struct sim_env *env = oracle->env;
+    const struct sim_key *key = sim_store_key(env->store, topic);
+    struct sim_place *place = &track->places[topic];
+    const struct sim_order *order = track->order;
+    bool gone = strcmp(reason, "gone") == 0, rolled_back = strcmp(reason, "rolled_back") == 0;
+
+    if (!key)
+        sim_violation(env, "gap: %s: %s, but it is no stream", who(track, topic), reason);
+    bool forged = order->from == HG_FROM_CURSORS && order->cursors[topic].forged;
+    bool cause = key->fence_count > 0 || forged;
+    if (strcmp(reason, "trimmed") == 0)
+        cause = cause || key->trims > 0 || key->deletions > 0;
+    else if (strcmp(reason, "deleted") == 0)
+        cause = key->deletions > 0;
+    else if (rolled_back && is_old(oracle))
+        cause = cause || key->deletions > 0;
+    else if (!rolled_back && !gone)
+        cause = false;
+    if (!cause)
+        sim_violation(env, "gap: %s: %s, and there is no cause for it", who(track, topic), reason);
+
+    if (strcmp(reason, "trimmed") == 0 && place->begun)
+        check_told(oracle, track, topic, key);
+    place->gap = true;
+    place->gap_at = env->now;
+    place->told += count;
+    place->unclear = place->unclear || count == 0;
+    if (!rolled_back && !gone) {
+        place->fence_told = key->fence_count;
+        return;
+    }
+    place->fenced = true;
+    size_t from = place->begun ? place->next : place->held.given && place->held.index != SIZE_MAX ? place->held.index : 0;
+    if (key->fence_count > place->fence_told)
+        told_fence(place, key, gone, from);
+    else if (gone)
+        place->seam = place->begun = false;
+}
+
 void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int topic, struct hg_slice text_cursor,
                      struct hg_slice text, const json_t *message)
 {
@@ -132,22 +345,27 @@ void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int top
     struct sim_place *place = &track->places[topic];
     struct hg_cursor cursor;
 
-    if (!key || key->type != SIM_KEY_STREAM)
+    if (!key || key->count == 0)
         sim_violation(env, "event: %s: it is no stream, but the event has a cursor", who(track, topic));
     if (!hg_cursor_parse(text_cursor, &cursor))
         sim_violation(env, "event: %s: no cursor: %.*s", who(track, topic), HG_SLICE_ARG(text_cursor));
-    size_t index = sim_store_lower(key, cursor.id);
-    if (index == key->count || hg_stream_id_cmp(key->entries[index].id, cursor.id) != 0)
-        sim_violation(env, "event: %s: no entry has the id of %.*s", who(track, topic), HG_SLICE_ARG(text_cursor));
-    if (key->entries[index].fingerprint != cursor.fingerprint)
-        sim_violation(env, "event: %s: entry %zu has another fingerprint than %.*s", who(track, topic), index,
-                      HG_SLICE_ARG(text_cursor));
+    size_t index = sim_store_ever(key, cursor.id, &cursor.fingerprint, place->begun ? place->next : 0);
+    if (index == key->count)
+        sim_violation(env, "event: %s: no entry ever was %.*s", who(track, topic), HG_SLICE_ARG(text_cursor));
     check_entry(oracle, track, topic, key, index, text, message);
     if (key->shown <= index)
         key->shown = index + 1;
+    if (sim_place_owes_fence(oracle, track, topic) &&
+        index >= key->fences[key->entries[place->held.index].fence - 1].index)
+        sim_violation(env, "fence: %s: entry %zu came, but %zu was lost with its history, and no gap told",
+                      who(track, topic), index, place->held.index);
+    if (place->held.given && !place->fenced && !place->held.forged &&
+        hg_stream_id_cmp(cursor.id, place->held.id) <= 0 && (place->begun || place->held.index != SIZE_MAX))
+        sim_violation(env, "place: %s: entry %zu comes after %zu, and its id is not higher", who(track, topic), index,
+                      place->held.index);
 
     if (!place->begun) {
-        size_t low, high, start = index;
+        size_t start = index;
         uint64_t budget = place->budget;
 
         while (start > 0) {
@@ -157,44 +375,52 @@ void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int top
             budget -= passes;
             start--;
         }
-        bounds(env, track, place, key, topic, &low, &high);
-        if (index < low)
+        struct bounds bounds = bounds_of(env, track, place, key, topic);
+        if (index < bounds.low)
             sim_violation(env, "place: %s: begins with entry %zu, but nothing before %zu was asked for",
-                          who(track, topic), index, low);
-        if (start > high && !is_excused(oracle, track, key, high, start, &budget))
+                          who(track, topic), index, bounds.low);
+        if (start > bounds.high &&
+            first_due(oracle, track, place, key, bounds.high, start, bounds.told_from, &budget) < start)
             sim_violation(env, "place: %s: begins with entry %zu, but should begin at %zu at latest", who(track, topic),
-                          start, high);
-        place->begun = true;
-        place->budget = 0;
-        place->next = index + 1;
-        return;
+                          start, bounds.high);
+        /* From where it began on, nobody knows how many were missing before. */
+        place->unclear = place->unclear || place->told > 0;
+        bool forged = track->order->from == HG_FROM_CURSORS && track->order->cursors[topic].forged;
+        if (forged && !place->seam && !place->gap && !track->from_unclear)
+            sim_violation(env, "place: %s: entry %zu came after a cursor that is none, and no gap told",
+                          who(track, topic), index);
+    } else {
+        if (index < place->next)
+            sim_violation(env, "place: %s: entry %zu came again or too late; %zu was due", who(track, topic), index,
+                          place->next);
+        if (first_due(oracle, track, place, key, place->next, index, place->next, &place->budget) < index)
+            sim_violation(env, "place: %s: entry %zu came, but %zu was due, and no gap told", who(track, topic), index,
+                          place->next);
+        if (place->budget > 0 && !env->options.trims)
+            sim_violation(env, "place: %s: a gap told %" PRIu64 " entries before %zu that were not missed",
+                          who(track, topic), place->budget, index);
+        count_missing(oracle, track, topic, key, place->next, index);
     }
-    if (index < place->next)
-        sim_violation(env, "place: %s: entry %zu came again or too late; %zu was due", who(track, topic), index,
-                      place->next);
-    if (!is_excused(oracle, track, key, place->next, index, &place->budget))
-        sim_violation(env, "place: %s: entry %zu came, but %zu was due, and no gap told", who(track, topic), index,
-                      place->next);
-    if (place->budget > 0 && !env->options.trims)
-        sim_violation(env, "place: %s: a gap told %" PRIu64 " entries before %zu that were not missed",
-                      who(track, topic), place->budget, index);
+    place->begun = true;
     place->budget = 0;
     place->next = index + 1;
+    place->fenced = false;
+    place->held = (struct sim_cursor){true, true, false, cursor.id, cursor.fingerprint, index};
 }
 
 void sim_place_updated(struct sim_oracle *oracle, struct sim_track *track, int topic)
 {
     const struct sim_key *key = sim_store_key(oracle->env->store, topic);
     struct sim_place *place = &track->places[topic];
-    size_t low = place->next, high = place->next;
+    struct bounds bounds = {place->next, place->next, place->next};
 
     if (!key)
         return;
     /* A pattern may not have found this stream yet, whatever others were shown of it. */
     size_t known = track->exact || place->begun ? place->shown_at_update : 0;
     if (!place->begun)
-        bounds(oracle->env, track, place, key, topic, &low, &high);
-    size_t due = first_due(oracle, track->filter, key, high, key->count, &place->budget);
+        bounds = bounds_of(oracle->env, track, place, key, topic);
+    size_t due = first_due(oracle, track, place, key, bounds.high, key->count, key->count, &place->budget);
     if (place->begun && place->budget > 0 && !oracle->env->options.trims)
         sim_violation(oracle->env, "seam: %s: a gap told %" PRIu64 " entries that were not missed", who(track, topic),
                       place->budget);
@@ -202,21 +428,23 @@ void sim_place_updated(struct sim_oracle *oracle, struct sim_track *track, int t
         sim_violation(oracle->env, "seam: %s: entry %zu was there before the update, and did not come before its ok",
                       who(track, topic), due);
     place->seam = true;
-    place->seam_low = low < known ? known : low;
+    place->seam_low = bounds.low < known ? known : bounds.low;
     place->seam_high = due;
     place->begun = false;
     place->budget = 0;
 }
 
-bool sim_place_has(const struct sim_oracle *oracle, const struct sim_track *track, int topic, size_t upto)
+bool sim_place_has(const struct sim_oracle *oracle, const struct sim_track *track, int topic, size_t upto,
+                   bool strictly)
 {
     const struct sim_key *key = sim_store_key(oracle->env->store, topic);
     const struct sim_place *place = &track->places[topic];
     uint64_t budget = place->budget;
-    size_t low, high;
+    struct bounds bounds = {place->next, place->next, place->next};
 
-    if (place->begun)
-        return is_excused(oracle, track, key, place->next, upto, &budget);
-    bounds(oracle->env, track, place, key, topic, &low, &high);
-    return is_excused(oracle, track, key, high, upto, &budget);
+    if (!place->begun)
+        bounds = bounds_of(oracle->env, track, place, key, topic);
+    if (!strictly)
+        bounds.told_from = upto;
+    return first_due(oracle, track, place, key, bounds.high, upto, bounds.told_from, &budget) >= upto;
 }

@@ -385,13 +385,55 @@ static void append(struct sim_world *world, struct sim_op op)
         sim_redis_append(&world->redis, topic);
 }
 
+/* A time around one of which something is known. */
+static uint64_t choose_time(struct sim_world *world, uint32_t chance)
+{
+    const struct sim_key *key = sim_store_key(&world->store, choose_topic(chance, is_stream));
+
+    if (key->count == 0)
+        return world->store.wall_ms;
+    return key->entries[chance / 16 % key->count].id.ms + chance / 8 % 2;
+}
+
+/* Lets the subscribe begin where one was before; false: none was. */
+static bool resume(struct sim_world *world, struct sim_order *order, const struct sim_track *track, uint32_t chance)
+{
+    const struct sim_memory *memory = sim_oracle_memory(&world->oracle, chance / 8);
+    struct sim_cursor cursors[SIM_TOPICS_MAX] = {{0}};
+    bool any = false;
+
+    if (chance % 8 == 0) {
+        sim_order_since(order, choose_time(world, chance / 8));
+        return true;
+    }
+    if (track) {
+        for (size_t t = 0; t < sim_topic_count; t++)
+            cursors[t] = track->places[t].held.forged ? (struct sim_cursor){0} : track->places[t].held;
+        sim_order_resume(&world->clients, order, cursors, track->since_ms, chance / 64);
+    } else if (memory) {
+        order->pattern = memory->pattern;
+        order->filter = memory->filter;
+        order->filter_text = memory->filter ? sim_filter_spelling(memory->filter, chance / 8) : NULL;
+        sim_order_resume(&world->clients, order, memory->cursors, memory->since_ms, chance / 64);
+    }
+    for (size_t t = 0; (track || memory) && t < sim_topic_count; t++)
+        any = any || order->cursors[t].given;
+    if (!any)
+        order->from = HG_FROM_LIVE;
+    return any;
+}
+
 static void subscribe(struct sim_world *world, struct sim_op op, struct sim_client *client, bool anew)
 {
+    bool resumes = world->env.options.resumes;
+
     const struct sim_track *track = sim_oracle_pick(&world->oracle, client->number, op.b);
 
     if (!anew) {
         struct sim_order *order = sim_order_subscribe(&world->clients, choose_pattern(world, op.b), op.a >> 8);
-        if (world->env.options.filters && op.a / 8 % 4 != 0)
+        if (resumes && op.b % 8 < 5)
+            resume(world, order, NULL, op.a / 8);
+        if (world->env.options.filters && op.a / 8 % 4 != 0 && (order->from != HG_FROM_CURSORS || op.b % 3 == 0))
             sim_order_filter(order, (uint32_t)sim_below(&world->env, 1u << 20));
         sim_client_say(&world->clients, client, order);
     } else if (track) {
@@ -400,6 +442,8 @@ static void subscribe(struct sim_world *world, struct sim_op op, struct sim_clie
         first->next->filter = track->filter;
         if (track->filter)
             first->next->filter_text = sim_filter_spelling(track->filter, op.a / 8);
+        if (resumes && op.b % 8 < 6)
+            resume(world, first->next, track, op.a / 8);
         if (op.b % 4 == 0)
             first->next->next = sim_order_ping(&world->clients);
         sim_client_say(&world->clients, client, first);
