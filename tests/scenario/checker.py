@@ -237,7 +237,7 @@ class _Course:
 
     def _check_step(self, record, at, n, gaps):
         """From event `at` to event `n`."""
-        breaks = [reason for after, reason in record.breaks if at <= after < n]
+        breaks = [what for after, what in record.breaks if at <= after < n]
         missing = self.checker._missing(record, at, n)
         unseen = self.checker._missing(record, at, n, self.wish) if self.wish.kind else missing
         if not gaps and not unseen and not breaks:
@@ -245,8 +245,7 @@ class _Course:
         where = f"{record.topic} between {at} and {n}"
         reasons = [reason for reason, _ in gaps]
         if breaks:
-            if reasons != breaks:
-                self.fault(f"{where}: history broke by {breaks}, told was {reasons}")
+            self._check_breaks(record, at, where, breaks, reasons, unseen)
             self.findings.missed += len(unseen)
             return
         if unseen and not gaps:
@@ -263,6 +262,20 @@ class _Course:
                 self.fault(f"{where}: a count that nobody can know: {gaps}")
         elif None not in counts and sum(counts) != len(missing):
             self.fault(f"{where}: {len(missing)} are missing, told was {gaps}")
+
+    def _check_breaks(self, record, at, where, breaks, reasons, unseen):
+        """Where history broke, somebody who was there is told so at least once, and not more often than it broke. In front of a
+        break something may have been trimmed as well. Who has seen nothing that was lost need not be told of it."""
+        may = {"gone": {"gone"}, "lost": {"rolled_back", "gone"}}
+        told = [reason for reason in reasons if reason in ("gone", "rolled_back")]
+        allowed = set().union(*(may[what] for what in breaks))
+        concerned = at > 0 and ("gone" in breaks or record.events[at - 1].lost)
+        if not set(told) <= allowed or len(told) > len(breaks) or (concerned and not told):
+            self.fault(f"{where}: history broke ({', '.join(breaks)}), told was {reasons}")
+        elif unseen and not reasons:
+            self.fault(f"{where}: a silent hole: {unseen[:10]}")
+        elif set(reasons) - set(told) - set(self.expect.holes):
+            self.fault(f"{where}: a spurious gap: {reasons}")
 
     # --- channels
 

@@ -25,7 +25,8 @@ class Published:
 
 @dataclass
 class Record:
-    """One topic. `breaks`: (n, reason): between the events n and n + 1 the stream was deleted or rewritten."""
+    """One topic. `breaks`: (n, what): between the events n and n + 1 the stream was deleted ("gone"), or it came back without its
+    newest events ("lost")."""
 
     topic: str
     every: int
@@ -138,16 +139,19 @@ class Publisher:
         self.transaction(fault, before, then, first_id)
 
     def note_lost(self, redis):
-        """A failover: what the new Redis does not have is lost, and this breaks the history of its stream."""
+        """What this Redis does not have is lost, and this breaks the history of its stream. Returns how many."""
+        count = 0
         for record in self.records.values():
             if record.is_channel:
                 continue
             there = {json.loads(fields[b"event"])["n"] for _, fields in redis.xrange(record.topic)}
-            lost = [event for event in record.events if event.acknowledged and event.n not in there]
+            lost = [event for event in record.events if event.acknowledged and not event.lost and event.n not in there]
             for event in lost:
                 event.lost = True
             if lost:
-                record.breaks.append((record.begun, "rolled_back"))
+                record.breaks.append((record.begun, "lost"))
+            count += len(lost)
+        return count
 
     # --- at a steady pace
 
