@@ -1,0 +1,227 @@
+#include "bench/client.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bench/process.h"
+#include "support/frame_reader.h"
+
+#define SENT_BYTES_MAX  1024
+#define CLIENTS_AN_ADDR 16384 /* from one address; the system has some 28,000 ports to give */
+
+/* The nonce of RFC 6455, section 1.3, and what a server must make of it. */
+#define NONCE  "dGhlIHNhbXBsZSBub25jZQ=="
+#define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+void hgt_epoll(int epoll, int fd, uint32_t events, void *data, int operation)
+{
+    struct epoll_event event = {.events = events, .data.ptr = data};
+    if (epoll_ctl(epoll, operation, fd, &event) != 0)
+        hgt_die("epoll: %s", strerror(errno));
+}
+
+static void send_all(const struct hgt_client *client, const char *bytes, size_t len)
+{
+    /* What is sent is short, and the gateway reads it: it fits into the socket's buffer. */
+    if (send(client->fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len)
+        hgt_die("client %zu cannot send: %s", client->number, strerror(errno));
+}
+
+static void send_frame(struct hgt_clients *pool, const struct hgt_client *client, unsigned opcode,
+                       struct hg_slice payload)
+{
+    char frame[2 + 2 + 4 + SENT_BYTES_MAX];
+    size_t len = 0;
+    if (payload.len > SENT_BYTES_MAX)
+        hgt_die("a frame of %zu bytes is more than this program sends", payload.len);
+    frame[len++] = (char)(0x80 | opcode);
+    if (payload.len > 125) {
+        frame[len++] = (char)(0x80 | 126);
+        frame[len++] = (char)(payload.len >> 8);
+        frame[len++] = (char)(payload.len & 0xff);
+    } else {
+        frame[len++] = (char)(0x80 | payload.len);
+    }
+    uint64_t random = hg_prng_next(&pool->prng);
+    const char *mask = memcpy(frame + len, &random, 4);
+    len += 4;
+    for (size_t i = 0; i < payload.len; i++)
+        frame[len++] = (char)(payload.ptr[i] ^ mask[i % 4]);
+    send_all(client, frame, len);
+}
+
+void hgt_client_send(struct hgt_clients *pool, struct hgt_client *client, struct hg_slice text)
+{
+    send_frame(pool, client, 1, text);
+}
+
+void hgt_client_close(struct hgt_clients *pool, struct hgt_client *client)
+{
+    client->state = HGT_CLIENT_CLOSING;
+    send_frame(pool, client, 8, HG_LIT("\x03\xe8"));
+}
+
+static void end(struct hgt_client *client)
+{
+    close(client->fd);
+    free(client->rest);
+    *client = (struct hgt_client){.fd = -1, .number = client->number};
+}
+
+void hgt_client_drop(struct hgt_client *client)
+{
+    struct linger none = {.l_onoff = 1, .l_linger = 0};
+    if (client->state == HGT_CLIENT_NONE)
+        return;
+    setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+    end(client);
+}
+
+void hgt_client_start(struct hgt_clients *pool, struct hgt_client *client, size_t number, int receive_bytes)
+{
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        hgt_die("socket: %s", strerror(errno));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    if (receive_bytes > 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
+    *client = (struct hgt_client){.fd = fd, .state = HGT_CLIENT_CONNECTING, .number = number};
+    if (ntohl(pool->gateway.sin_addr.s_addr) >> 24 == 127) {
+        struct sockaddr_in from = {.sin_family = AF_INET};
+        from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)(number / CLIENTS_AN_ADDR));
+        setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+        if (bind(fd, (struct sockaddr *)&from, sizeof(from)) != 0)
+            hgt_die("client %zu cannot bind: %s", number, strerror(errno));
+    }
+    if (connect(fd, (struct sockaddr *)&pool->gateway, sizeof(pool->gateway)) != 0 && errno != EINPROGRESS)
+        hgt_die("client %zu cannot connect: %s", number, strerror(errno));
+    hgt_epoll(pool->epoll, fd, EPOLLOUT, client, EPOLL_CTL_ADD);
+}
+
+static void shake(const struct hgt_clients *pool, struct hgt_client *client)
+{
+    char request[512], host[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, &pool->gateway.sin_addr, host, sizeof(host));
+    int len = snprintf(request, sizeof(request),
+                       "GET /ws HTTP/1.1\r\nHost: %s:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                       "Sec-WebSocket-Key: " NONCE "\r\nSec-WebSocket-Version: 13\r\n"
+                       "Sec-WebSocket-Protocol: headgate.v1\r\n\r\n",
+                       host, ntohs(pool->gateway.sin_port));
+    send_all(client, request, (size_t)len);
+    client->state = HGT_CLIENT_SHAKING;
+}
+
+/* Takes the answer to the handshake from the front; false while it is not whole. */
+static bool take_handshake(struct hgt_clients *pool, struct hgt_client *client, struct hg_slice *bytes)
+{
+    const char *stop = memmem(bytes->ptr, bytes->len, "\r\n\r\n", 4);
+    if (!stop)
+        return false;
+    size_t len = (size_t)(stop - bytes->ptr) + 4;
+    if (!hg_slice_starts(*bytes, HG_LIT("HTTP/1.1 101 ")) || !memmem(bytes->ptr, len, ACCEPT, sizeof(ACCEPT) - 1))
+        hgt_die("client %zu was refused: %.*s", client->number, (int)len, bytes->ptr);
+    *bytes = hg_slice_from(*bytes, len);
+    client->state = HGT_CLIENT_OPEN;
+    pool->on_open(pool->owner, client);
+    return true;
+}
+
+uint64_t hgt_client_sub_in(struct hg_slice message)
+{
+    static const char head[] = "{\"op\":\"ok\",\"ref\":1,\"sub\":";
+    char text[64] = "";
+    memcpy(text, message.ptr, message.len < sizeof(text) ? message.len : sizeof(text) - 1);
+    return strncmp(text, head, sizeof(head) - 1) == 0 ? strtoull(text + sizeof(head) - 1, NULL, 10) : 0;
+}
+
+static void take_frame(struct hgt_clients *pool, struct hgt_client *client, struct hgt_frame frame, uint64_t now)
+{
+    switch (frame.opcode) {
+    case 1:
+        pool->on_message(pool->owner, client, frame.payload, now);
+        return;
+    case 8:
+        if (client->state == HGT_CLIENT_CLOSING)
+            return;
+        hgt_die("client %zu was sent away: %.*s", client->number,
+                frame.payload.len > 2 ? (int)frame.payload.len - 2 : 0, frame.payload.ptr + 2);
+    case 9:
+        send_frame(pool, client, 10, frame.payload);
+        return;
+    }
+    hgt_die("client %zu got an unexpected frame with opcode %u", client->number, frame.opcode);
+}
+
+static void keep_rest(struct hgt_client *client, struct hg_slice rest)
+{
+    if (rest.len > client->rest_capacity) {
+        client->rest_capacity = rest.len * 2;
+        client->rest = realloc(client->rest, client->rest_capacity);
+        if (!client->rest)
+            hgt_die("out of memory");
+    }
+    if (rest.len > 0)
+        memcpy(client->rest, rest.ptr, rest.len);
+    client->rest_len = rest.len;
+}
+
+static void hung_up(struct hgt_clients *pool, struct hgt_client *client)
+{
+    if (client->state != HGT_CLIENT_CLOSING)
+        hgt_die("client %zu was dropped", client->number);
+    end(client);
+    pool->on_end(pool->owner, client);
+}
+
+static void readable(struct hgt_clients *pool, struct hgt_client *client)
+{
+    for (;;) {
+        size_t had = client->rest_len, room = HGT_READ_BYTES - had;
+        ssize_t got = recv(client->fd, pool->input + had, room, 0);
+        if (got < 0 && errno == EAGAIN)
+            return;
+        if (got < 0 && !(client->state == HGT_CLIENT_CLOSING && errno == ECONNRESET))
+            hgt_die("client %zu cannot receive: %s", client->number, strerror(errno));
+        if (got <= 0) {
+            hung_up(pool, client);
+            return;
+        }
+        if (had > 0)
+            memcpy(pool->input, client->rest, had);
+        struct hg_slice bytes = hg_slice(pool->input, had + (size_t)got);
+        struct hgt_frame frame;
+        uint64_t now = hgt_now();
+        pool->last_progress = now;
+        pool->bytes += (size_t)got;
+        if (client->state != HGT_CLIENT_SHAKING || take_handshake(pool, client, &bytes))
+            while (hgt_frame_take(&bytes, &frame))
+                take_frame(pool, client, frame, now);
+        if (bytes.len == HGT_READ_BYTES)
+            hgt_die("client %zu got what is no frame", client->number);
+        keep_rest(client, bytes);
+        if ((size_t)got < room)
+            return;
+    }
+}
+
+void hgt_client_ready(struct hgt_clients *pool, struct hgt_client *client)
+{
+    if (client->state != HGT_CLIENT_CONNECTING) {
+        readable(pool, client);
+        return;
+    }
+    int error = 0;
+    socklen_t len = sizeof(error);
+    getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    if (error != 0)
+        hgt_die("client %zu cannot connect: %s", client->number, strerror(error));
+    hgt_epoll(pool->epoll, client->fd, EPOLLIN, client, EPOLL_CTL_MOD);
+    shake(pool, client);
+}
