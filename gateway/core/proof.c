@@ -3,6 +3,8 @@
 #include "base/assert.h"
 #include "core/state.h"
 
+#define BACK_COUNT "100" /* entries in each step back to where another history begins */
+
 static const struct hg_place beginning = {.proven = false};
 
 static bool is_zero(hg_stream_id id)
@@ -34,19 +36,24 @@ static void ask_info(struct hg_core *core, struct hg_source *source, uint32_t li
     source->proving.request = hg_link_send(core, link, HG_REQUEST_JUDGE, source, argv, 3);
 }
 
+static void ask_up_to(struct hg_core *core, struct hg_source *source, uint32_t link, hg_stream_id id,
+                      struct hg_slice count)
+{
+    char text[HG_STREAM_ID_TEXT_MAX + 1];
+    int len = snprintf(text, sizeof(text), "%llu-%llu", (unsigned long long)id.ms, (unsigned long long)id.seq);
+    struct hg_slice argv[] = {HG_LIT("XREVRANGE"), source->name,    hg_slice(text, (size_t)len),
+                              HG_LIT("-"),         HG_LIT("COUNT"), count};
+    source->proving.request = hg_link_send(core, link, HG_REQUEST_PROVE, source, argv, 6);
+}
+
 void hg_proof_ask(struct hg_core *core, struct hg_source *source, uint32_t link)
 {
-    char id[HG_STREAM_ID_TEXT_MAX + 1];
     source->proving.older = beginning;
-    if (is_zero(source->last.id)) {
+    source->proving.strange = false;
+    if (is_zero(source->last.id))
         ask_info(core, source, link);
-        return;
-    }
-    int len = snprintf(id, sizeof(id), "%llu-%llu", (unsigned long long)source->last.id.ms,
-                       (unsigned long long)source->last.id.seq);
-    struct hg_slice argv[] = {HG_LIT("XREVRANGE"), source->name,    hg_slice(id, (size_t)len),
-                              HG_LIT("-"),         HG_LIT("COUNT"), HG_LIT("1")};
-    source->proving.request = hg_link_send(core, link, HG_REQUEST_PROVE, source, argv, 6);
+    else
+        ask_up_to(core, source, link, source->last.id, HG_LIT("1"));
 }
 
 /* Redis does not let us ask; what it lets us read is handed on as it is. */
@@ -62,6 +69,49 @@ static void cannot_ask(struct hg_core *core, struct hg_source *source, const str
     hg_source_offer(core, source);
 }
 
+static bool is_strange(const struct hg_source *source, struct hg_place place)
+{
+    enum hg_known known = hg_history_knows(&source->history, place);
+    return known == HG_KNOWN_OTHER || known == HG_KNOWN_ABSENT;
+}
+
+static struct hg_place place_of(struct hg_core *core, const struct hg_entry *entry)
+{
+    return (struct hg_place){entry->id, hg_fingerprint(hg_core_fields(core, entry), entry->field_count), true};
+}
+
+/* The entry `id` is of another history: what is there was not there when it was read. Asks for those in front of it. */
+static void go_back(struct hg_core *core, struct hg_source *source, uint32_t link, hg_stream_id id)
+{
+    source->proving.strange = true;
+    if (hg_stream_id_prev(id, &id))
+        ask_up_to(core, source, link, id, HG_LIT(BACK_COUNT));
+    else
+        ask_info(core, source, link);
+}
+
+/* To the newest entry that was there, or of which nothing is known: what is behind that one must be read, and nothing
+ * twice. */
+static void search_back(struct hg_core *core, struct hg_source *source, uint32_t link, const struct hg_reply *entries)
+{
+    hg_stream_id id = HG_STREAM_ID_ZERO;
+    for (size_t i = 0; i < entries->count; i++) {
+        struct hg_entry entry;
+        if (!hg_reply_entry(&entries->items[i], &entry)) {
+            cannot_ask(core, source, entries);
+            return;
+        }
+        struct hg_place place = place_of(core, &entry);
+        if (!is_strange(source, place)) {
+            source->proving.older = place;
+            ask_info(core, source, link);
+            return;
+        }
+        id = entry.id;
+    }
+    go_back(core, source, link, id);
+}
+
 bool hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t link, const struct hg_reply *reply)
 {
     struct hg_proving *proving = &source->proving;
@@ -73,29 +123,27 @@ bool hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t lin
         hg_source_is_no_stream(core, source);
         return true;
     }
-    bool found = reply->type == HG_REPLY_ARRAY && reply->count == 1 && hg_reply_entry(&reply->items[0], &entry);
-    if (!found && (reply->type != HG_REPLY_ARRAY || reply->count > 0)) {
+    if (reply->type != HG_REPLY_ARRAY || (reply->count > 0 && !hg_reply_entry(&reply->items[0], &entry))) {
         cannot_ask(core, source, reply);
         return true;
     }
-    if (found) {
-        uint32_t fingerprint = hg_fingerprint(hg_core_fields(core, &entry), entry.field_count);
-        struct hg_place place = {entry.id, fingerprint, true};
-        if (proving->anchor == HG_ANCHOR_UNKNOWN) {
+    if (proving->strange) {
+        search_back(core, source, link, reply);
+        return !proving->request;
+    }
+    if (reply->count > 0) {
+        struct hg_place place = place_of(core, &entry);
+        if (proving->anchor == HG_ANCHOR_UNKNOWN)
             anchor(source, place);
-        } else if (proving->anchor == HG_ANCHOR_ENTRY && hg_stream_id_cmp(entry.id, proving->entry.id) == 0 &&
-                   fingerprint != proving->entry.fingerprint) {
-            /* The same id and another event: it is read again. */
-            struct hg_place before = {.id = entry.id};
-            (void)hg_stream_id_prev(entry.id, &before.id);
-            hg_source_reset(core, source, before, HG_CONTINUITY_ROLLED_BACK);
-            proving->anchor = HG_ANCHOR_UNKNOWN;
-            proving->counted = false;
-            return true;
-        }
-        if (proving->anchor == HG_ANCHOR_ENTRY && hg_stream_id_cmp(entry.id, proving->entry.id) == 0) {
+        bool same_id = proving->anchor == HG_ANCHOR_ENTRY && hg_stream_id_cmp(entry.id, proving->entry.id) == 0;
+        bool same = same_id && place.fingerprint == proving->entry.fingerprint;
+        if (same) {
             hg_source_offer(core, source);
             return true;
+        }
+        if (same_id || is_strange(source, place)) {
+            go_back(core, source, link, entry.id);
+            return false;
         }
         proving->older = place;
     }
@@ -119,18 +167,17 @@ static uint64_t held_before(const struct hg_source *source, hg_stream_id first)
 static struct hg_verdict judge(const struct hg_source *source, const struct hg_stream_info *info)
 {
     const struct hg_proving *proving = &source->proving;
+    if (info->exists && proving->strange && proving->older.proven)
+        return (struct hg_verdict){.kind = HG_CONTINUITY_ROLLED_BACK};
     struct hg_reading reading = {.last = source->last.id,
                                  .counted = proving->counted,
                                  .added = proving->added,
                                  .held = proving->held,
                                  .held_newest = source->read.id,
-                                 .older_is_there = proving->older.proven};
+                                 .older_is_there = proving->older.proven || proving->strange,
+                                 .older_is_strange = proving->strange};
     if (reading.held > 0)
         reading.held_trimmed = info->length > 0 ? held_before(source, info->first) : reading.held;
-    if (proving->older.proven) {
-        enum hg_known known = hg_history_knows(&source->history, proving->older);
-        reading.older_is_strange = known == HG_KNOWN_OTHER || known == HG_KNOWN_ABSENT;
-    }
     return hg_continuity_of_reading(info, &reading);
 }
 

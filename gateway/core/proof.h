@@ -23,6 +23,7 @@ struct hg_proving {
     enum hg_anchor anchor;
     struct hg_place entry;      /* ENTRY: what must be found */
     struct hg_place older;      /* what was found instead; proven: something was */
+    bool strange;               /* something was found that had not been there */
     uint64_t held;              /* entries read, not handed on */
     bool counted;               /* `added` is known */
     uint64_t added;             /* entries ever added to the stream up to its place */
