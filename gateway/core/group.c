@@ -321,8 +321,10 @@ void hg_group_append_missed(struct hg_core *core, struct hg_group *group, struct
     /* How many of them would have passed a filter, nobody knows. */
     struct hg_segment *segment = append_gap(core, group, attachment->source->topic, hg_gap_of(verdict.kind),
                                             group->filter ? 0 : verdict.missed);
+    if (!segment)
+        return;
     put_missed(span_of(segment, attachment), verdict);
-    grew(core, segment);
+    hg_group_grew(core, segment);
 }
 
 void hg_group_append_left_out(struct hg_core *core, struct hg_group *group, struct hg_slice topic)
