@@ -319,8 +319,8 @@ void hg_group_append_missed(struct hg_core *core, struct hg_group *group, struct
     if (group->member_count == 0)
         return;
     /* How many of them would have passed a filter, nobody knows. */
-    struct hg_segment *segment = append_gap(core, group, attachment->source->topic, hg_gap_of(verdict.kind),
-                                            group->filter ? 0 : verdict.missed);
+    struct hg_segment *segment =
+        append_gap(core, group, attachment->source->topic, hg_gap_of(verdict.kind), group->filter ? 0 : verdict.missed);
     if (!segment) /* with a pace it stands between the events, and nobody falls off */
         return;
     put_missed(span_of(segment, attachment), verdict);

@@ -56,9 +56,14 @@ void hg_proof_ask(struct hg_core *core, struct hg_source *source, uint32_t link)
         ask_up_to(core, source, link, source->last.id, HG_LIT("1"));
 }
 
-/* Redis does not let us ask; what it lets us read is handed on as it is. */
-static void cannot_ask(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
+/* When Redis does not let us ask, what it lets us read is handed on as it is. What it cannot answer now it can later.
+ */
+static enum hg_proved refused(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
 {
+    bool never = hg_reply_is_error(reply, "NOPERM") ||
+                 (reply->type == HG_REPLY_ERROR && hg_slice_starts(reply->text, HG_LIT("ERR unknown")));
+    if (!never)
+        return HG_PROVED_LATER;
     if (!core->sources.cannot_prove) {
         struct hg_slice words = hg_core_words(core, reply);
         hg_core_log(core, HG_LOG_WARNING, "redis does not let the gateway prove that '%.*s' has no hole: %.*s",
@@ -67,6 +72,7 @@ static void cannot_ask(struct hg_core *core, struct hg_source *source, const str
     core->sources.cannot_prove = true;
     source->proving.anchor = HG_ANCHOR_UNKNOWN;
     hg_source_offer(core, source);
+    return HG_PROVED_DONE;
 }
 
 static bool is_strange(const struct hg_source *source, struct hg_place place)
@@ -92,45 +98,42 @@ static void go_back(struct hg_core *core, struct hg_source *source, uint32_t lin
 
 /* To the newest entry that was there, or of which nothing is known: what is behind that one must be read, and nothing
  * twice. */
-static void search_back(struct hg_core *core, struct hg_source *source, uint32_t link, const struct hg_reply *entries)
+static enum hg_proved search_back(struct hg_core *core, struct hg_source *source, uint32_t link,
+                                  const struct hg_reply *entries)
 {
     hg_stream_id id = HG_STREAM_ID_ZERO;
     for (size_t i = 0; i < entries->count; i++) {
         struct hg_entry entry;
-        if (!hg_reply_entry(&entries->items[i], &entry)) {
-            cannot_ask(core, source, entries);
-            return;
-        }
+        if (!hg_reply_entry(&entries->items[i], &entry))
+            return HG_PROVED_LATER;
         struct hg_place place = place_of(core, &entry);
         if (!is_strange(source, place)) {
             source->proving.older = place;
             ask_info(core, source, link);
-            return;
+            return HG_PROVED_MORE;
         }
         id = entry.id;
     }
     go_back(core, source, link, id);
+    return HG_PROVED_MORE;
 }
 
-bool hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t link, const struct hg_reply *reply)
+enum hg_proved hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t link,
+                              const struct hg_reply *reply)
 {
     struct hg_proving *proving = &source->proving;
     struct hg_entry entry;
     proving->request = NULL;
     if (!reply)
-        return true;
+        return HG_PROVED_DONE;
     if (hg_reply_is_error(reply, "WRONGTYPE")) {
         hg_source_is_no_stream(core, source);
-        return true;
+        return HG_PROVED_DONE;
     }
-    if (reply->type != HG_REPLY_ARRAY || (reply->count > 0 && !hg_reply_entry(&reply->items[0], &entry))) {
-        cannot_ask(core, source, reply);
-        return true;
-    }
-    if (proving->strange) {
-        search_back(core, source, link, reply);
-        return !proving->request;
-    }
+    if (reply->type != HG_REPLY_ARRAY || (reply->count > 0 && !hg_reply_entry(&reply->items[0], &entry)))
+        return refused(core, source, reply);
+    if (proving->strange)
+        return search_back(core, source, link, reply);
     if (reply->count > 0) {
         struct hg_place place = place_of(core, &entry);
         if (proving->anchor == HG_ANCHOR_UNKNOWN)
@@ -139,16 +142,16 @@ bool hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t lin
         bool same = same_id && place.fingerprint == proving->entry.fingerprint;
         if (same) {
             hg_source_offer(core, source);
-            return true;
+            return HG_PROVED_DONE;
         }
         if (same_id || is_strange(source, place)) {
             go_back(core, source, link, entry.id);
-            return false;
+            return HG_PROVED_MORE;
         }
         proving->older = place;
     }
     ask_info(core, source, link);
-    return false;
+    return HG_PROVED_MORE;
 }
 
 static uint64_t held_before(const struct hg_source *source, hg_stream_id first)
@@ -206,28 +209,26 @@ static void go_on(struct hg_core *core, struct hg_source *source, const struct h
     hg_source_offer(core, source);
 }
 
-void hg_proof_judged(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
+enum hg_proved hg_proof_judged(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
 {
     struct hg_proving *proving = &source->proving;
     struct hg_stream_info info;
     proving->request = NULL;
     if (!reply)
-        return;
+        return HG_PROVED_DONE;
     if (hg_reply_is_error(reply, "WRONGTYPE")) {
         hg_source_is_no_stream(core, source);
-        return;
+        return HG_PROVED_DONE;
     }
-    if (!hg_reply_stream_info(reply, &info, NULL)) {
-        cannot_ask(core, source, reply);
-        return;
-    }
+    if (!hg_reply_stream_info(reply, &info, NULL))
+        return refused(core, source, reply);
     struct hg_verdict verdict = judge(source, &info);
     switch (verdict.kind) {
     case HG_CONTINUITY_WHOLE:
     case HG_CONTINUITY_TRIMMED:
     case HG_CONTINUITY_DELETED:
         go_on(core, source, &info, verdict);
-        return;
+        return HG_PROVED_DONE;
     case HG_CONTINUITY_ROLLED_BACK: {
         struct hg_place place = proving->older;
         if (!place.proven)
@@ -236,12 +237,12 @@ void hg_proof_judged(struct hg_core *core, struct hg_source *source, const struc
         proving->counted = info.counts && hg_stream_id_cmp(place.id, info.last_generated) == 0;
         proving->added = info.added;
         anchor(source, place);
-        return;
+        return HG_PROVED_DONE;
     }
     case HG_CONTINUITY_GONE:
         hg_source_reset(core, source, beginning, verdict.kind);
         hg_proof_begin(source, &info);
-        return;
+        return HG_PROVED_DONE;
     }
     HG_UNREACHABLE();
 }

@@ -25,7 +25,7 @@ struct hg_reader {
     uint64_t asked;             /* number of the XREAD under way */
     bool changed;               /* the XREAD under way does not name all sources */
     bool behind;                /* since the link came up: not everything that is there was read yet */
-    hg_time next_read, next_unblock;
+    hg_time next_read, next_proof, next_unblock;
     uint64_t entry_bytes; /* moving average, for COUNT */
     uint64_t count;       /* of the XREAD under way, or the last */
     uint64_t entries;     /* that it brought */
