@@ -62,22 +62,31 @@ static void cannot_ask(struct hg_core *core, struct hg_source *source, const str
     hg_source_offer(core, source);
 }
 
-bool hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t link, const struct hg_reply *reply)
+/* Without an answer nothing is handed on, unless there will never be one. */
+static enum hg_proof_step not_answered(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
+{
+    if (hg_reply_is_denial(reply)) {
+        cannot_ask(core, source, reply);
+        return HG_PROOF_STEP_DONE;
+    }
+    return reply->type == HG_REPLY_ERROR ? HG_PROOF_STEP_REFUSED : HG_PROOF_STEP_MALFORMED;
+}
+
+enum hg_proof_step hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t link,
+                                  const struct hg_reply *reply)
 {
     struct hg_proving *proving = &source->proving;
     struct hg_entry entry;
     proving->request = NULL;
     if (!reply)
-        return true;
+        return HG_PROOF_STEP_DONE;
     if (hg_reply_is_error(reply, "WRONGTYPE")) {
         hg_source_is_no_stream(core, source);
-        return true;
+        return HG_PROOF_STEP_DONE;
     }
     bool found = reply->type == HG_REPLY_ARRAY && reply->count == 1 && hg_reply_entry(&reply->items[0], &entry);
-    if (!found && (reply->type != HG_REPLY_ARRAY || reply->count > 0)) {
-        cannot_ask(core, source, reply);
-        return true;
-    }
+    if (!found && (reply->type != HG_REPLY_ARRAY || reply->count > 0))
+        return not_answered(core, source, reply);
     if (found) {
         uint32_t fingerprint = hg_fingerprint(hg_core_fields(core, &entry), entry.field_count);
         struct hg_place place = {entry.id, fingerprint, true};
@@ -91,16 +100,16 @@ bool hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t lin
             hg_source_reset(core, source, before, HG_CONTINUITY_ROLLED_BACK);
             proving->anchor = HG_ANCHOR_UNKNOWN;
             proving->counted = false;
-            return true;
+            return HG_PROOF_STEP_DONE;
         }
         if (proving->anchor == HG_ANCHOR_ENTRY && hg_stream_id_cmp(entry.id, proving->entry.id) == 0) {
             hg_source_offer(core, source);
-            return true;
+            return HG_PROOF_STEP_DONE;
         }
         proving->older = place;
     }
     ask_info(core, source, link);
-    return false;
+    return HG_PROOF_STEP_ASKED;
 }
 
 static uint64_t held_before(const struct hg_source *source, hg_stream_id first)
@@ -116,7 +125,7 @@ static uint64_t held_before(const struct hg_source *source, hg_stream_id first)
     return count;
 }
 
-static struct hg_verdict judge(const struct hg_source *source, const struct hg_stream_info *info)
+static struct hg_verdict judge(const struct hg_source *source, const struct hg_stream_info *info, bool *ret_torn)
 {
     const struct hg_proving *proving = &source->proving;
     struct hg_reading reading = {.last = source->last.id,
@@ -127,6 +136,7 @@ static struct hg_verdict judge(const struct hg_source *source, const struct hg_s
                                  .older_is_there = proving->older.proven};
     if (reading.held > 0)
         reading.held_trimmed = info->length > 0 ? held_before(source, info->first) : reading.held;
+    *ret_torn = reading.held > 0 && reading.held_trimmed == reading.held;
     if (proving->older.proven) {
         enum hg_known known = hg_history_knows(&source->history, proving->older);
         reading.older_is_strange = known == HG_KNOWN_OTHER || known == HG_KNOWN_ABSENT;
@@ -134,9 +144,10 @@ static struct hg_verdict judge(const struct hg_source *source, const struct hg_s
     return hg_continuity_of_reading(info, &reading);
 }
 
-/* It goes on, with or without a hole in front of what was read. */
+/* It goes on, with or without a hole in front of what was read. `torn`: all that was read is not there any more either,
+ * so that the hole may be behind it: who comes there by a replay is told as well. */
 static void go_on(struct hg_core *core, struct hg_source *source, const struct hg_stream_info *info,
-                  struct hg_verdict verdict)
+                  struct hg_verdict verdict, bool torn)
 {
     struct hg_proving *proving = &source->proving;
     bool read_all = hg_stream_id_cmp(info->last_generated, source->read.id) == 0;
@@ -153,34 +164,35 @@ static void go_on(struct hg_core *core, struct hg_source *source, const struct h
     }
     if (proving->held > 0) {
         hg_source_offer(core, source);
+        if (torn && verdict.kind != HG_CONTINUITY_WHOLE)
+            source->hole = (struct hg_verdict){verdict.kind, 0};
         return;
     }
     anchor(source, proving->older);
     hg_source_offer(core, source);
 }
 
-void hg_proof_judged(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
+enum hg_proof_step hg_proof_judged(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
 {
     struct hg_proving *proving = &source->proving;
     struct hg_stream_info info;
     proving->request = NULL;
     if (!reply)
-        return;
+        return HG_PROOF_STEP_DONE;
     if (hg_reply_is_error(reply, "WRONGTYPE")) {
         hg_source_is_no_stream(core, source);
-        return;
+        return HG_PROOF_STEP_DONE;
     }
-    if (!hg_reply_stream_info(reply, &info, NULL)) {
-        cannot_ask(core, source, reply);
-        return;
-    }
-    struct hg_verdict verdict = judge(source, &info);
+    if (!hg_reply_stream_info(reply, &info, NULL))
+        return not_answered(core, source, reply);
+    bool torn;
+    struct hg_verdict verdict = judge(source, &info, &torn);
     switch (verdict.kind) {
     case HG_CONTINUITY_WHOLE:
     case HG_CONTINUITY_TRIMMED:
     case HG_CONTINUITY_DELETED:
-        go_on(core, source, &info, verdict);
-        return;
+        go_on(core, source, &info, verdict, torn);
+        return HG_PROOF_STEP_DONE;
     case HG_CONTINUITY_ROLLED_BACK: {
         struct hg_place place = proving->older;
         if (!place.proven)
@@ -189,12 +201,12 @@ void hg_proof_judged(struct hg_core *core, struct hg_source *source, const struc
         proving->counted = info.counts && hg_stream_id_cmp(place.id, info.last_generated) == 0;
         proving->added = info.added;
         anchor(source, place);
-        return;
+        return HG_PROOF_STEP_DONE;
     }
     case HG_CONTINUITY_GONE:
         hg_source_reset(core, source, beginning, verdict.kind);
         hg_proof_begin(source, &info);
-        return;
+        return HG_PROOF_STEP_DONE;
     }
     HG_UNREACHABLE();
 }

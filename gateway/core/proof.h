@@ -34,8 +34,15 @@ struct hg_proving {
 void hg_proof_begin(struct hg_source *source, const struct hg_stream_info *info);
 /* Sends the question; an answer follows on the same link. */
 void hg_proof_ask(struct hg_core *core, struct hg_source *source, uint32_t link);
-/* True: it was answered in full; false: a second question was sent. The source may be freed. `reply` NULL: lost. */
-bool hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t link, const struct hg_reply *reply);
-void hg_proof_judged(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply);
+/* `reply` NULL: lost. The source may be freed. */
+enum hg_proof_step {
+    HG_PROOF_STEP_DONE,
+    HG_PROOF_STEP_ASKED,   /* the second question was sent */
+    HG_PROOF_STEP_REFUSED, /* for now: to be asked again */
+    HG_PROOF_STEP_MALFORMED
+};
+enum hg_proof_step hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t link,
+                                  const struct hg_reply *reply);
+enum hg_proof_step hg_proof_judged(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply);
 
 #endif

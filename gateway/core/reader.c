@@ -196,14 +196,22 @@ void hg_reader_proved(struct hg_core *core, uint32_t link, struct hg_source *sou
                       const struct hg_reply *reply)
 {
     struct hg_reader *reader = reader_of(core, link);
-    bool answered = true;
+    enum hg_proof_step step = HG_PROOF_STEP_DONE;
     if (reader->proving == 0)
         return; /* of sources that were all let go since */
     if (source && judged)
-        hg_proof_judged(core, source, reply);
+        step = hg_proof_judged(core, source, reply);
     else if (source)
-        answered = hg_proof_found(core, source, link, reply);
-    reader->proving -= answered;
+        step = hg_proof_found(core, source, link, reply);
+    if (step == HG_PROOF_STEP_MALFORMED) {
+        hg_link_lost(core, link, HG_LIT("an answer about a stream's history had an unexpected shape"), true);
+        return;
+    }
+    if (step == HG_PROOF_STEP_REFUSED) {
+        prove(reader, source);
+        reader->ask_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
+    }
+    reader->proving -= step != HG_PROOF_STEP_ASKED;
     if (reader->proving == 0 && reply && reader->taken && reader->unproven.count == 0)
         finish_read(core, reader);
 }
@@ -329,7 +337,8 @@ void hg_readers_pump(struct hg_core *core)
         if (may_read(core, reader) && !reader->taken)
             ask_quiet_ones(core, reader);
         if (may_read(core, reader) && reader->unproven.count > 0) {
-            ask_for_proof(core, reader);
+            if (hg_time_reached(reader->ask_at, core->now))
+                ask_for_proof(core, reader);
         } else if (may_read(core, reader) && hg_time_reached(reader->next_read, core->now)) {
             read_streams(core, reader);
         } else if (may_unblock(core, reader) && hg_time_reached(reader->next_unblock, core->now)) {
@@ -347,7 +356,7 @@ hg_time hg_readers_deadline(const struct hg_core *core)
     for (size_t i = 0; i < core->readers.count; i++) {
         const struct hg_reader *reader = core->readers.items[i];
         if (may_read(core, reader))
-            deadline = hg_time_min(deadline, reader->unproven.count > 0 ? core->now : reader->next_read);
+            deadline = hg_time_min(deadline, reader->unproven.count > 0 ? reader->ask_at : reader->next_read);
         if (may_unblock(core, reader))
             deadline = hg_time_min(deadline, reader->next_unblock);
     }

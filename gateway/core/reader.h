@@ -20,6 +20,7 @@ struct hg_reader {
     struct hg_request *unblock; /* a CLIENT UNBLOCK under way */
     struct hg_list unproven;    /* sources to be asked about before the next XREAD */
     size_t proving;             /* questions under way */
+    hg_time ask_at;             /* no question is sent before: Redis refused one */
     hg_time prove_at;           /* quiet sources are asked about again */
     bool taken;                 /* an XREAD was answered, and what follows from it waits for the proofs */
     uint64_t asked;             /* number of the XREAD under way */
