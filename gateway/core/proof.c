@@ -56,14 +56,11 @@ void hg_proof_ask(struct hg_core *core, struct hg_source *source, uint32_t link)
         ask_up_to(core, source, link, source->last.id, HG_LIT("1"));
 }
 
-/* When Redis does not let us ask, what it lets us read is handed on as it is. What it cannot answer now it can later.
- */
-static enum hg_proved refused(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
+/* When Redis does not let us ask, what it lets us read is handed on as it is; without an answer nothing is. */
+static enum hg_proof_step not_answered(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
 {
-    bool never = hg_reply_is_error(reply, "NOPERM") ||
-                 (reply->type == HG_REPLY_ERROR && hg_slice_starts(reply->text, HG_LIT("ERR unknown")));
-    if (!never)
-        return HG_PROVED_LATER;
+    if (!hg_reply_is_denial(reply))
+        return reply->type == HG_REPLY_ERROR ? HG_PROOF_STEP_REFUSED : HG_PROOF_STEP_MALFORMED;
     if (!core->sources.cannot_prove) {
         struct hg_slice words = hg_core_words(core, reply);
         hg_core_log(core, HG_LOG_WARNING, "redis does not let the gateway prove that '%.*s' has no hole: %.*s",
@@ -72,7 +69,7 @@ static enum hg_proved refused(struct hg_core *core, struct hg_source *source, co
     core->sources.cannot_prove = true;
     source->proving.anchor = HG_ANCHOR_UNKNOWN;
     hg_source_offer(core, source);
-    return HG_PROVED_DONE;
+    return HG_PROOF_STEP_DONE;
 }
 
 static bool is_strange(const struct hg_source *source, struct hg_place place)
@@ -98,40 +95,40 @@ static void go_back(struct hg_core *core, struct hg_source *source, uint32_t lin
 
 /* To the newest entry that was there, or of which nothing is known: what is behind that one must be read, and nothing
  * twice. */
-static enum hg_proved search_back(struct hg_core *core, struct hg_source *source, uint32_t link,
-                                  const struct hg_reply *entries)
+static enum hg_proof_step search_back(struct hg_core *core, struct hg_source *source, uint32_t link,
+                                      const struct hg_reply *entries)
 {
     hg_stream_id id = HG_STREAM_ID_ZERO;
     for (size_t i = 0; i < entries->count; i++) {
         struct hg_entry entry;
         if (!hg_reply_entry(&entries->items[i], &entry))
-            return HG_PROVED_LATER;
+            return HG_PROOF_STEP_MALFORMED;
         struct hg_place place = place_of(core, &entry);
         if (!is_strange(source, place)) {
             source->proving.older = place;
             ask_info(core, source, link);
-            return HG_PROVED_MORE;
+            return HG_PROOF_STEP_ASKED;
         }
         id = entry.id;
     }
     go_back(core, source, link, id);
-    return HG_PROVED_MORE;
+    return HG_PROOF_STEP_ASKED;
 }
 
-enum hg_proved hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t link,
-                              const struct hg_reply *reply)
+enum hg_proof_step hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t link,
+                                  const struct hg_reply *reply)
 {
     struct hg_proving *proving = &source->proving;
     struct hg_entry entry;
     proving->request = NULL;
     if (!reply)
-        return HG_PROVED_DONE;
+        return HG_PROOF_STEP_DONE;
     if (hg_reply_is_error(reply, "WRONGTYPE")) {
         hg_source_is_no_stream(core, source);
-        return HG_PROVED_DONE;
+        return HG_PROOF_STEP_DONE;
     }
     if (reply->type != HG_REPLY_ARRAY || (reply->count > 0 && !hg_reply_entry(&reply->items[0], &entry)))
-        return refused(core, source, reply);
+        return not_answered(core, source, reply);
     if (proving->strange)
         return search_back(core, source, link, reply);
     if (reply->count > 0) {
@@ -142,16 +139,16 @@ enum hg_proved hg_proof_found(struct hg_core *core, struct hg_source *source, ui
         bool same = same_id && place.fingerprint == proving->entry.fingerprint;
         if (same) {
             hg_source_offer(core, source);
-            return HG_PROVED_DONE;
+            return HG_PROOF_STEP_DONE;
         }
         if (same_id || is_strange(source, place)) {
             go_back(core, source, link, entry.id);
-            return HG_PROVED_MORE;
+            return HG_PROOF_STEP_ASKED;
         }
         proving->older = place;
     }
     ask_info(core, source, link);
-    return HG_PROVED_MORE;
+    return HG_PROOF_STEP_ASKED;
 }
 
 static uint64_t held_before(const struct hg_source *source, hg_stream_id first)
@@ -167,9 +164,10 @@ static uint64_t held_before(const struct hg_source *source, hg_stream_id first)
     return count;
 }
 
-static struct hg_verdict judge(const struct hg_source *source, const struct hg_stream_info *info)
+static struct hg_verdict judge(const struct hg_source *source, const struct hg_stream_info *info, bool *ret_torn)
 {
     const struct hg_proving *proving = &source->proving;
+    *ret_torn = false;
     if (info->exists && proving->strange && proving->older.proven)
         return (struct hg_verdict){.kind = HG_CONTINUITY_ROLLED_BACK};
     struct hg_reading reading = {.last = source->last.id,
@@ -181,12 +179,14 @@ static struct hg_verdict judge(const struct hg_source *source, const struct hg_s
                                  .older_is_strange = proving->strange};
     if (reading.held > 0)
         reading.held_trimmed = info->length > 0 ? held_before(source, info->first) : reading.held;
+    *ret_torn = reading.held > 0 && reading.held_trimmed == reading.held;
     return hg_continuity_of_reading(info, &reading);
 }
 
-/* It goes on, with or without a hole in front of what was read. */
+/* It goes on, with or without a hole in front of what was read. `torn`: all that was read is not there any more either,
+ * so that the hole may be behind it: who comes there by a replay is told as well. */
 static void go_on(struct hg_core *core, struct hg_source *source, const struct hg_stream_info *info,
-                  struct hg_verdict verdict)
+                  struct hg_verdict verdict, bool torn)
 {
     struct hg_proving *proving = &source->proving;
     bool read_all = hg_stream_id_cmp(info->last_generated, source->read.id) == 0;
@@ -203,32 +203,35 @@ static void go_on(struct hg_core *core, struct hg_source *source, const struct h
     }
     if (proving->held > 0) {
         hg_source_offer(core, source);
+        if (torn && verdict.kind != HG_CONTINUITY_WHOLE)
+            source->hole = (struct hg_verdict){verdict.kind, 0};
         return;
     }
     anchor(source, proving->older);
     hg_source_offer(core, source);
 }
 
-enum hg_proved hg_proof_judged(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
+enum hg_proof_step hg_proof_judged(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
 {
     struct hg_proving *proving = &source->proving;
     struct hg_stream_info info;
     proving->request = NULL;
     if (!reply)
-        return HG_PROVED_DONE;
+        return HG_PROOF_STEP_DONE;
     if (hg_reply_is_error(reply, "WRONGTYPE")) {
         hg_source_is_no_stream(core, source);
-        return HG_PROVED_DONE;
+        return HG_PROOF_STEP_DONE;
     }
     if (!hg_reply_stream_info(reply, &info, NULL))
-        return refused(core, source, reply);
-    struct hg_verdict verdict = judge(source, &info);
+        return not_answered(core, source, reply);
+    bool torn;
+    struct hg_verdict verdict = judge(source, &info, &torn);
     switch (verdict.kind) {
     case HG_CONTINUITY_WHOLE:
     case HG_CONTINUITY_TRIMMED:
     case HG_CONTINUITY_DELETED:
-        go_on(core, source, &info, verdict);
-        return HG_PROVED_DONE;
+        go_on(core, source, &info, verdict, torn);
+        return HG_PROOF_STEP_DONE;
     case HG_CONTINUITY_ROLLED_BACK: {
         struct hg_place place = proving->older;
         if (!place.proven)
@@ -237,12 +240,12 @@ enum hg_proved hg_proof_judged(struct hg_core *core, struct hg_source *source, c
         proving->counted = info.counts && hg_stream_id_cmp(place.id, info.last_generated) == 0;
         proving->added = info.added;
         anchor(source, place);
-        return HG_PROVED_DONE;
+        return HG_PROOF_STEP_DONE;
     }
     case HG_CONTINUITY_GONE:
         hg_source_reset(core, source, beginning, verdict.kind);
         hg_proof_begin(source, &info);
-        return HG_PROVED_DONE;
+        return HG_PROOF_STEP_DONE;
     }
     HG_UNREACHABLE();
 }

@@ -35,14 +35,15 @@ struct hg_proving {
 void hg_proof_begin(struct hg_source *source, const struct hg_stream_info *info);
 /* Sends the question; an answer follows on the same link. */
 void hg_proof_ask(struct hg_core *core, struct hg_source *source, uint32_t link);
-enum hg_proved {
-    HG_PROVED_DONE, /* the source may be freed */
-    HG_PROVED_MORE, /* another question was sent */
-    HG_PROVED_LATER /* Redis cannot answer now: ask again, and hand nothing on before */
+/* `reply` NULL: lost. The source may be freed. */
+enum hg_proof_step {
+    HG_PROOF_STEP_DONE,
+    HG_PROOF_STEP_ASKED,   /* another question was sent */
+    HG_PROOF_STEP_REFUSED, /* for now: to be asked again */
+    HG_PROOF_STEP_MALFORMED
 };
-/* `reply` NULL: lost. */
-enum hg_proved hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t link,
-                              const struct hg_reply *reply);
-enum hg_proved hg_proof_judged(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply);
+enum hg_proof_step hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t link,
+                                  const struct hg_reply *reply);
+enum hg_proof_step hg_proof_judged(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply);
 
 #endif

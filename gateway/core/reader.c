@@ -196,16 +196,22 @@ void hg_reader_proved(struct hg_core *core, uint32_t link, struct hg_source *sou
                       const struct hg_reply *reply)
 {
     struct hg_reader *reader = reader_of(core, link);
-    enum hg_proved proved = HG_PROVED_DONE;
+    enum hg_proof_step step = HG_PROOF_STEP_DONE;
     if (reader->proving == 0)
         return; /* of sources that were all let go since */
-    if (source)
-        proved = judged ? hg_proof_judged(core, source, reply) : hg_proof_found(core, source, link, reply);
-    reader->proving -= proved != HG_PROVED_MORE;
-    if (proved == HG_PROVED_LATER) {
-        prove(reader, source);
-        reader->next_proof = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
+    if (source && judged)
+        step = hg_proof_judged(core, source, reply);
+    else if (source)
+        step = hg_proof_found(core, source, link, reply);
+    if (step == HG_PROOF_STEP_MALFORMED) {
+        hg_link_lost(core, link, HG_LIT("an answer about a stream's history had an unexpected shape"), true);
+        return;
     }
+    if (step == HG_PROOF_STEP_REFUSED) {
+        prove(reader, source);
+        reader->ask_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
+    }
+    reader->proving -= step != HG_PROOF_STEP_ASKED;
     if (reader->proving == 0 && reply && reader->taken && reader->unproven.count == 0)
         finish_read(core, reader);
 }
@@ -230,7 +236,7 @@ void hg_readers_link_up(struct hg_core *core, uint32_t link)
 {
     struct hg_reader *reader = reader_of(core, link);
     reader->behind = true;
-    reader->next_read = reader->next_proof = core->now;
+    reader->next_read = core->now;
     /* Who answers now may have another history. */
     for (struct hg_list_node *n = reader->sources.first; n && !HG_MUTANT(ROLLBACK_UNSEEN); n = n->next)
         prove(reader, HG_CONTAINER(n, struct hg_source, in_reader));
@@ -331,7 +337,7 @@ void hg_readers_pump(struct hg_core *core)
         if (may_read(core, reader) && !reader->taken)
             ask_quiet_ones(core, reader);
         if (may_read(core, reader) && reader->unproven.count > 0) {
-            if (hg_time_reached(reader->next_proof, core->now))
+            if (hg_time_reached(reader->ask_at, core->now))
                 ask_for_proof(core, reader);
         } else if (may_read(core, reader) && hg_time_reached(reader->next_read, core->now)) {
             read_streams(core, reader);
@@ -350,7 +356,7 @@ hg_time hg_readers_deadline(const struct hg_core *core)
     for (size_t i = 0; i < core->readers.count; i++) {
         const struct hg_reader *reader = core->readers.items[i];
         if (may_read(core, reader))
-            deadline = hg_time_min(deadline, reader->unproven.count > 0 ? reader->next_proof : reader->next_read);
+            deadline = hg_time_min(deadline, reader->unproven.count > 0 ? reader->ask_at : reader->next_read);
         if (may_unblock(core, reader))
             deadline = hg_time_min(deadline, reader->next_unblock);
     }

@@ -20,12 +20,13 @@ struct hg_reader {
     struct hg_request *unblock; /* a CLIENT UNBLOCK under way */
     struct hg_list unproven;    /* sources to be asked about before the next XREAD */
     size_t proving;             /* questions under way */
+    hg_time ask_at;             /* no question is sent before: Redis refused one */
     hg_time prove_at;           /* quiet sources are asked about again */
     bool taken;                 /* an XREAD was answered, and what follows from it waits for the proofs */
     uint64_t asked;             /* number of the XREAD under way */
     bool changed;               /* the XREAD under way does not name all sources */
     bool behind;                /* since the link came up: not everything that is there was read yet */
-    hg_time next_read, next_proof, next_unblock;
+    hg_time next_read, next_unblock;
     uint64_t entry_bytes; /* moving average, for COUNT */
     uint64_t count;       /* of the XREAD under way, or the last */
     uint64_t entries;     /* that it brought */

@@ -493,7 +493,7 @@ void hg_replay_verdict(struct hg_core *core, struct hg_source *source, const str
     struct hg_list judged = {0};
     struct hg_list_node *node;
     bool told = reply && hg_reply_stream_info(reply, &info, NULL);
-    bool denied = reply && hg_reply_is_error(reply, "NOPERM");
+    bool denied = reply && hg_reply_is_denial(reply);
     if (reply && hg_reply_is_error(reply, "WRONGTYPE")) {
         end_all(core, &wants->verdicts);
     } else if (reply && !told && reply->type == HG_REPLY_ERROR && !denied) {

@@ -632,9 +632,10 @@ void hg_source_tipped(struct hg_core *core, struct hg_source *source, const stru
 {
     struct hg_entry entry;
     source->tip_request = NULL;
-    source->tip = (struct hg_place){.proven = reply != NULL};
-    if (reply && reply->type == HG_REPLY_ARRAY && reply->count == 1 && hg_reply_entry(&reply->items[0], &entry))
-        source->tip.id = entry.id;
+    bool empty = reply && reply->type == HG_REPLY_ARRAY && reply->count == 0;
+    bool found =
+        reply && reply->type == HG_REPLY_ARRAY && reply->count == 1 && hg_reply_entry(&reply->items[0], &entry);
+    source->tip = (struct hg_place){.id = found ? entry.id : HG_STREAM_ID_ZERO, .proven = empty || found};
     announce_ready(core, source);
 }
 

@@ -452,8 +452,8 @@ static void append_once(struct sim_redis *redis, uint32_t link, struct sim_comma
         if (!free_slot)
             free_slot = SIM_PUSH(store->remembered, store->remembered_count, store->remembered_capacity);
         *free_slot =
-            (struct sim_remembered){sim_arena_copy(&env->arena, memory), text, env->now,
-                                    hg_time_add(env->now, hg_ms(window))};
+            (struct sim_remembered){sim_arena_copy(&env->arena, memory), text, hg_time_add(env->now, hg_ms(window)),
+                                    key, key->count - 1};
         SIM_TRACE(env, "redis: emit %.*s appended to %.*s as #%zu", HG_SLICE_ARG(id), HG_SLICE_ARG(name),
                   key->count - 1);
         sim_oracle_appended(env->oracle, key, entry, window, maxlen);

@@ -130,6 +130,9 @@ void sim_options_init(struct sim_options *o, struct hg_prng *prng)
     o->unblock_denied = hg_prng_chance(prng, 15);
     o->resumes = hg_prng_chance(prng, 60);
     o->trims = hg_prng_chance(prng, 25);
+    o->failovers = hg_prng_chance(prng, 15);
+    o->deletions = hg_prng_chance(prng, 15);
+    o->clock_back = (o->failovers || o->deletions) && hg_prng_chance(prng, 40);
     o->scan_page = PICK(prng, 1, 3, 100);
     o->page_repeats = hg_prng_chance(prng, 30);
     o->long_names = hg_prng_chance(prng, 50);
@@ -142,7 +145,7 @@ void sim_options_init(struct sim_options *o, struct hg_prng *prng)
 
 bool sim_options_are_calm(const struct sim_options *o)
 {
-    return !o->kills && !o->restarts && !o->spikes && !o->error_chance && !o->odd_chance && !o->tight;
+    return !o->kills && !o->restarts && !o->failovers && !o->spikes && !o->error_chance && !o->odd_chance && !o->tight;
 }
 
 void sim_options_print(const struct sim_options *o)

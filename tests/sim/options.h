@@ -36,6 +36,9 @@
     X(unblock_denied, "CLIENT is not permitted")                                                                       \
     X(resumes, "clients come back to places that they were told, or to a time")                                        \
     X(trims, "streams lose their oldest entries")                                                                      \
+    X(failovers, "Redis fails over to a replica that lacks a tail")                                                    \
+    X(deletions, "streams are deleted, or all keys, or single entries")                                                \
+    X(clock_back, "the clock of Redis goes back")                                                                      \
     X(scan_page, "keys that SCAN looks at in a call at most")                                                          \
     X(page_repeats, "SCAN tells a key twice now and then")                                                             \
     X(long_names, "Redis names differ from topics")                                                                    \

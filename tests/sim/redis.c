@@ -415,6 +415,13 @@ void sim_redis_restart(struct sim_redis *redis, hg_dur away, hg_dur loading)
     redis->loading_until = hg_time_add(redis->down_until, loading);
 }
 
+void sim_redis_fail_over(struct sim_redis *redis, hg_dur lost, hg_dur away)
+{
+    sim_redis_restart(redis, away, hg_us(0));
+    SIM_TRACE(redis->env, "redis: fails over, the last %" PRIu64 " us are lost", lost.us);
+    sim_store_lose_tail(redis->env->store, (hg_time){redis->env->now.us > lost.us ? redis->env->now.us - lost.us : 0});
+}
+
 void sim_redis_flush_scripts(struct sim_redis *redis)
 {
     SIM_TRACE(redis->env, "redis: scripts are flushed");

@@ -87,6 +87,8 @@ void sim_redis_append(struct sim_redis *redis, int topic);
 /* `executed`: what was under way to Redis is still done; `answered`: replies under way still arrive. */
 void sim_redis_kill(struct sim_redis *redis, uint32_t link, bool executed, bool answered);
 void sim_redis_restart(struct sim_redis *redis, hg_dur away, hg_dur loading);
+/* All links die, and who answers now lacks what was done within the last while. */
+void sim_redis_fail_over(struct sim_redis *redis, hg_dur lost, hg_dur away);
 /* SCRIPT FLUSH, by somebody else. */
 void sim_redis_flush_scripts(struct sim_redis *redis);
 void sim_redis_spike(struct sim_redis *redis, uint32_t link, hg_dur delay);

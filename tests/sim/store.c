@@ -142,6 +142,14 @@ void sim_store_delete_key(struct sim_store *store, struct sim_key *key)
     key->added = 0;
 }
 
+/* What emits are remembered by from this entry on. */
+static void forget(struct sim_store *store, const struct sim_key *key, size_t from)
+{
+    for (size_t i = 0; i < store->remembered_count; i++)
+        if (store->remembered[i].stream == key && store->remembered[i].index >= from)
+            store->remembered[i].until = store->env->now;
+}
+
 static void lose_tail(struct sim_store *store, struct sim_key *key, hg_time cut)
 {
     size_t end = key->count, lost = 0;
@@ -155,6 +163,7 @@ static void lose_tail(struct sim_store *store, struct sim_key *key, hg_time cut)
         return; /* a key that was just made stays: a prefix as good as another */
     SIM_TRACE(store->env, "redis: %.*s loses its entries from %zu on", HG_SLICE_ARG(key->name), end);
     put_fence(store, key);
+    forget(store, key, end);
     while (key->log_count > 0 && key->log[key->log_count - 1] >= end)
         key->log_count--;
     for (size_t i = end; i < key->count; i++)
@@ -172,18 +181,15 @@ void sim_store_lose_tail(struct sim_store *store, hg_time cut)
 {
     for (size_t i = 0; i < store->key_count; i++)
         lose_tail(store, &store->keys[i], cut);
-    for (size_t i = 0; i < store->remembered_count; i++)
-        if (store->remembered[i].since.us > cut.us)
-            store->remembered[i].until = store->env->now;
 }
 
 void sim_store_flush(struct sim_store *store)
 {
     for (size_t i = 0; i < store->key_count; i++)
-        if (sim_topics[store->keys[i].topic].rule != 3)
+        if (sim_topics[store->keys[i].topic].rule != 3) {
             sim_store_delete_key(store, &store->keys[i]);
-    for (size_t i = 0; i < store->remembered_count; i++)
-        store->remembered[i].until = store->env->now;
+            forget(store, &store->keys[i], 0);
+        }
 }
 
 size_t sim_store_lower(const struct sim_key *key, hg_stream_id id)

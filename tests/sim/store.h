@@ -65,7 +65,9 @@ struct sim_key {
 
 struct sim_remembered {
     struct hg_slice key, text;
-    hg_time since, until;
+    hg_time until;
+    const struct sim_key *stream;
+    size_t index; /* of its entry */
 };
 
 struct sim_store {

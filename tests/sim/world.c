@@ -458,6 +458,20 @@ static void trim(struct sim_world *world, struct sim_op op)
         sim_store_trim(&world->store, key, op.b % 6);
 }
 
+/* DEL of one stream, FLUSHALL, or XDEL of one entry. */
+static void delete(struct sim_world *world, struct sim_op op)
+{
+    struct sim_store *store = &world->store;
+    struct sim_key *key = sim_store_key(store, choose_topic(op.a, is_stream));
+
+    if (op.b % 8 == 0)
+        sim_store_flush(store);
+    else if (op.b % 8 < 5 && sim_topics[key->topic].rule != 3)
+        sim_store_delete_key(store, key);
+    else if (key->log_count > 0)
+        sim_store_delete(store, key, op.b / 8 % 3 == 0 ? key->log_count - 1 : op.b / 32 % key->log_count);
+}
+
 static void client_op(struct sim_world *world, struct sim_op op)
 {
     struct sim_env *env = &world->env;
@@ -561,6 +575,16 @@ static void apply(struct sim_world *world, struct sim_op op)
     case SIM_OP_TRIM:
         trim(world, op);
         return;
+    case SIM_OP_FAILOVER:
+        sim_redis_fail_over(&world->redis, hg_us(op.a % (4 * env->options.tempo_us)), hg_ms(op.b % 100));
+        return;
+    case SIM_OP_DELETE:
+        delete(world, op);
+        return;
+    case SIM_OP_CLOCK_BACK:
+        world->store.wall_ms -= op.a % 300;
+        SIM_TRACE(env, "redis: its clock goes back by %" PRIu32 " ms", op.a % 300);
+        return;
     default:
         client_op(world, op);
         return;
@@ -589,6 +613,9 @@ static uint64_t weight(const struct sim_options *o, enum sim_op_kind kind)
         [SIM_OP_SPIKE] = o->spikes ? 2 : 0,
         [SIM_OP_ODD_PUSH] = o->odd_chance ? 1 : 0,
         [SIM_OP_TRIM] = o->trims ? 3 : 0,
+        [SIM_OP_FAILOVER] = o->failovers ? 2 : 0,
+        [SIM_OP_DELETE] = o->deletions ? 3 : 0,
+        [SIM_OP_CLOCK_BACK] = o->clock_back ? 1 : 0,
         [SIM_OP_UPDATE] = o->filters ? 6 : 0,
     };
     return weights[kind];

@@ -29,6 +29,9 @@ enum sim_op_kind {
     SIM_OP_ODD_PUSH,
     SIM_OP_TRIM,
     SIM_OP_UPDATE,
+    SIM_OP_FAILOVER,
+    SIM_OP_DELETE,
+    SIM_OP_CLOCK_BACK,
     SIM_OP__COUNT
 };
 
