@@ -99,7 +99,8 @@ static void emit_acknowledged(struct sim_oracle *oracle, const struct sim_order 
     if (!hg_slice_eq(entry->fields[1], order->event))
         sim_violation(env, "emit: id %.*s is acknowledged, but another event stands in the stream",
                       HG_SLICE_ARG(order->id));
-    if (order->stood_before && key->fence_count == 0 && env->options.rules[sim_topics[order->topic].rule].dedupe_window_ms >= 60000)
+    if (order->stood_before && key->fence_count == 0 &&
+        env->options.rules[sim_topics[order->topic].rule].dedupe_window_ms >= 60000)
         sim_violation(env, "emit: id %.*s stood there before, but is acknowledged as new", HG_SLICE_ARG(order->id));
 }
 

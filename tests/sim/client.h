@@ -45,7 +45,7 @@ struct sim_order {
     const char *pattern; /* SUBSCRIBE */
     enum hg_from_kind from, otherwise;
     uint64_t last, since_ms;
-    struct sim_cursor *cursors; /* CURSORS: one a topic */
+    struct sim_cursor *cursors;      /* CURSORS: one a topic */
     const struct sim_filter *filter; /* SUBSCRIBE, UPDATE; NULL: every event */
     const char *filter_text;         /* its JSON; NULL: none is written */
     bool filter_is_bad;              /* GARBAGE too: error 120 is due */

@@ -270,7 +270,8 @@ static void stream_info(struct sim_redis *redis, uint32_t link, struct sim_comma
     items[4] = string_of(reply, HG_LIT("first-entry"));
     items[5] = any ? entry_of(reply, &key->entries[key->log[0]]) : (struct hg_reply){.type = HG_REPLY_NIL};
     items[6] = string_of(reply, HG_LIT("last-entry"));
-    items[7] = any ? entry_of(reply, &key->entries[key->log[key->log_count - 1]]) : (struct hg_reply){.type = HG_REPLY_NIL};
+    items[7] =
+        any ? entry_of(reply, &key->entries[key->log[key->log_count - 1]]) : (struct hg_reply){.type = HG_REPLY_NIL};
     if (!redis->old) {
         items[8] = string_of(reply, HG_LIT("entries-added"));
         items[9] = integer_of((int64_t)key->added);
@@ -451,9 +452,8 @@ static void append_once(struct sim_redis *redis, uint32_t link, struct sim_comma
         text = sim_arena_printf(&env->arena, "%" PRIu64 "-%" PRIu64 "~%s", entry->id.ms, entry->id.seq, expected);
         if (!free_slot)
             free_slot = SIM_PUSH(store->remembered, store->remembered_count, store->remembered_capacity);
-        *free_slot =
-            (struct sim_remembered){sim_arena_copy(&env->arena, memory), text, hg_time_add(env->now, hg_ms(window)),
-                                    key, key->count - 1};
+        *free_slot = (struct sim_remembered){sim_arena_copy(&env->arena, memory), text,
+                                             hg_time_add(env->now, hg_ms(window)), key, key->count - 1};
         SIM_TRACE(env, "redis: emit %.*s appended to %.*s as #%zu", HG_SLICE_ARG(id), HG_SLICE_ARG(name),
                   key->count - 1);
         sim_oracle_appended(env->oracle, key, entry, window, maxlen);

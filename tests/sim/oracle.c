@@ -530,8 +530,7 @@ static void ok(struct sim_oracle *oracle, struct sim_client *client, bool is_ok,
         track->caught_up_due = order->from != HG_FROM_LIVE || track->from_unclear;
         for (size_t t = 0; t < sim_topic_count; t++) {
             if (track->matches[t])
-                sim_place_answered(oracle, track, (int)t,
-                                   json_string_value(json_object_get(message, "cursor")));
+                sim_place_answered(oracle, track, (int)t, json_string_value(json_object_get(message, "cursor")));
         }
         track->since_ms = (uint64_t)json_integer_value(json_object_get(message, "since"));
     } else if (order->kind == SIM_ORDER_UPDATE) {
@@ -675,11 +674,10 @@ bool sim_oracle_is_settled(const struct sim_oracle *oracle)
             return false;
         for (size_t t = 0; t < sim_topic_count; t++) {
             const struct sim_key *key = sim_store_key(env->store, (int)t);
-            if (track->matches[t] &&
-                (sim_feed_is_waiting(oracle, track, (int)t) ||
-                 (key && key->type != SIM_KEY_STRING &&
-                  (!sim_place_has(oracle, track, (int)t, key->count, true) ||
-                   sim_place_owes_fence(oracle, track, (int)t)))))
+            if (track->matches[t] && (sim_feed_is_waiting(oracle, track, (int)t) ||
+                                      (key && key->type != SIM_KEY_STRING &&
+                                       (!sim_place_has(oracle, track, (int)t, key->count, true) ||
+                                        sim_place_owes_fence(oracle, track, (int)t)))))
                 return false;
         }
     }

@@ -43,9 +43,9 @@ struct sim_feed {
 
 struct sim_place {
     size_t count_at_order, first_at_order, shown_at_order, count_at_ok;
-    size_t there;  /* entries that the gateway knows of, or must find */
-    size_t recent; /* the first entry that was young when the order came */
-    bool followed; /* somebody else's subscription may have had the gateway read it already */
+    size_t there;      /* entries that the gateway knows of, or must find */
+    size_t recent;     /* the first entry that was young when the order came */
+    bool followed;     /* somebody else's subscription may have had the gateway read it already */
     size_t since_high; /* the first entry of the log at the time asked for */
     bool begun;
     size_t next;     /* begun: the entry that is due */

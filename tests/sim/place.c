@@ -85,7 +85,8 @@ static size_t first_due(const struct sim_oracle *oracle, const struct sim_track 
             continue;
         }
         if (entry->went == SIM_WENT_TRIMMED &&
-            (i < told_from || (place->gap && entry->went_at.us <= place->gap_at.us) || was_not_known(oracle, track, place, entry)))
+            (i < told_from || (place->gap && entry->went_at.us <= place->gap_at.us) ||
+             was_not_known(oracle, track, place, entry)))
             continue;
         return i;
     }
@@ -332,7 +333,9 @@ void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic
         return;
     }
     place->fenced = true;
-    size_t from = place->begun ? place->next : place->held.given && place->held.index != SIZE_MAX ? place->held.index : 0;
+    size_t from = place->begun                                         ? place->next
+                  : place->held.given && place->held.index != SIZE_MAX ? place->held.index
+                                                                       : 0;
     if (key->fence_count > place->fence_told)
         told_fence(place, key, gone, from);
     else if (gone)

@@ -85,8 +85,7 @@ static void take_out(struct sim_key *key, size_t position, size_t count, enum si
         key->entries[key->log[i]].went = why;
         key->entries[key->log[i]].went_at = now;
     }
-    memmove(&key->log[position], &key->log[position + count],
-            (key->log_count - position - count) * sizeof *key->log);
+    memmove(&key->log[position], &key->log[position + count], (key->log_count - position - count) * sizeof *key->log);
     key->log_count -= count;
 }
 

@@ -17,9 +17,9 @@
 enum sim_went {
     SIM_IS_THERE,
     SIM_WENT_TRIMMED,
-    SIM_WENT_DELETED,    /* XDEL */
-    SIM_WENT_WITH_TAIL,  /* a failover lost it */
-    SIM_WENT_WITH_KEY,   /* DEL, FLUSHALL */
+    SIM_WENT_DELETED,   /* XDEL */
+    SIM_WENT_WITH_TAIL, /* a failover lost it */
+    SIM_WENT_WITH_KEY,  /* DEL, FLUSHALL */
 };
 
 struct sim_entry {

@@ -459,7 +459,7 @@ static void trim(struct sim_world *world, struct sim_op op)
 }
 
 /* DEL of one stream, FLUSHALL, or XDEL of one entry. */
-static void delete(struct sim_world *world, struct sim_op op)
+static void delete (struct sim_world *world, struct sim_op op)
 {
     struct sim_store *store = &world->store;
     struct sim_key *key = sim_store_key(store, choose_topic(op.a, is_stream));
@@ -579,7 +579,7 @@ static void apply(struct sim_world *world, struct sim_op op)
         sim_redis_fail_over(&world->redis, hg_us(op.a % (4 * env->options.tempo_us)), hg_ms(op.b % 100));
         return;
     case SIM_OP_DELETE:
-        delete(world, op);
+        delete (world, op);
         return;
     case SIM_OP_CLOCK_BACK:
         world->store.wall_ms -= op.a % 300;
