@@ -49,9 +49,20 @@ void hg_proof_ask(struct hg_core *core, struct hg_source *source, uint32_t link)
     source->proving.request = hg_link_send(core, link, HG_REQUEST_PROVE, source, argv, 6);
 }
 
-/* Redis does not let us ask; what it lets us read is handed on as it is. */
-static void cannot_ask(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
+static void give_up(struct hg_core *core, uint32_t link, const struct hg_reply *reply)
 {
+    bool says_why = reply->type == HG_REPLY_ERROR;
+    hg_link_lost(core, link, says_why ? hg_core_words(core, reply) : HG_LIT("a proof had an unexpected shape"), true);
+}
+
+/* Redis does not let us ask; what it lets us read is handed on as it is. What is no refusal is no answer either: as
+ * long as Redis loads its data nothing is proven, and it is asked again when the link is back. */
+static void cannot_ask(struct hg_core *core, struct hg_source *source, uint32_t link, const struct hg_reply *reply)
+{
+    if (!hg_reply_is_refusal(reply)) {
+        give_up(core, link, reply);
+        return;
+    }
     if (!core->sources.cannot_prove) {
         struct hg_slice words = hg_core_words(core, reply);
         hg_core_log(core, HG_LOG_WARNING, "redis does not let the gateway prove that '%.*s' has no hole: %.*s",
@@ -75,7 +86,7 @@ bool hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t lin
     }
     bool found = reply->type == HG_REPLY_ARRAY && reply->count == 1 && hg_reply_entry(&reply->items[0], &entry);
     if (!found && (reply->type != HG_REPLY_ARRAY || reply->count > 0)) {
-        cannot_ask(core, source, reply);
+        cannot_ask(core, source, link, reply);
         return true;
     }
     if (found) {
@@ -125,13 +136,24 @@ static struct hg_verdict judge(const struct hg_source *source, const struct hg_s
                                  .held = proving->held,
                                  .held_newest = source->read.id,
                                  .older_is_there = proving->older.proven};
-    if (reading.held > 0)
+    if (reading.held > 0) {
+        reading.held_first = hg_history_behind(&source->history, source->last.id)->id;
         reading.held_trimmed = info->length > 0 ? held_before(source, info->first) : reading.held;
+    }
     if (proving->older.proven) {
         enum hg_known known = hg_history_knows(&source->history, proving->older);
         reading.older_is_strange = known == HG_KNOWN_OTHER || known == HG_KNOWN_ABSENT;
     }
     return hg_continuity_of_reading(info, &reading);
+}
+
+/* To the first entry that is there: without counts the same hole would be found again and again. */
+static void skip(struct hg_source *source, const struct hg_stream_info *info)
+{
+    struct hg_place place = {.id = info->last_generated};
+    if (info->length > 0)
+        (void)hg_stream_id_prev(info->first, &place.id);
+    source->last = source->read = place;
 }
 
 /* It goes on, with or without a hole in front of what was read. */
@@ -143,23 +165,36 @@ static void go_on(struct hg_core *core, struct hg_source *source, const struct h
     if (info->counts && read_all) {
         proving->counted = true;
         proving->added = info->added - proving->held;
+    } else if (!info->counts) {
+        proving->counted = false;
     } else if (proving->counted) {
         proving->added += verdict.missed;
     }
     if (verdict.kind != HG_CONTINUITY_WHOLE) {
-        if (!hg_history_mark_hole(&source->history, source->last.id, verdict))
-            source->hole = verdict;
+        hg_history_note_hole(&source->history, source->last.id, verdict);
         hg_source_tell(core, source, verdict);
     }
-    if (proving->held > 0) {
-        hg_source_offer(core, source);
-        return;
+    if (proving->held == 0) {
+        if (verdict.kind == HG_CONTINUITY_TRIMMED && !proving->counted)
+            skip(source, info);
+        anchor(source, proving->older);
     }
-    anchor(source, proving->older);
     hg_source_offer(core, source);
 }
 
-void hg_proof_judged(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
+/* XINFO is refused: XREVRANGE has said what is known. */
+static struct hg_stream_info guess(struct hg_core *core, const struct hg_source *source, const struct hg_reply *reply)
+{
+    if (!core->sources.without_info) {
+        struct hg_slice words = hg_core_words(core, reply);
+        hg_core_log(core, HG_LOG_WARNING, "redis refuses XINFO STREAM: gaps of streams are told without a count (%.*s)",
+                    HG_SLICE_ARG(words));
+    }
+    core->sources.without_info = true;
+    return (struct hg_stream_info){.exists = true, .last_generated = source->read.id};
+}
+
+void hg_proof_judged(struct hg_core *core, struct hg_source *source, uint32_t link, const struct hg_reply *reply)
 {
     struct hg_proving *proving = &source->proving;
     struct hg_stream_info info;
@@ -171,8 +206,11 @@ void hg_proof_judged(struct hg_core *core, struct hg_source *source, const struc
         return;
     }
     if (!hg_reply_stream_info(reply, &info, NULL)) {
-        cannot_ask(core, source, reply);
-        return;
+        if (!hg_reply_is_refusal(reply)) {
+            give_up(core, link, reply);
+            return;
+        }
+        info = guess(core, source, reply);
     }
     struct hg_verdict verdict = judge(source, &info);
     switch (verdict.kind) {

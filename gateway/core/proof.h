@@ -34,8 +34,9 @@ struct hg_proving {
 void hg_proof_begin(struct hg_source *source, const struct hg_stream_info *info);
 /* Sends the question; an answer follows on the same link. */
 void hg_proof_ask(struct hg_core *core, struct hg_source *source, uint32_t link);
-/* True: it was answered in full; false: a second question was sent. The source may be freed. `reply` NULL: lost. */
+/* True: it was answered in full; false: a second question was sent. The source may be freed, and the link be given
+ * up. `reply` NULL: lost. */
 bool hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t link, const struct hg_reply *reply);
-void hg_proof_judged(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply);
+void hg_proof_judged(struct hg_core *core, struct hg_source *source, uint32_t link, const struct hg_reply *reply);
 
 #endif

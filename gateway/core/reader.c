@@ -200,9 +200,11 @@ void hg_reader_proved(struct hg_core *core, uint32_t link, struct hg_source *sou
     if (reader->proving == 0)
         return; /* of sources that were all let go since */
     if (source && judged)
-        hg_proof_judged(core, source, reply);
+        hg_proof_judged(core, source, link, reply);
     else if (source)
         answered = hg_proof_found(core, source, link, reply);
+    if (reader->proving == 0)
+        return; /* the link was given up, or the last source */
     reader->proving -= answered;
     if (reader->proving == 0 && reply && reader->taken && reader->unproven.count == 0)
         finish_read(core, reader);

@@ -31,6 +31,11 @@ bool hg_reply_is_error(const struct hg_reply *reply, const char *word)
            (reply->text.len == wanted.len || reply->text.ptr[wanted.len] == ' ');
 }
 
+bool hg_reply_is_refusal(const struct hg_reply *reply)
+{
+    return hg_reply_is_error(reply, "NOPERM") || hg_reply_is_error(reply, "ERR");
+}
+
 bool hg_reply_entry(const struct hg_reply *reply, struct hg_entry *ret_entry)
 {
     if (!hg_reply_is_array(reply, 2) || reply->items[0].type != HG_REPLY_STRING)

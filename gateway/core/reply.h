@@ -43,6 +43,9 @@ bool hg_reply_is_array(const struct hg_reply *reply, size_t count);
 bool hg_reply_is(const struct hg_reply *reply, const char *text);
 /* An error whose first word is `word`. */
 bool hg_reply_is_error(const struct hg_reply *reply, const char *word);
+/* An error that does not pass by itself: the gateway may not (NOPERM), or Redis cannot (ERR). Others, such as LOADING,
+ * say nothing. */
+bool hg_reply_is_refusal(const struct hg_reply *reply);
 /* False unless it is a well-formed entry; a deleted entry's nil fields are refused too. */
 bool hg_reply_entry(const struct hg_reply *reply, struct hg_entry *ret_entry);
 /* The answer to XINFO STREAM, "no such key" included; false when it is no such answer. `ret_last`, may be NULL: the
