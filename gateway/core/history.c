@@ -131,6 +131,9 @@ static void put_entry(struct hg_core *core, struct hg_page *page, const struct h
 void hg_history_append(struct hg_core *core, struct hg_history *history, struct hg_place before,
                        const struct hg_entry *entry)
 {
+    /* A stream that is read whole may have been replayed ahead of its reader. */
+    while (last_page(history) && hg_stream_id_cmp(last_page(history)->to, before.id) > 0)
+        free_page(core, last_page(history));
     struct hg_page *page = last_page(history);
     bool goes_on = page && hg_stream_id_cmp(page->to, before.id) == 0;
     if (!goes_on || page->tails.len + core->tail.len > PAGE_BYTES) {
@@ -195,24 +198,9 @@ bool hg_history_insert(struct hg_core *core, struct hg_history *history, hg_stre
         return well_formed;
     }
     weigh(core, page);
-    if (torn && !hg_history_mark_hole(history, place, trimmed))
-        history->source->hole = trimmed;
+    if (torn)
+        hg_history_note_hole(history, place, trimmed);
     return well_formed;
-}
-
-bool hg_history_mark_hole(struct hg_history *history, hg_stream_id place, struct hg_verdict verdict)
-{
-    for (struct hg_page *page = first_page(history); page; page = page_of(page->in_history.next)) {
-        size_t index = hg_page_seek(page, place);
-        if (index < page->count && hg_stream_id_cmp(page->entries[index].id, place) == 0)
-            index++;
-        if (index == page->count)
-            continue;
-        page->entries[index].hole = (uint8_t)verdict.kind;
-        page->entries[index].missed = verdict.missed < UINT32_MAX ? (uint32_t)verdict.missed : 0;
-        return true;
-    }
-    return false;
 }
 
 /* ---- looking up -------------------------------------------------------------------------------------------------- */
@@ -223,6 +211,34 @@ struct hg_page *hg_history_page(const struct hg_history *history, hg_stream_id i
         if (hg_stream_id_cmp(page->from, id) <= 0)
             return hg_stream_id_cmp(id, page->to) <= 0 ? page : NULL;
     return NULL;
+}
+
+struct hg_past *hg_history_behind(const struct hg_history *history, hg_stream_id place)
+{
+    for (struct hg_page *page = first_page(history); page; page = page_of(page->in_history.next)) {
+        size_t index = hg_page_seek(page, place);
+        if (index < page->count && hg_stream_id_cmp(page->entries[index].id, place) == 0)
+            index++;
+        if (index < page->count)
+            return &page->entries[index];
+    }
+    return NULL;
+}
+
+void hg_history_note_hole(struct hg_history *history, hg_stream_id place, struct hg_verdict verdict)
+{
+    struct hg_past *next = hg_history_behind(history, place);
+    struct hg_verdict before = history->source->hole;
+    if (next)
+        before = (struct hg_verdict){(enum hg_continuity)next->hole, next->missed};
+    if (before.kind != HG_CONTINUITY_WHOLE)
+        verdict.missed = before.missed > 0 && verdict.missed > 0 ? before.missed + verdict.missed : 0;
+    if (!next) {
+        history->source->hole = verdict;
+        return;
+    }
+    next->hole = (uint8_t)verdict.kind;
+    next->missed = verdict.missed < UINT32_MAX ? (uint32_t)verdict.missed : 0;
 }
 
 struct hg_page *hg_page_after(const struct hg_page *page)

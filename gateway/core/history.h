@@ -80,8 +80,11 @@ void hg_history_append(struct hg_core *core, struct hg_history *history, struct 
  * their ids. What is known already is left out. False: one has an unexpected shape; those before it are taken. */
 bool hg_history_insert(struct hg_core *core, struct hg_history *history, hg_stream_id from, hg_stream_id to,
                        const struct hg_reply *entries, size_t count, ptrdiff_t step);
-/* Something was missed in front of the first entry behind `place`; false: there is none. */
-bool hg_history_mark_hole(struct hg_history *history, hg_stream_id place, struct hg_verdict verdict);
+/* Something was missed in front of the first entry behind the place, of those in memory or else of those to come: for
+ * all who replay over it. Added to what was missed there before. */
+void hg_history_note_hole(struct hg_history *history, hg_stream_id place, struct hg_verdict verdict);
+/* The first entry behind the place that is in memory, or NULL. */
+struct hg_past *hg_history_behind(const struct hg_history *history, hg_stream_id place);
 /* The page that knows of the id, or NULL. */
 struct hg_page *hg_history_page(const struct hg_history *history, hg_stream_id id);
 /* The page that goes on where this one ends; NULL when that is not known. */

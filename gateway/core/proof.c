@@ -177,10 +177,21 @@ static struct hg_verdict judge(const struct hg_source *source, const struct hg_s
                                  .held_newest = source->read.id,
                                  .older_is_there = proving->older.proven || proving->strange,
                                  .older_is_strange = proving->strange};
-    if (reading.held > 0)
+    if (reading.held > 0) {
+        reading.held_first = hg_history_behind(&source->history, source->last.id)->id;
         reading.held_trimmed = info->length > 0 ? held_before(source, info->first) : reading.held;
+    }
     *ret_torn = reading.held > 0 && reading.held_trimmed == reading.held;
     return hg_continuity_of_reading(info, &reading);
+}
+
+/* To the first entry that is there: without counts the same hole would be found again and again. */
+static void skip(struct hg_source *source, const struct hg_stream_info *info)
+{
+    struct hg_place place = {.id = info->last_generated};
+    if (info->length > 0)
+        (void)hg_stream_id_prev(info->first, &place.id);
+    source->last = source->read = place;
 }
 
 /* It goes on, with or without a hole in front of what was read. `torn`: all that was read is not there any more either,
@@ -193,12 +204,13 @@ static void go_on(struct hg_core *core, struct hg_source *source, const struct h
     if (info->counts && read_all) {
         proving->counted = true;
         proving->added = info->added - proving->held;
+    } else if (!info->counts) {
+        proving->counted = false;
     } else if (proving->counted) {
         proving->added += verdict.missed;
     }
     if (verdict.kind != HG_CONTINUITY_WHOLE) {
-        if (!hg_history_mark_hole(&source->history, source->last.id, verdict))
-            source->hole = verdict;
+        hg_history_note_hole(&source->history, source->last.id, verdict);
         hg_source_tell(core, source, verdict);
     }
     if (proving->held > 0) {
@@ -207,8 +219,22 @@ static void go_on(struct hg_core *core, struct hg_source *source, const struct h
             source->hole = (struct hg_verdict){verdict.kind, 0};
         return;
     }
+    if (verdict.kind == HG_CONTINUITY_TRIMMED && !proving->counted)
+        skip(source, info);
     anchor(source, proving->older);
     hg_source_offer(core, source);
+}
+
+/* XINFO is refused: XREVRANGE has said what is known. */
+static struct hg_stream_info guess(struct hg_core *core, const struct hg_source *source, const struct hg_reply *reply)
+{
+    if (!core->sources.without_info) {
+        struct hg_slice words = hg_core_words(core, reply);
+        hg_core_log(core, HG_LOG_WARNING, "redis refuses XINFO STREAM: gaps of streams are told without a count (%.*s)",
+                    HG_SLICE_ARG(words));
+    }
+    core->sources.without_info = true;
+    return (struct hg_stream_info){.exists = true, .last_generated = source->read.id};
 }
 
 enum hg_proof_step hg_proof_judged(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
@@ -222,8 +248,11 @@ enum hg_proof_step hg_proof_judged(struct hg_core *core, struct hg_source *sourc
         hg_source_is_no_stream(core, source);
         return HG_PROOF_STEP_DONE;
     }
-    if (!hg_reply_stream_info(reply, &info, NULL))
-        return not_answered(core, source, reply);
+    if (!hg_reply_stream_info(reply, &info, NULL)) {
+        if (!hg_reply_is_denial(reply))
+            return not_answered(core, source, reply);
+        info = guess(core, source, reply);
+    }
     bool torn;
     struct hg_verdict verdict = judge(source, &info, &torn);
     switch (verdict.kind) {

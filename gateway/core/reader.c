@@ -211,6 +211,8 @@ void hg_reader_proved(struct hg_core *core, uint32_t link, struct hg_source *sou
         prove(reader, source);
         reader->ask_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
     }
+    if (reader->proving == 0)
+        return; /* the last source was let go */
     reader->proving -= step != HG_PROOF_STEP_ASKED;
     if (reader->proving == 0 && reply && reader->taken && reader->unproven.count == 0)
         finish_read(core, reader);

@@ -5,6 +5,13 @@ static bool is_zero(hg_stream_id id)
     return hg_stream_id_cmp(id, HG_STREAM_ID_ZERO) == 0;
 }
 
+/* Nothing can lie between the two. */
+static bool is_next(hg_stream_id id, hg_stream_id next)
+{
+    hg_stream_id behind;
+    return hg_stream_id_next(id, &behind) && hg_stream_id_cmp(behind, next) == 0;
+}
+
 static struct hg_verdict verdict(enum hg_continuity kind, uint64_t missed)
 {
     return (struct hg_verdict){kind, missed};
@@ -27,7 +34,9 @@ struct hg_verdict hg_continuity_of_place(const struct hg_stream_info *info, hg_s
         return verdict(to_newest == 0 ? HG_CONTINUITY_WHOLE : HG_CONTINUITY_TRIMMED, 0);
     if (hg_stream_id_cmp(place, info->first) < 0) {
         bool made_anew = info->counts && info->added == info->length;
-        return verdict(made_anew ? HG_CONTINUITY_GONE : HG_CONTINUITY_TRIMMED, 0);
+        if (made_anew)
+            return verdict(HG_CONTINUITY_GONE, 0);
+        return verdict(is_next(place, info->first) ? HG_CONTINUITY_WHOLE : HG_CONTINUITY_TRIMMED, 0);
     }
     int deleted = info->counts ? hg_stream_id_cmp(info->max_deleted, place) : -1;
     if (deleted == 0) /* the entry that the client has, and nothing newer */
@@ -67,5 +76,8 @@ struct hg_verdict hg_continuity_of_reading(const struct hg_stream_info *info, co
     if (info->counts && reading->counted)
         return count_missed(info, reading);
     bool nothing_came = reading->held == 0 && hg_stream_id_cmp(info->last_generated, reading->last) == 0;
-    return verdict(nothing_came || is_zero(reading->last) ? HG_CONTINUITY_WHOLE : HG_CONTINUITY_TRIMMED, 0);
+    bool goes_on = reading->held > 0 ? is_next(reading->last, reading->held_first)
+                                     : info->length > 0 && is_next(reading->last, info->first);
+    bool whole = nothing_came || goes_on || is_zero(reading->last);
+    return verdict(whole ? HG_CONTINUITY_WHOLE : HG_CONTINUITY_TRIMMED, 0);
 }

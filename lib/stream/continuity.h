@@ -39,14 +39,14 @@ struct hg_verdict hg_continuity_of_place(const struct hg_stream_info *info, hg_s
 
 /* A reader's place whose entry is not there, and what it read behind it before `info` was asked for. */
 struct hg_reading {
-    hg_stream_id last;        /* the place */
-    bool counted;             /* `added` is known */
-    uint64_t added;           /* entries ever added up to the place */
-    uint64_t held;            /* entries read behind it */
-    uint64_t held_trimmed;    /* of these, older than info->first */
-    hg_stream_id held_newest; /* held > 0 */
-    bool older_is_there;      /* an entry older than the place is there */
-    bool older_is_strange;    /* and it is not the one that was read under its id */
+    hg_stream_id last;                    /* the place */
+    bool counted;                         /* `added` is known */
+    uint64_t added;                       /* entries ever added up to the place */
+    uint64_t held;                        /* entries read behind it */
+    uint64_t held_trimmed;                /* of these, older than info->first */
+    hg_stream_id held_first, held_newest; /* held > 0 */
+    bool older_is_there;                  /* an entry older than the place is there */
+    bool older_is_strange;                /* and it is not the one that was read under its id */
 };
 struct hg_verdict hg_continuity_of_reading(const struct hg_stream_info *info, const struct hg_reading *reading);
 
