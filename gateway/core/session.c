@@ -427,6 +427,36 @@ static void start_replay(struct hg_core *core, struct hg_sub *sub, struct hg_att
     HG_UNREACHABLE();
 }
 
+static bool follows_stream(const struct hg_interest *interest, struct hg_json topic)
+{
+    for (struct hg_list_node *n = interest->attachments.first; n; n = n->next) {
+        const struct hg_source *source = HG_CONTAINER(n, struct hg_attachment, in_interest)->source;
+        if (source->type == HG_SOURCE_TYPE_STREAM && hg_json_string_eq(topic, source->topic))
+            return true;
+    }
+    return false;
+}
+
+/* Cursors of streams that are not there. */
+static void tell_gone(struct hg_core *core, struct hg_sub *sub, const struct hg_from *from)
+{
+    struct hg_json_iter iter = hg_json_iter((struct hg_json){HG_JSON_OBJECT, from->cursors});
+    struct hg_json key, value;
+    while (hg_json_next_member(&iter, &key, &value)) {
+        struct hg_place given;
+        if (follows_stream(sub->group->interest, key))
+            continue;
+        hg_buf_clear(&core->text);
+        (void)hg_core_must(hg_json_string_decode(key, &core->text));
+        struct hg_slice topic = hg_buf_slice(&core->text);
+        const struct hg_rule *rule = hg_core_rule(core, topic);
+        if (rule && rule->source != HG_SOURCE_CHANNEL && hg_from_cursor(from, topic, &given) &&
+            hg_stream_id_cmp(given.id, HG_STREAM_ID_ZERO) != 0)
+            hg_message_gap(&sub->session->out, sub->group->number, topic, HG_GAP_GONE, 0);
+    }
+    (void)hg_core_must(hg_buf_result(&sub->session->out));
+}
+
 void hg_sub_start_replays(struct hg_core *core, struct hg_sub *sub, const struct hg_from *from)
 {
     sub->speed = from->speed;
@@ -435,6 +465,8 @@ void hg_sub_start_replays(struct hg_core *core, struct hg_sub *sub, const struct
         return;
     sub->tell_caught_up = true;
     sub->state = HG_SUB_REPLAYING;
+    if (from->kind == HG_FROM_CURSORS)
+        tell_gone(core, sub, from);
     for (struct hg_list_node *n = sub->group->interest->attachments.first; n; n = n->next) {
         struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_interest);
         if (attachment->source->type == HG_SOURCE_TYPE_STREAM)
@@ -498,11 +530,13 @@ void hg_sub_tell_jump(struct hg_core *core, struct hg_sub *sub)
         hg_message_gap(out, group->number, group->interest->pattern, HG_GAP_OVERFLOW, sub->gap);
     if (sub->interrupted)
         hg_message_gap(out, group->number, group->interest->pattern, HG_GAP_DISCONNECTED, 0);
+    if (sub->forgotten)
+        hg_message_gap(out, group->number, group->interest->pattern, HG_GAP_GONE, 0);
     if (sub->told_stale != sub->jumped_stale)
         hg_message_alive(out, !sub->jumped_stale, group->number, group->interest->pattern);
     (void)hg_core_must(hg_buf_result(out));
     sub->gap = 0;
-    sub->interrupted = false;
+    sub->interrupted = sub->forgotten = false;
     sub->told_stale = sub->jumped_stale;
     hg_session_touch(core, sub->session);
 }
@@ -614,7 +648,7 @@ static void finish_update(struct hg_core *core, struct hg_update *update)
 static bool may_update(const struct hg_update *update)
 {
     const struct hg_sub *sub = update->sub;
-    if (sub->state != HG_SUB_LIVE || sub->next || sub->gap > 0 || sub->interrupted ||
+    if (sub->state != HG_SUB_LIVE || sub->next || sub->gap > 0 || sub->interrupted || sub->forgotten ||
         sub->told_stale != sub->jumped_stale)
         return false;
     const struct hg_sub *other = find_sub(sub->session, update->group);
