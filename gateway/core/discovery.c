@@ -130,7 +130,7 @@ void hg_discovery_hint(struct hg_core *core, struct hg_slice key)
 }
 
 /* A stream that was not there for a whole pass and brought nothing since is gone. When its key comes back, all its
- * entries will be new, so its place is forgotten: it is found again as a new one. */
+ * entries will be new, so its place is forgotten, and that is told: it is found again as a new one. */
 static void let_go_of_gone_streams(struct hg_core *core)
 {
     struct hg_discovery *d = &core->discovery;
@@ -146,6 +146,9 @@ static void let_go_of_gone_streams(struct hg_core *core)
             exact = exact || HG_CONTAINER(a, struct hg_attachment, in_source)->interest->exact;
         if (exact)
             continue;
+        /* Unless that was told when its reader found out. */
+        if (hg_stream_id_cmp(source->last.id, HG_STREAM_ID_ZERO) != 0)
+            hg_source_tell(core, source, (struct hg_verdict){HG_CONTINUITY_GONE, 0});
         for (size_t left = source->attachments.count; left > 0; left--)
             hg_interest_detach(core, HG_CONTAINER(source->attachments.first, struct hg_attachment, in_source));
     }

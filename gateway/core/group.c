@@ -492,13 +492,15 @@ static void add_fallen(struct hg_fall *fall, const struct hg_span *span)
 static void fall_begin(struct hg_core *core, const struct hg_segment *segment)
 {
     struct hg_fall *fall = &core->groups.fall;
-    fall->interrupted = false;
+    fall->interrupted = fall->forgotten = false;
     count_from(segment, &fall->channel_events, &fall->stream_events);
     for (; segment; segment = segment_after(segment)) {
         fall->interrupted = fall->interrupted || segment->interrupted;
         for (size_t i = 0; i < segment->span_count; i++)
             if (segment->spans[i].attachment)
                 add_fallen(fall, &segment->spans[i]);
+            else
+                fall->forgotten = true;
     }
 }
 
@@ -523,6 +525,7 @@ static void fall_off(struct hg_core *core, struct hg_sub *sub)
     core->stats.deliveries_replaced += fall->stream_events;
     sub->gap += fall->channel_events;
     sub->interrupted = sub->interrupted || fall->interrupted;
+    sub->forgotten = sub->forgotten || fall->forgotten;
     sub->jumped_stale = sub->group->interest->stale;
     for (struct hg_list_node *n = sub->replays.first; n; n = n->next) {
         struct hg_replay *replay = HG_CONTAINER(n, struct hg_replay, in_sub);

@@ -80,6 +80,7 @@ struct hg_group {
 struct hg_fall {
     uint64_t channel_events, stream_events;
     bool interrupted;
+    bool forgotten; /* of streams that are not followed any more */
     struct hg_fallen {
         struct hg_span span;           /* of one stream, over all segments */
         const struct hg_sub *extended; /* the last one whose replay took it on */

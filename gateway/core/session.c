@@ -441,9 +441,17 @@ static void answer_waits(struct hg_core *core, struct hg_sub *sub)
     }
 }
 
-/* Notes the given places at the attachments they are for: each is looked up once, however many streams there are. */
-static uint64_t mark_given(struct hg_core *core, struct hg_interest *interest, const struct hg_from *from)
+static void tell_gone(struct hg_sub *sub, struct hg_slice topic)
 {
+    hg_message_gap(&sub->session->out, sub->group->number, topic, HG_GAP_GONE, 0);
+    (void)hg_core_must(hg_buf_result(&sub->session->out));
+}
+
+/* Notes the given places at the attachments they are for: each is looked up once, however many streams there are.
+ * `tell`: a place in a stream that is not there is told as gone. */
+static uint64_t mark_given(struct hg_core *core, struct hg_sub *sub, const struct hg_from *from, bool tell)
+{
+    const struct hg_interest *interest = sub->group->interest;
     struct hg_slice topic;
     struct hg_place place;
     uint64_t mark = ++core->marks;
@@ -457,13 +465,17 @@ static uint64_t mark_given(struct hg_core *core, struct hg_interest *interest, c
         hg_buf_clear(&core->text);
         (void)hg_core_must(hg_template_expand(hg_slice_str(rule->key), topic, &core->text));
         const struct hg_source *source = hg_source_find(core, HG_SOURCE_TYPE_STREAM, hg_buf_slice(&core->text));
+        bool followed = false;
         for (struct hg_list_node *n = source ? source->attachments.first : NULL; n; n = n->next) {
             struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
             if (attachment->interest != interest)
                 continue;
             attachment->marked = mark;
             attachment->given = place;
+            followed = true;
         }
+        if (tell && !followed && hg_stream_id_cmp(place.id, HG_STREAM_ID_ZERO) != 0)
+            tell_gone(sub, topic);
     }
     return mark;
 }
@@ -496,7 +508,7 @@ void hg_sub_start_replays(struct hg_core *core, struct hg_sub *sub, const struct
     sub->origin_known = false;
     if (from->kind == HG_FROM_LIVE)
         return;
-    uint64_t mark = mark_given(core, interest, from);
+    uint64_t mark = mark_given(core, sub, from, true);
     sub->tell_caught_up = true;
     sub->state = HG_SUB_REPLAYING;
     for (struct hg_list_node *n = interest->attachments.first; n; n = n->next) {
@@ -517,7 +529,7 @@ bool hg_sub_may_activate(struct hg_core *core, struct hg_sub *sub)
     bool may = true;
     if (sub->from.kind != HG_FROM_CURSORS)
         return true;
-    uint64_t mark = mark_given(core, interest, &sub->from);
+    uint64_t mark = mark_given(core, sub, &sub->from, false);
     for (struct hg_list_node *n = interest->attachments.first; n; n = n->next) {
         const struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_interest);
         hg_stream_id place = hg_attachment_place(attachment).id;
@@ -567,11 +579,13 @@ void hg_sub_tell_jump(struct hg_core *core, struct hg_sub *sub)
         hg_message_gap(out, group->number, group->interest->pattern, HG_GAP_OVERFLOW, sub->gap);
     if (sub->interrupted)
         hg_message_gap(out, group->number, group->interest->pattern, HG_GAP_DISCONNECTED, 0);
+    if (sub->forgotten)
+        hg_message_gap(out, group->number, group->interest->pattern, HG_GAP_GONE, 0);
     if (sub->told_stale != sub->jumped_stale)
         hg_message_alive(out, !sub->jumped_stale, group->number, group->interest->pattern);
     (void)hg_core_must(hg_buf_result(out));
     sub->gap = 0;
-    sub->interrupted = false;
+    sub->interrupted = sub->forgotten = false;
     sub->told_stale = sub->jumped_stale;
     hg_session_touch(core, sub->session);
 }

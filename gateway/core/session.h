@@ -31,6 +31,7 @@ struct hg_sub {
     bool tell_caught_up;         /* a replay was asked for */
     uint64_t gap;                /* events of channels lost over a jump to the log's end, still to be told */
     bool interrupted;            /* so was a gap "disconnected" */
+    bool forgotten;              /* and what streams brought that are gone since */
     bool told_stale;             /* what the client was told last of its sources */
     bool jumped_stale;           /* what it would have been told by where it jumped to */
     uint32_t member_index;       /* in group->members */
