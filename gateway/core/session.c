@@ -539,6 +539,19 @@ bool hg_sub_may_activate(struct hg_core *core, struct hg_sub *sub)
     return may;
 }
 
+/* What is missing behind the place it begins at was told to those who were there. */
+static void tell_holes(struct hg_core *core, struct hg_sub *sub)
+{
+    for (struct hg_list_node *n = sub->group->interest->attachments.first; n; n = n->next) {
+        const struct hg_source *source = HG_CONTAINER(n, struct hg_attachment, in_interest)->source;
+        if (source->hole.kind != HG_CONTINUITY_WHOLE)
+            hg_message_gap(&sub->session->out, sub->group->number, source->topic, hg_gap_of(source->hole.kind),
+                           sub->group->filter ? 0 : source->hole.missed);
+    }
+    (void)hg_core_must(hg_buf_result(&sub->session->out));
+    hg_session_touch(core, sub->session);
+}
+
 void hg_sub_activate(struct hg_core *core, struct hg_sub *sub)
 {
     struct hg_session *session = sub->session;
@@ -550,6 +563,8 @@ void hg_sub_activate(struct hg_core *core, struct hg_sub *sub)
         return;
     if (sub->group->interest->full_told)
         hg_message_gap(&session->out, sub->group->number, sub->group->interest->pattern, HG_GAP_OVERFLOW, 0);
+    if (sub->from.kind == HG_FROM_LIVE)
+        tell_holes(core, sub);
     hg_sub_start_replays(core, sub, &sub->from);
     free(sub->cursors);
     sub->cursors = NULL;
