@@ -249,6 +249,8 @@ void hg_readers_link_lost(struct hg_core *core, uint32_t link)
     struct hg_reader *reader = reader_of(core, link);
     reader->proving = 0;
     reader->taken = false;
+    /* It may have broken under its answers: smaller ones are asked for. */
+    reader->entry_bytes = reader->entry_bytes * 4 < READ_BYTES ? reader->entry_bytes * 4 : READ_BYTES;
     set_alive(core, reader, false);
 }
 

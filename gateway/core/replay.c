@@ -7,7 +7,7 @@
 #include "wire/message.h"
 
 #define FETCH_BYTES      (512u * 1024)
-#define FETCH_MAX        2000u
+#define FETCH_MAX        1000u
 #define FETCH_MIN        4u
 #define REFUSED_PAUSE_MS 500u
 #define PACE_STEP_MS     5u
@@ -470,7 +470,11 @@ void hg_replay_page(struct hg_core *core, struct hg_source *source, const struct
         return;
     struct hg_past_wants *wants = &source->wants;
     wants->page = NULL;
-    if (!reply || wants->page_stale) {
+    if (!reply) {
+        /* Lost with its link, which may have broken under it: smaller ones are asked for. */
+        core->replays.entry_bytes =
+            core->replays.entry_bytes * 4 < FETCH_BYTES ? core->replays.entry_bytes * 4 : FETCH_BYTES;
+    } else if (wants->page_stale) {
         /* asked for again */
     } else if (hg_reply_is_error(reply, "WRONGTYPE")) {
         end_all(core, &wants->pages);
