@@ -445,8 +445,9 @@ static void test_streams_located_together_without_xinfo(void **state)
     struct hgt_client *other = hgt_gate_connect(&gate);
     b->no_info = c->no_info = true;
     hgt_stream_fill(b, 1, 2);
-    hgt_say(&gate, other, "{\"op\":\"subscribe\",\"ref\":2,\"topic\":\"st.b\"}\n"
-                          "{\"op\":\"subscribe\",\"ref\":3,\"topic\":\"st.c\"}");
+    hgt_say(&gate, other,
+            "{\"op\":\"subscribe\",\"ref\":2,\"topic\":\"st.b\"}\n"
+            "{\"op\":\"subscribe\",\"ref\":3,\"topic\":\"st.c\"}");
     hgt_serve(&gate);
     assert_false(hgt_said(other, "\"error\""));
     assert_true(hgt_said(other, "\"ref\":2,\"sub\":2,\"cursor\":\"2-0~"));
@@ -465,19 +466,21 @@ static void test_a_redis_that_is_loading_is_asked_again(void **state)
     (void)state;
     hgt_stream_fill(stream, 4, 10);
     hgt_stream_trim(stream, 2);
-    for (unsigned i = 0; i < 3; i++) {
-        hgt_down(&gate, HG_LINK_READER);
-        while (!gate.opening[HG_LINK_READER])
-            hgt_turn(&gate, 100);
-        hgt_up(&gate, HG_LINK_READER);
-        hgt_turn(&gate, 0);
-        hgt_answer(&gate, HG_LINK_READER, "-LOADING Redis is loading the dataset in memory\r\n");
-        hgt_turn(&gate, 0);
-        expect_no_gap();
-        assert_true(hgt_asked(&gate, "3: close"));
-    }
+    hgt_down(&gate, HG_LINK_READER);
     while (!gate.opening[HG_LINK_READER])
         hgt_turn(&gate, 100);
+    hgt_up(&gate, HG_LINK_READER);
+    for (unsigned i = 0; i < 3; i++) {
+        hgt_forget(&gate);
+        for (unsigned j = 0; j < 100 && !gate.requests[HG_LINK_READER]; j++)
+            hgt_turn(&gate, 10);
+        assert_true(hgt_asked(&gate, "3: XREVRANGE st.a 3-0 - COUNT 1\n"));
+        hgt_answer(&gate, HG_LINK_READER, "-LOADING Redis is loading the dataset in memory\r\n");
+        hgt_turn(&gate, 0);
+        assert_false(hgt_asked(&gate, "XREAD"));
+        expect_no_gap();
+    }
+    hgt_turn(&gate, 1000);
     hgt_serve(&gate);
     expect_gap("\"reason\":\"trimmed\",\"count\":5");
     expect_events(9, 10);
