@@ -84,6 +84,19 @@ void hg_history_clear(struct hg_core *core, struct hg_history *history)
         free_page(core, first_page(history));
 }
 
+void hg_history_cut(struct hg_core *core, struct hg_history *history, hg_stream_id place)
+{
+    struct hg_page *page;
+    while ((page = last_page(history)) && hg_stream_id_cmp(page->from, place) > 0)
+        free_page(core, page);
+    hg_stream_id behind;
+    if (!page || hg_stream_id_cmp(page->to, place) <= 0 || !hg_stream_id_next(place, &behind))
+        return;
+    page->count = hg_page_seek(page, behind);
+    page->tails.len = page->count > 0 ? page->entries[page->count - 1].end : 0;
+    page->to = place;
+}
+
 /* In its place by id: nearly always at one of the ends. */
 static void place_page(struct hg_history *history, struct hg_page *page)
 {

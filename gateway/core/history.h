@@ -72,6 +72,8 @@ struct hg_histories {
 void hg_history_init(struct hg_history *history, struct hg_source *source);
 /* Forgets all. */
 void hg_history_clear(struct hg_core *core, struct hg_history *history);
+/* Forgets all behind a place that nobody has read further than. */
+void hg_history_cut(struct hg_core *core, struct hg_history *history, hg_stream_id place);
 
 /* The reader brought the entry behind `before`. */
 void hg_history_append(struct hg_core *core, struct hg_history *history, struct hg_place before,

@@ -241,6 +241,7 @@ enum hg_proof_step hg_proof_judged(struct hg_core *core, struct hg_source *sourc
 {
     struct hg_proving *proving = &source->proving;
     struct hg_stream_info info;
+    struct hg_entry first;
     proving->request = NULL;
     if (!reply)
         return HG_PROOF_STEP_DONE;
@@ -248,13 +249,21 @@ enum hg_proof_step hg_proof_judged(struct hg_core *core, struct hg_source *sourc
         hg_source_is_no_stream(core, source);
         return HG_PROOF_STEP_DONE;
     }
-    if (!hg_reply_stream_info(reply, &info, NULL)) {
+    if (!hg_reply_stream_info(reply, &info, &first, NULL)) {
         if (!hg_reply_is_denial(reply))
             return not_answered(core, source, reply);
         info = guess(core, source, reply);
     }
     bool torn;
     struct hg_verdict verdict = judge(source, &info, &torn);
+    if (torn && verdict.missed > 0) {
+        /* How many are missing in front of what was read, and how many behind it, nobody can tell. But in front of the
+         * first entry that is there now it is known. */
+        hg_source_unread(core, source);
+        if (info.length > 0)
+            hg_source_entry(core, source, &first);
+        verdict = judge(source, &info, &torn);
+    }
     switch (verdict.kind) {
     case HG_CONTINUITY_WHOLE:
     case HG_CONTINUITY_TRIMMED:

@@ -496,7 +496,7 @@ void hg_replay_verdict(struct hg_core *core, struct hg_source *source, const str
     wants->verdict = NULL;
     struct hg_list judged = {0};
     struct hg_list_node *node;
-    bool told = reply && hg_reply_stream_info(reply, &info, NULL);
+    bool told = reply && hg_reply_stream_info(reply, &info, NULL, NULL);
     bool denied = reply && hg_reply_is_denial(reply);
     if (reply && hg_reply_is_error(reply, "WRONGTYPE")) {
         end_all(core, &wants->verdicts);

@@ -68,7 +68,8 @@ static bool id_of(const struct hg_reply *reply, hg_stream_id *ret_id)
     return reply->type == HG_REPLY_STRING && hg_stream_id_parse(reply->text, ret_id);
 }
 
-bool hg_reply_stream_info(const struct hg_reply *reply, struct hg_stream_info *ret_info, struct hg_entry *ret_last)
+bool hg_reply_stream_info(const struct hg_reply *reply, struct hg_stream_info *ret_info, struct hg_entry *ret_first,
+                          struct hg_entry *ret_last)
 {
     struct hg_stream_info info = {.exists = true};
     struct hg_entry first = {.id = HG_STREAM_ID_ZERO}, last = {.id = HG_STREAM_ID_ZERO};
@@ -99,6 +100,8 @@ bool hg_reply_stream_info(const struct hg_reply *reply, struct hg_stream_info *r
         info.counts = added && deleted;
     }
     *ret_info = info;
+    if (ret_first)
+        *ret_first = first;
     if (ret_last)
         *ret_last = last;
     return true;

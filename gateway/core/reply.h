@@ -47,8 +47,9 @@ bool hg_reply_is_error(const struct hg_reply *reply, const char *word);
 bool hg_reply_is_denial(const struct hg_reply *reply);
 /* False unless it is a well-formed entry; a deleted entry's nil fields are refused too. */
 bool hg_reply_entry(const struct hg_reply *reply, struct hg_entry *ret_entry);
-/* The answer to XINFO STREAM, "no such key" included; false when it is no such answer. `ret_last`, may be NULL: the
- * newest entry that is there; without fields (field_count 0, id 0-0) when there is none. */
-bool hg_reply_stream_info(const struct hg_reply *reply, struct hg_stream_info *ret_info, struct hg_entry *ret_last);
+/* The answer to XINFO STREAM, "no such key" included; false when it is no such answer. `ret_first`, `ret_last`, may be
+ * NULL: the oldest and the newest entry that are there; without fields (field_count 0, id 0-0) when there is none. */
+bool hg_reply_stream_info(const struct hg_reply *reply, struct hg_stream_info *ret_info, struct hg_entry *ret_first,
+                          struct hg_entry *ret_last);
 
 #endif

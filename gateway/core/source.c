@@ -356,7 +356,7 @@ void hg_source_located(struct hg_core *core, struct hg_source *source, const str
         set_state(core, source, HG_SOURCE_WANTED);
     } else if (source->by_range) {
         located_without_info(core, source, reply);
-    } else if (hg_reply_stream_info(reply, &info, &last)) {
+    } else if (hg_reply_stream_info(reply, &info, NULL, &last)) {
         struct hg_place newest = {.id = info.last_generated};
         if (last.field_count > 0)
             newest = place_of(core, &last);
@@ -540,6 +540,19 @@ void hg_source_entry(struct hg_core *core, struct hg_source *source, const struc
     set_held(source, source->proving.held + 1);
     source->last_entry_at = core->now;
     core->stats.events_in++;
+}
+
+void hg_source_unread(struct hg_core *core, struct hg_source *source)
+{
+    hg_stream_id id;
+    if (source->proving.held == 0 || !hg_stream_id_next(source->last.id, &id))
+        return;
+    const struct hg_page *page = hg_history_page(&source->history, id);
+    const struct hg_past *first = &page->entries[hg_page_seek(page, id)];
+    source->hole = (struct hg_verdict){(enum hg_continuity)first->hole, first->missed};
+    hg_history_cut(core, &source->history, source->last.id);
+    source->read = source->last;
+    set_held(source, 0);
 }
 
 /* While entries wait for their proof nobody joins: to a newcomer they would look new. */

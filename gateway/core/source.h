@@ -117,6 +117,8 @@ void hg_source_pattern_message(struct hg_core *core, struct hg_slice glob, struc
                                struct hg_slice payload);
 /* An entry was read; it waits for its proof. */
 void hg_source_entry(struct hg_core *core, struct hg_source *source, const struct hg_entry *entry);
+/* What was read and not handed on is forgotten. */
+void hg_source_unread(struct hg_core *core, struct hg_source *source);
 /* What was read goes to the groups. */
 void hg_source_offer(struct hg_core *core, struct hg_source *source);
 /* The stream's history is another one: it is read on from `place`, and everybody is told. */

@@ -202,9 +202,9 @@ class _Course:
     def _start(self, record):
         """(the last event before the subscription, whether that is exact)"""
         session = next(session for session in self.sessions if self.index in session.ok)
-        if self.wish.start:
+        if self.wish.start and not record.maxlen:
             return 0, True
-        if self.wish.is_pattern:
+        if self.wish.is_pattern or self.wish.start:
             return session.started[self.index].get(record.topic, 0), False
         cursor = session.ok[self.index]["cursor"].split("~")[0]
         if cursor == "0-0":

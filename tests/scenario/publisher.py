@@ -32,6 +32,7 @@ class Record:
     every: int
     events: list = field(default_factory=list)  # of number n: events[n - 1]
     breaks: list = field(default_factory=list)
+    maxlen: int = None  # each entry trims the stream to so many
     own_ids: bool = False  # ids are chosen so that a new history hands out those of a lost one again
 
     @property
@@ -78,7 +79,7 @@ class Publisher:
         if record.is_channel:
             pipe.publish(topic, payload_of(event))
         else:
-            pipe.xadd(topic, {"event": payload_of(event)}, id=event.id or "*")
+            pipe.xadd(topic, {"event": payload_of(event)}, id=event.id or "*", maxlen=record.maxlen, approximate=False)
 
     @staticmethod
     def took(event, answer):

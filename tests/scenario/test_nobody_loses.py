@@ -304,6 +304,26 @@ def test_streams_are_trimmed_to_nothing(redis, make_gateway, make_crowd):
     assert findings.gaps["trimmed"] >= CLIENTS // 2
 
 
+def test_streams_that_keep_few_entries(redis, make_gateway, make_crowd):
+    """Each entry drives out another one, so that the place of everybody is gone again and again."""
+    crowd = make_crowd(redis)
+    publisher = crowd.publisher
+    for topic, maxlen in zip(STREAMS, (1, 2, 3, 5)):
+        publisher.records[topic].maxlen = maxlen
+    crowd.assemble(make_gateway(redis, **CONFIG))
+    chance = random.Random(1)
+    for turn in range(60):
+        topics = [topic for topic in STREAMS for _ in range(chance.randrange(8))]
+        for _ in range(chance.randrange(1, 4)):
+            publisher.publish(chance.sample(topics, len(topics)))
+        if turn % 15 == 7:
+            crowd.swarm.cut(crowd.swarm.followers[::9])
+        publisher.wait_more(1)
+    crowd.swarm.wait_subscribed()
+    findings = crowd.finish(Expect(holes=("trimmed",), quiet=True))
+    assert findings.gaps["trimmed"] >= CLIENTS // 2
+
+
 def test_streams_are_deleted_and_made_anew(redis, make_gateway, make_crowd):
     crowd = make_crowd(redis)
     crowd.assemble(make_gateway(redis, **CONFIG))
