@@ -140,8 +140,12 @@ static struct bounds bounds_of(const struct sim_env *env, const struct sim_track
             bounds.low--;
         if (key->fence_count > 0)
             bounds.low = 0;
-        if (place->since_high < bounds.high)
+        if (place->since_high < bounds.high) {
             bounds.high = place->since_high;
+            /* Those that came before the ok, but are older than the time, are not asked for. */
+            while (bounds.high < place->count_at_ok && key->entries[bounds.high].id.ms < order->since_ms)
+                bounds.high++;
+        }
         return bounds;
     case HG_FROM_START:
         bounds.high = place->first_at_order;
