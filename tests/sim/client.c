@@ -574,8 +574,9 @@ static struct hg_slice write_order(struct sim_clients *clients, const struct sim
         return sim_arena_printf(arena, "{\"op\":\"update\"%s%s,%s,\"sub\":%" PRIu64 "}", member, filter, ref,
                                 order->sub);
     case SIM_ORDER_SUBSCRIBE:
-        return sim_arena_printf(arena, "{\"op\":\"subscribe\",%s,\"topic\":\"%s\"%s%s%.*s}", ref, order->pattern,
-                                member, filter, HG_SLICE_ARG(write_from(clients, order)));
+        return sim_arena_printf(arena, "{\"op\":\"subscribe\",%s,\"topic\":\"%s\"%s%s%s%.*s}", ref, order->pattern,
+                                member, filter, order->pace ? order->pace->spellings[order->number % 2] : "",
+                                HG_SLICE_ARG(write_from(clients, order)));
     case SIM_ORDER_UNSUBSCRIBE:
         return sim_arena_printf(arena, "{\"op\":\"unsubscribe\",\"sub\":%" PRIu64 ",%s}", order->sub, ref);
     case SIM_ORDER_PING:

@@ -10,6 +10,7 @@
 #include "core/ports.h"
 #include "sim/env.h"
 #include "sim/filter.h"
+#include "sim/pace.h"
 #include "sim/topics.h"
 #include "wire/command.h"
 
@@ -48,6 +49,7 @@ struct sim_order {
     struct sim_cursor *cursors;      /* CURSORS: one a topic */
     const struct sim_filter *filter; /* SUBSCRIBE, UPDATE; NULL: every event */
     const char *filter_text;         /* its JSON; NULL: none is written */
+    const struct sim_pace *pace;     /* SUBSCRIBE; NULL: none */
     bool filter_is_bad;              /* GARBAGE too: error 120 is due */
     uint64_t sub;                    /* UPDATE, UNSUBSCRIBE */
     bool sub_was_there;

@@ -142,6 +142,10 @@ void sim_feed_settled(struct sim_oracle *oracle, struct sim_track *track, int to
 {
     struct sim_feed *feed = &track->feeds[topic];
 
+    if (track->pace) {
+        sim_pace_settled(oracle, track, topic);
+        return;
+    }
     for (; feed->head < feed->count; feed->head++) {
         const struct sim_item *item = &feed->items[feed->head];
         bool due = is_due(oracle, track, topic, item);
@@ -163,6 +167,8 @@ bool sim_feed_is_waiting(const struct sim_oracle *oracle, const struct sim_track
 {
     const struct sim_feed *feed = &track->feeds[topic];
 
+    if (track->pace)
+        return sim_pace_is_waiting(oracle, track, topic);
     for (size_t i = feed->head; i < feed->count; i++)
         if (is_due(oracle, track, topic, &feed->items[i]))
             return true;

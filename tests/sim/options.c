@@ -87,6 +87,7 @@ static void make_config(struct sim_options *o, struct hg_prng *prng)
     c->streams_per_link_max = PICK(prng, 1, 2, 3, 150);
     c->event_bytes_max = PICK(prng, 1024, 1024, 65536);
     c->message_bytes_max = PICK(prng, 4096, 65536);
+    c->conflate_keys_max = PICK(prng, 1, 3, 10000, 10000);
     c->log_bytes_max = PICK(prng, 1024, 4096, 65536);
     c->log_bytes_total_max = PICK(prng, 8192, 65536, 1048576);
     c->reply_bytes_max = PICK(prng, 4096, 262144);
@@ -128,6 +129,7 @@ void sim_options_init(struct sim_options *o, struct hg_prng *prng)
     o->error_chance = hg_prng_chance(prng, 25) ? PICK(prng, 1, 10) : 0;
     o->odd_chance = hg_prng_chance(prng, 15) ? PICK(prng, 1, 5) : 0;
     o->unblock_denied = hg_prng_chance(prng, 15);
+    o->paces = hg_prng_chance(prng, 40);
     o->resumes = hg_prng_chance(prng, 60);
     o->trims = hg_prng_chance(prng, 25);
     o->failovers = hg_prng_chance(prng, 15);

@@ -92,11 +92,12 @@ static struct sim_track *find_active(struct sim_oracle *oracle, uint64_t client,
 }
 
 static struct sim_track *find_same(struct sim_oracle *oracle, uint64_t client, const char *pattern,
-                                   const struct sim_filter *filter, enum sim_track_state state)
+                                   const struct sim_filter *filter, const struct sim_pace *pace,
+                                   enum sim_track_state state)
 {
     for (size_t i = 0; i < oracle->track_count; i++) {
         struct sim_track *track = oracle->tracks[i];
-        if (track->state == state && track->client == client && track->filter == filter &&
+        if (track->state == state && track->client == client && track->filter == filter && track->pace == pace &&
             strcmp(track->pattern, pattern) == 0)
             return track;
     }
@@ -173,10 +174,12 @@ static void new_track(struct sim_oracle *oracle, struct sim_order *order)
     track->order = order;
     track->pattern = order->pattern;
     track->filter = order->filter;
+    track->pace = order->pace;
     track->company = 1;
     track->troubles_at_order = oracle->troubles;
     track->exact = !strchr(order->pattern, '*');
-    track->from_unclear = find_same(oracle, order->client, order->pattern, order->filter, SIM_TRACK_PENDING) != NULL;
+    track->from_unclear =
+        find_same(oracle, order->client, order->pattern, order->filter, order->pace, SIM_TRACK_PENDING) != NULL;
     for (size_t t = 0; t < sim_topic_count; t++) {
         track->matches[t] = sim_pattern_matches(order->pattern, sim_topics[t].name);
         if (track->matches[t])
@@ -299,7 +302,10 @@ static void channel_event(struct sim_oracle *oracle, struct sim_track *track, in
     if (payload->bytes.len > env->options.config.event_bytes_max)
         sim_violation(env, "event: client %" PRIu64 ": %s #%" PRIu64 " is larger than event_bytes_max", track->client,
                       sim_topics[topic].name, number);
-    sim_feed_event(oracle, track, topic, number);
+    if (track->pace)
+        sim_pace_event(oracle, track, topic, number);
+    else
+        sim_feed_event(oracle, track, topic, number);
 }
 
 /* ---- what clients are told --------------------------------------------------------------------------------------- */
@@ -337,6 +343,10 @@ static void gap_overflow(struct sim_oracle *oracle, struct sim_track *track, boo
 {
     struct sim_env *env = oracle->env;
 
+    if (track->pace) {
+        sim_pace_overflow(oracle, track, count);
+        return;
+    }
     if (count == 0) {
         if (!env->options.tight)
             sim_violation(env, "gap: overflow without a count, client %" PRIu64 " sub %" PRIu64, track->client,
@@ -461,7 +471,8 @@ static void check_number(struct sim_oracle *oracle, const struct sim_track *trac
 {
     for (size_t i = 0; i < oracle->track_count; i++) {
         const struct sim_track *other = oracle->tracks[i];
-        bool same = strcmp(other->pattern, track->pattern) == 0 && other->filter == track->filter;
+        bool same =
+            strcmp(other->pattern, track->pattern) == 0 && other->filter == track->filter && other->pace == track->pace;
 
         if (other->state == SIM_TRACK_ACTIVE && same != (other->sub == track->sub) && !is_moving(oracle, other) &&
             !is_moving(oracle, track))
@@ -489,7 +500,8 @@ static void updated(struct sim_oracle *oracle, const struct sim_order *order, ui
         sim_feed_updated(oracle, track, (int)t);
         sim_place_updated(oracle, track, (int)t);
     }
-    struct sim_track *same = find_same(oracle, order->client, track->pattern, order->filter, SIM_TRACK_ACTIVE);
+    struct sim_track *same =
+        find_same(oracle, order->client, track->pattern, order->filter, track->pace, SIM_TRACK_ACTIVE);
     if (same && same != track) {
         if (same->sub != sub)
             sim_violation(oracle->env, "ok: client %" PRIu64 ": %s is subscription %" PRIu64 " and %" PRIu64,
@@ -523,7 +535,8 @@ static void ok(struct sim_oracle *oracle, struct sim_client *client, bool is_ok,
             if (oracle->tracks[i]->order == order)
                 track = oracle->tracks[i];
         HG_ASSERT(track);
-        struct sim_track *same = find_same(oracle, client->number, order->pattern, order->filter, SIM_TRACK_ACTIVE);
+        struct sim_track *same =
+            find_same(oracle, client->number, order->pattern, order->filter, order->pace, SIM_TRACK_ACTIVE);
         if (is_ok && (sub == 0 || (same && same->sub != sub) || (!same && find_active(oracle, client->number, sub))))
             sim_violation(env, "ok: client %" PRIu64 ": %s is subscription %" PRIu64 ", which cannot be",
                           client->number, order->pattern, sub);
@@ -568,6 +581,9 @@ void sim_oracle_message(struct sim_oracle *oracle, struct sim_client *client, st
         ok(oracle, client, false, message);
     else if (strcmp(op, "gap") == 0)
         gap(oracle, client, message);
+    else if (strcmp(op, "conflated") == 0)
+        sim_pace_conflated(oracle, track_of(oracle, client, op, message),
+                           (uint64_t)json_integer_value(json_object_get(message, "count")));
     else if (strcmp(op, "caught_up") == 0)
         caught_up(oracle, client, message);
     else if (strcmp(op, "stale") == 0 || strcmp(op, "live") == 0)
@@ -647,8 +663,8 @@ void sim_oracle_turn(struct sim_oracle *oracle)
     RULE(s.writes == clients->writes);
     RULE(s.bytes_out == clients->bytes);
     RULE(s.deliveries_sent + s.replayed >= clients->event_frames);
-    RULE(s.deliveries_offered >=
-         s.deliveries_sent + s.deliveries_gapped + s.deliveries_replaced + s.deliveries_dropped);
+    RULE(s.deliveries_offered >= s.deliveries_sent + s.deliveries_gapped + s.deliveries_replaced +
+                                     s.deliveries_dropped + s.deliveries_conflated);
     RULE(s.emits == s.emits_appended + s.emits_duplicate + s.emits_failed + s.emits_pending);
     RULE(s.log_bytes <= config->log_bytes_total_max);
     RULE(s.log_bytes <= config->log_bytes_max * s.groups);
@@ -737,7 +753,7 @@ void sim_oracle_settled(struct sim_oracle *oracle)
         for (size_t t = 0; t < sim_topic_count; t++)
             if (track->matches[t] && sim_store_key(env->store, (int)t))
                 sim_place_settled(oracle, track, (int)t);
-        if (track->overflow_told > track->skipped + track->skipped_optional && !env->options.tight)
+        if (!track->pace && track->overflow_told > track->skipped + track->skipped_optional && !env->options.tight)
             sim_violation(env,
                           "settled: client %" PRIu64 " sub %" PRIu64 " (%s): gaps told %" PRIu64
                           " events that were not missed",
@@ -746,8 +762,8 @@ void sim_oracle_settled(struct sim_oracle *oracle)
     }
     hg_core_stats(env->core, &s);
     RULE(s.emits_pending == 0);
-    RULE(s.deliveries_offered ==
-         s.deliveries_sent + s.deliveries_gapped + s.deliveries_replaced + s.deliveries_dropped);
+    RULE(s.deliveries_offered == s.deliveries_sent + s.deliveries_gapped + s.deliveries_replaced +
+                                     s.deliveries_dropped + s.deliveries_conflated);
 }
 
 void sim_oracle_empty(struct sim_oracle *oracle)
@@ -763,8 +779,8 @@ void sim_oracle_empty(struct sim_oracle *oracle)
     RULE(s.frames_alive == 0);
     RULE(s.log_bytes == 0);
     RULE(s.emits_pending == 0);
-    RULE(s.deliveries_offered ==
-         s.deliveries_sent + s.deliveries_gapped + s.deliveries_replaced + s.deliveries_dropped);
+    RULE(s.deliveries_offered == s.deliveries_sent + s.deliveries_gapped + s.deliveries_replaced +
+                                     s.deliveries_dropped + s.deliveries_conflated);
     RULE(s.history_bytes == 0);
     for (size_t i = 0; i < env->redis->channels.count + env->redis->globs.count; i++) {
         struct hg_slice left = i < env->redis->channels.count ? env->redis->channels.items[i]

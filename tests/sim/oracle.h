@@ -15,6 +15,7 @@
 
 #include "sim/client.h"
 #include "sim/env.h"
+#include "sim/pace.h"
 #include "sim/redis.h"
 #include "sim/store.h"
 
@@ -32,6 +33,7 @@ struct sim_item {
     bool optional; /* before the ok */
     bool covered;  /* LOST, BREAK: a gap came after it, and no event since */
     bool old;      /* handed before an update was ordered, so its old filter applies */
+    bool got;      /* with a pace: it came */
     uint64_t number;
 };
 
@@ -93,7 +95,11 @@ struct sim_track {
     uint64_t gaps_due;                    /* gaps of reason disconnected that may be told */
     uint64_t stales, troubles_at_order;
     uint64_t overflow_told, skipped, skipped_optional;
-    uint64_t since_ms; /* as its ok told */
+    uint64_t since_ms;           /* as its ok told */
+    const struct sim_pace *pace; /* NULL: everything comes */
+    size_t pace_at;              /* of its feed, what comes next at the earliest; its head stays */
+    uint64_t received, conflated;
+    bool vague; /* it was told that something is missing, and not how much */
     struct sim_feed feeds[SIM_TOPICS_MAX];
     struct sim_place places[SIM_TOPICS_MAX];
 };

@@ -435,11 +435,14 @@ static void subscribe(struct sim_world *world, struct sim_op op, struct sim_clie
             resume(world, order, NULL, op.a / 8);
         if (world->env.options.filters && op.a / 8 % 4 != 0 && (order->from != HG_FROM_CURSORS || op.b % 3 == 0))
             sim_order_filter(order, (uint32_t)sim_below(&world->env, 1u << 20));
+        if (world->env.options.paces && sim_pace_is_for(order->pattern) && op.a / 32 % 3 != 0)
+            order->pace = &sim_paces[op.a / 96 % sim_pace_count];
         sim_client_say(&world->clients, client, order);
     } else if (track) {
         struct sim_order *first = sim_order_unsubscribe(&world->clients, track->sub);
         first->next = sim_order_subscribe(&world->clients, track->pattern, op.a >> 8);
         first->next->filter = track->filter;
+        first->next->pace = track->pace;
         if (track->filter)
             first->next->filter_text = sim_filter_spelling(track->filter, op.a / 8);
         if (resumes && op.b % 8 < 6)
@@ -499,7 +502,7 @@ static void client_op(struct sim_world *world, struct sim_op op)
     }
     case SIM_OP_UPDATE: {
         const struct sim_track *track = sim_oracle_pick(&world->oracle, client->number, op.b);
-        if (!track)
+        if (!track || track->pace)
             return;
         struct sim_order *order = sim_order_update(&world->clients, track->sub, op.a / 8);
         if (op.b % 16 == 1)
