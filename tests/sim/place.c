@@ -90,7 +90,8 @@ static size_t first_due(const struct sim_oracle *oracle, const struct sim_track 
             continue;
         }
         if (entry->went == SIM_WENT_TRIMMED &&
-            (i < told_from || (place->gap && (place->gap_is_last || entry->went_at.us <= place->gap_at.us)) || was_not_known(oracle, track, place, entry)))
+            (i < told_from || (place->gap && (place->gap_is_last || entry->went_at.us <= place->gap_at.us)) ||
+             was_not_known(oracle, track, place, entry)))
             continue;
         return i;
     }
@@ -425,6 +426,8 @@ void sim_place_updated(struct sim_oracle *oracle, struct sim_track *track, int t
         return;
     /* A pattern may not have found this stream yet, whatever others were shown of it. */
     size_t known = track->exact || place->begun ? place->shown_at_update : 0;
+    if (place->fence_told < key->fence_count && known > key->fences[place->fence_told].index)
+        known = key->fences[place->fence_told].index; /* what is behind it is not known to be that */
     if (!place->begun)
         bounds = bounds_of(oracle->env, track, place, key, topic);
     size_t due = first_due(oracle, track, place, key, bounds.high, key->count, key->count, &place->budget);
