@@ -214,9 +214,9 @@ static void go_on(struct hg_core *core, struct hg_source *source, const struct h
         hg_source_tell(core, source, verdict);
     }
     if (proving->held > 0) {
-        hg_source_offer(core, source);
         if (torn && verdict.kind != HG_CONTINUITY_WHOLE)
             source->hole = (struct hg_verdict){verdict.kind, 0};
+        hg_source_offer(core, source);
         return;
     }
     if (verdict.kind == HG_CONTINUITY_TRIMMED && !proving->counted)

@@ -56,7 +56,8 @@ struct sim_place {
     bool seam; /* an update was answered, or a fence was told: the next entry is of [seam_low, seam_high], or the first
                 * after that passes */
     size_t seam_low, seam_high;
-    bool gap; /* it was told that something is missing: what went up to then need not come */
+    /* It was told that something is missing: what went before that need not come, and nothing up to the next event. */
+    bool gap, gap_is_last;
     hg_time gap_at;
     /* Entries told as trimmed, and those that were missing: at least, at most. */
     bool unclear;
