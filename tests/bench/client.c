@@ -129,6 +129,7 @@ static bool take_handshake(struct hgt_clients *pool, struct hgt_client *client, 
         hgt_die("client %zu was refused: %.*s", client->number, (int)len, bytes->ptr);
     *bytes = hg_slice_from(*bytes, len);
     client->state = HGT_CLIENT_OPEN;
+    pool->last_progress = hgt_now();
     pool->on_open(pool->owner, client);
     return true;
 }
@@ -145,6 +146,7 @@ static void take_frame(struct hgt_clients *pool, struct hgt_client *client, stru
 {
     switch (frame.opcode) {
     case 1:
+        pool->last_progress = now;
         pool->on_message(pool->owner, client, frame.payload, now);
         return;
     case 8:
@@ -198,7 +200,6 @@ static void readable(struct hgt_clients *pool, struct hgt_client *client)
         struct hg_slice bytes = hg_slice(pool->input, had + (size_t)got);
         struct hgt_frame frame;
         uint64_t now = hgt_now();
-        pool->last_progress = now;
         pool->bytes += (size_t)got;
         if (client->state != HGT_CLIENT_SHAKING || take_handshake(pool, client, &bytes))
             while (hgt_frame_take(&bytes, &frame))

@@ -42,7 +42,7 @@ struct hgt_clients {
     void (*on_message)(void *owner, struct hgt_client *client, struct hg_slice message, uint64_t now);
     void (*on_end)(void *owner, struct hgt_client *client); /* after hgt_client_close() */
     /* Told. */
-    uint64_t last_progress; /* when something came */
+    uint64_t last_progress; /* when a message came, or an answer to a handshake */
     uint64_t bytes;         /* so much came */
     struct hg_prng prng;
     char input[HGT_READ_BYTES];
