@@ -241,7 +241,7 @@ enum hg_proof_step hg_proof_judged(struct hg_core *core, struct hg_source *sourc
 {
     struct hg_proving *proving = &source->proving;
     struct hg_stream_info info;
-    struct hg_entry first;
+    struct hg_entry first = {.field_count = 0};
     proving->request = NULL;
     if (!reply)
         return HG_PROOF_STEP_DONE;
