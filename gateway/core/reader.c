@@ -20,6 +20,13 @@ static void prove(struct hg_reader *reader, struct hg_source *source)
         hg_list_push_back(&reader->unproven, &source->proving.wanted);
 }
 
+bool hg_reader_doubt(struct hg_source *source)
+{
+    if (source->reader)
+        prove(source->reader, source);
+    return source->reader != NULL;
+}
+
 void hg_reader_add(struct hg_core *core, struct hg_source *source)
 {
     struct hg_readers *readers = &core->readers;

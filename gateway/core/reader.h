@@ -46,6 +46,8 @@ void hg_reader_read(struct hg_core *core, struct hg_reader *reader, const struct
 /* `source` NULL: not followed any more. `judged`: an answer to the second question. */
 void hg_reader_proved(struct hg_core *core, uint32_t link, struct hg_source *source, bool judged,
                       const struct hg_reply *reply);
+/* Asks about a stream before the next XREAD. False: it is not read. */
+bool hg_reader_doubt(struct hg_source *source);
 /* How long an XREAD blocks at most: so that an answer is due. */
 hg_dur hg_reader_block(const struct hg_core *core);
 void hg_reader_unblocked(struct hg_core *core, struct hg_reader *reader, const struct hg_reply *reply);

@@ -370,6 +370,7 @@ void hg_replays_fill(struct hg_core *core, struct hg_session *session)
 void hg_replays_end(struct hg_core *core, struct hg_source *source, enum hg_continuity why)
 {
     source->wants.page_stale = source->wants.page != NULL;
+    source->wants.unjoined = false;
     for (struct hg_list_node *a = source->attachments.first; a; a = a->next) {
         const struct hg_attachment *attachment = HG_CONTAINER(a, struct hg_attachment, in_source);
         for (struct hg_list_node *g = attachment->interest->groups.first; g; g = g->next) {
@@ -446,6 +447,22 @@ static void measure(struct hg_core *core, const struct hg_reply *reply)
         }
 }
 
+/* Whether a page belongs to the history that is in memory. The stream may have been made anew, and nobody noticed yet.
+ */
+static bool joins(struct hg_core *core, const struct hg_past_wants *wants, const struct hg_reply *reply)
+{
+    struct hg_entry entry;
+    if (!wants->joint.proven || reply->count == 0)
+        return true; /* nothing is there that could be of another one */
+    const struct hg_reply *item = &reply->items[wants->page_backwards ? 0 : reply->count - 1];
+    if (!hg_reply_entry(item, &entry))
+        return true; /* told in a moment */
+    if (!wants->page_backwards && reply->count >= wants->page_count)
+        return true; /* it did not come so far */
+    return hg_stream_id_cmp(entry.id, wants->joint.id) == 0 &&
+           hg_fingerprint(hg_core_fields(core, &entry), entry.field_count) == wants->joint.fingerprint;
+}
+
 /* False: an entry has an unexpected shape. */
 static bool take_page(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
 {
@@ -458,6 +475,7 @@ static bool take_page(struct hg_core *core, struct hg_source *source, const stru
     if (!wants->page_backwards)
         return hg_history_insert(core, &source->history, wants->page_from, full ? end.id : wants->page_to, reply->items,
                                  reply->count, 1);
+    /* What is beyond page_to is the joint, and known already. */
     const struct hg_reply *oldest = reply->count > 0 ? &reply->items[reply->count - 1] : NULL;
     return hg_history_insert(core, &source->history, full ? end.id : wants->page_from, wants->page_to, oldest,
                              reply->count, -1);
@@ -480,9 +498,12 @@ void hg_replay_page(struct hg_core *core, struct hg_source *source, const struct
         end_all(core, &wants->pages);
     } else if (reply->type == HG_REPLY_ERROR) {
         note_refusal(core, source, reply);
+    } else if (reply->type == HG_REPLY_ARRAY && !joins(core, wants, reply) && hg_reader_doubt(source)) {
+        wants->unjoined = true;
     } else if (reply->type != HG_REPLY_ARRAY || !take_page(core, source, reply)) {
         hg_link_lost(core, HG_LINK_REPLAY, HG_LIT("an answer to XRANGE had an unexpected shape"), true);
     } else {
+        wants->unjoined = false;
         page_is_there(core, source);
     }
     wants->page_stale = false;
@@ -548,6 +569,18 @@ static const struct hg_replay *next_to_read(struct hg_past_wants *wants)
     return chosen;
 }
 
+/* The first entry in memory behind an id, if the page that begins there has one. */
+static struct hg_place joint_behind(const struct hg_source *source, hg_stream_id id)
+{
+    struct hg_place none = {.proven = false};
+    if (source->wants.unjoined || !hg_stream_id_next(id, &id))
+        return none;
+    const struct hg_page *page = hg_history_page(&source->history, id);
+    if (!page || page->count == 0 || hg_stream_id_cmp(page->from, id) != 0)
+        return none;
+    return (struct hg_place){page->entries[0].id, page->entries[0].fingerprint, true};
+}
+
 static void ask_page(struct hg_core *core, struct hg_source *source)
 {
     struct hg_past_wants *wants = &source->wants;
@@ -569,11 +602,14 @@ static void ask_page(struct hg_core *core, struct hg_source *source)
         wants->page_from = first->from.id;
         wants->page_to = hg_history_unknown_to(&source->history, first->from.id, source->read.id);
     }
+    wants->joint = joint_behind(source, wants->page_to);
+    count += wants->joint.proven;
     wants->page_count = count;
     int len = snprintf(number, sizeof(number), "%llu", (unsigned long long)count);
     hg_buf_init(&ids, 2 * HG_STREAM_ID_TEXT_MAX);
     HG_ASSERT(hg_buf_reserve(&ids, 2 * HG_STREAM_ID_TEXT_MAX));
-    struct hg_slice low = put_id(&ids, wants->page_from), high = put_id(&ids, wants->page_to);
+    struct hg_slice low = put_id(&ids, wants->page_from),
+                    high = put_id(&ids, wants->joint.proven ? wants->joint.id : wants->page_to);
     struct hg_slice argv[] = {wants->page_backwards ? HG_LIT("XREVRANGE") : HG_LIT("XRANGE"),
                               source->name,
                               wants->page_backwards ? high : low,
@@ -612,7 +648,8 @@ void hg_replays_pump(struct hg_core *core)
         struct hg_source *source = HG_CONTAINER(hg_list_pop_front(&replays->hungry), struct hg_source, wants.hungry);
         if (source->wants.verdicts.count > 0 && !source->wants.verdict)
             ask_verdict(core, source);
-        if (source->wants.pages.count > 0 && !source->wants.page && replays->running < HG_REPLAYS_RUNNING)
+        bool doubted = source->wants.unjoined && (source->proving.wanted.owner || source->proving.request);
+        if (source->wants.pages.count > 0 && !source->wants.page && !doubted && replays->running < HG_REPLAYS_RUNNING)
             ask_page(core, source);
         check_hungry(core, source);
     }
