@@ -125,7 +125,7 @@ def test_a_pattern_comes_back_with_what_it_has(redis, gateway):
 
 @pytest.mark.parametrize("make_gone, reason", [
     (lambda r, ids: r.xtrim("st.a", maxlen=2, approximate=False), "trimmed"),
-    (lambda r, ids: r.xdel("st.a", ids[2]), "deleted"),
+    (lambda r, ids: r.xdel("st.a", ids[2], ids[4]), "deleted"),
     (lambda r, ids: (r.delete("st.a"), r.xadd("st.a", {"event": '{"n":9}'}), r.xadd("st.a", {"event": '{"n":10}'})), "gone"),
     (lambda r, ids: r.delete("st.a"), "gone"),
 ])

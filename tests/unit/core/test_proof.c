@@ -203,9 +203,10 @@ static void test_what_is_trimmed_between_reading_and_proof(void **state)
     hgt_stream_fill(stream, 7, 9); /* of these 7 goes unseen */
     hgt_stream_trim(stream, 2);
     hgt_serve(&gate);
-    assert_int_equal(hgt_said_times(client, "\"op\":\"event\""), 5);
+    /* Whether the one is missing in front of 4 to 6 or behind them nobody can tell: all of them are told. */
+    assert_int_equal(hgt_said_times(client, "\"op\":\"event\""), 2);
     assert_int_equal(hgt_said_times(client, "\"op\":\"gap\""), 1);
-    assert_true(hgt_said(client, "\"reason\":\"trimmed\",\"count\":1"));
+    assert_true(hgt_said(client, "\"reason\":\"trimmed\",\"count\":4"));
 }
 
 static void test_filtered_clients_are_told_no_count(void **state)

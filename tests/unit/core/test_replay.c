@@ -187,7 +187,7 @@ static void test_older_cursors_share_one_reading(void **state)
     struct hgt_client *clients[4] = {resume(2), resume(2), resume(3), resume(4)};
     hgt_turn(&gate, 0);
     assert_int_equal(hgt_asked_times(&gate, "XRANGE"), 1);
-    assert_true(hgt_asked(&gate, "2: XRANGE st.a 2-0 5-0 COUNT ")); /* up to where memory begins */
+    assert_true(hgt_asked(&gate, "2: XRANGE st.a 2-0 6-0 COUNT ")); /* up to what is in memory, included */
     struct hgt_client *late = resume(3);
     hgt_turn(&gate, 0);
     assert_int_equal(hgt_asked_times(&gate, "XRANGE"), 1);
@@ -393,7 +393,7 @@ static void test_start(void **state)
     struct hgt_client *client = subscribe("\"from\":\"start\"");
     hgt_serve(&gate);
     expect_events(client, 1, 10);
-    assert_int_equal(hgt_asked_times(&gate, "XRANGE st.a 0-0 5-0 "), 1); /* the rest is in memory */
+    assert_int_equal(hgt_asked_times(&gate, "XRANGE st.a 0-0 6-0 "), 1); /* the rest is in memory */
 }
 
 static void test_since(void **state)
