@@ -176,6 +176,8 @@ bool sim_place_has(const struct sim_oracle *oracle, const struct sim_track *trac
                    bool strictly);
 /* At the end: what was told of entries that are missing. */
 void sim_place_settled(struct sim_oracle *oracle, struct sim_track *track, int topic);
+/* Whether the stream may be another since, and the gateway not know it. */
+bool sim_place_is_in_doubt(const struct sim_oracle *oracle, const struct sim_track *track, int topic);
 /* Whether the client knows of an entry that was lost with its history, and was not told so. */
 bool sim_place_owes_fence(const struct sim_oracle *oracle, const struct sim_track *track, int topic);
 

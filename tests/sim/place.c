@@ -28,6 +28,11 @@ void sim_place_ordered(struct sim_oracle *oracle, struct sim_track *track, int t
                                 .shown_at_order = key->shown,
                                 .since_high = key->count,
                                 .fence_told = key->fence_count};
+    /* Longer than any lingering subscription and any answer under way. */
+    uint64_t memory_us = (config->linger_ms + 4 * config->redis_timeout_ms + 8000) * 1000;
+    /* The gateway may not know yet of the newest ones. */
+    while (place->fence_told > 0 && env->now.us - key->fences[place->fence_told - 1].at.us < memory_us)
+        place->fence_told--;
     const struct sim_order *order = track->order;
     for (size_t i = key->log_count; i > 0 && key->entries[key->log[i - 1]].id.ms >= order->since_ms; i--)
         place->since_high = key->log[i - 1];
@@ -35,8 +40,6 @@ void sim_place_ordered(struct sim_oracle *oracle, struct sim_track *track, int t
         place->held = order->cursors[topic];
         place->fence_told = 0;
     }
-    /* Longer than any lingering subscription and any answer under way. */
-    uint64_t memory_us = (config->linger_ms + 4 * config->redis_timeout_ms + 8000) * 1000;
     place->followed = key->asked && env->now.us - key->asked_at.us < memory_us;
     place->there = place->followed && key->shown < key->count ? key->shown : key->count;
     /* A stream that has just appeared is found by patterns at the next pass over all keys; then all of it comes. */
@@ -85,14 +88,14 @@ static size_t first_due(const struct sim_oracle *oracle, const struct sim_track 
 
         if (!passes || entry->went >= SIM_WENT_DELETED)
             continue;
-        if (*budget > 0 && sim_is_oversize(oracle->env, key, i) && (entry->went == SIM_IS_THERE || place->begun)) {
-            (*budget)--;
-            continue;
-        }
         if (entry->went == SIM_WENT_TRIMMED &&
             (i < told_from || (place->gap && (place->gap_is_last || entry->went_at.us <= place->gap_at.us)) ||
              was_not_known(oracle, track, place, entry)))
             continue;
+        if (*budget > 0 && sim_is_oversize(oracle->env, key, i)) {
+            (*budget)--;
+            continue;
+        }
         return i;
     }
     return to;
@@ -186,6 +189,13 @@ static void check_entry(struct sim_oracle *oracle, struct sim_track *track, int 
                       track->filter->spellings[0]);
 }
 
+bool sim_place_is_in_doubt(const struct sim_oracle *oracle, const struct sim_track *track, int topic)
+{
+    const struct sim_key *key = sim_store_key(oracle->env->store, topic);
+
+    return key && track->places[topic].fence_told < key->fence_count;
+}
+
 bool sim_place_owes_fence(const struct sim_oracle *oracle, const struct sim_track *track, int topic)
 {
     const struct sim_key *key = sim_store_key(oracle->env->store, topic);
@@ -223,6 +233,10 @@ void sim_place_answered(struct sim_oracle *oracle, struct sim_track *track, int 
         sim_violation(env, "ok: %s: no entry ever stood at %s", who(track, topic), text);
     place->seam = true;
     place->seam_low = place->seam_high = held->index + 1;
+    /* The gateway may not know yet what happened before the order. */
+    const struct sim_entry *entry = &key->entries[held->index];
+    if (entry->went >= SIM_WENT_WITH_TAIL && place->fence_told >= entry->fence)
+        place->fence_told = entry->fence - 1;
 }
 
 /* Whether the entry is of the log, and a fence told before means those behind it. */
@@ -343,12 +357,20 @@ void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic
     size_t from = place->begun                                         ? place->next
                   : place->held.given && place->held.index != SIZE_MAX ? place->held.index
                                                                        : 0;
-    if (key->fence_count > place->fence_told)
+    if (key->fence_count > 0)
         told_fence(place, key, gone, from);
     if (forged && place->seam && place->seam_high < order->cursors[topic].index)
         place->seam_high = order->cursors[topic].index;
     if (key->fence_count > 0 && place->seam)
         return;
+    if (rolled_back && is_old(oracle) && key->deletions > 0) {
+        /* The entry at its place was taken by XDEL, which an old Redis does not tell. */
+        place->seam = true;
+        place->seam_low = from;
+        place->seam_high = key->count;
+        place->begun = false;
+        return;
+    }
     if (gone)
         place->seam = place->begun = false;
 }
