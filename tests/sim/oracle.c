@@ -730,10 +730,10 @@ void sim_oracle_settled(struct sim_oracle *oracle)
                               track->client, track->sub, track->pattern, sim_topics[t].name,
                               track->places[t].held.index);
             if (key && key->type != SIM_KEY_STRING && !sim_place_has(oracle, track, (int)t, key->count, true))
-                sim_violation(env, "settled: client %" PRIu64 " sub %" PRIu64 " (%s): %s has %zu entries, %s %zu came",
-                              track->client, track->sub, track->pattern, sim_topics[t].name, key->count,
-                              track->places[t].begun ? "of which before" : "none; due from",
-                              track->places[t].begun ? track->places[t].next : track->places[t].count_at_ok);
+                sim_violation(
+                    env, "settled: client %" PRIu64 " sub %" PRIu64 " (%s): %s has %zu entries, and %zu never came",
+                    track->client, track->sub, track->pattern, sim_topics[t].name, key->count,
+                    sim_place_due(oracle, track, (int)t, key->count, true));
         }
         for (size_t t = 0; t < sim_topic_count; t++)
             if (track->matches[t] && sim_store_key(env->store, (int)t))

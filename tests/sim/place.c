@@ -357,22 +357,36 @@ void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic
     size_t from = place->begun                                         ? place->next
                   : place->held.given && place->held.index != SIZE_MAX ? place->held.index
                                                                        : 0;
-    if (key->fence_count > 0)
-        told_fence(place, key, gone, from);
-    if (forged && place->seam && place->seam_high < order->cursors[topic].index)
-        place->seam_high = order->cursors[topic].index;
-    if (key->fence_count > 0 && place->seam)
-        return;
     if (rolled_back && is_old(oracle) && key->deletions > 0) {
         /* The entry at its place was taken by XDEL, which an old Redis does not tell. */
         place->seam = true;
         place->seam_low = from;
         place->seam_high = key->count;
         place->begun = false;
+        place->fence_told = key->fence_count;
         return;
     }
+    if (key->fence_count > 0)
+        told_fence(place, key, gone, from);
+    if (forged && place->seam && place->seam_high < order->cursors[topic].index)
+        place->seam_high = order->cursors[topic].index;
+    if (key->fence_count > 0 && place->seam)
+        return;
     if (gone)
         place->seam = place->begun = false;
+}
+
+/* Up to where the gateway can know what is due: a fence is noticed with the next proofs. */
+static size_t known_end(const struct sim_oracle *oracle, const struct sim_place *place, const struct sim_key *key,
+                        size_t end)
+{
+    const struct hg_config *config = &oracle->env->options.config;
+    uint64_t notice_us = (4 * config->canary_ms + 2 * config->redis_timeout_ms + 1000) * 1000;
+
+    if (place->fence_told >= key->fence_count)
+        return end;
+    const struct sim_fence *fence = &key->fences[key->fence_count - 1];
+    return oracle->env->now.us - fence->at.us < notice_us && fence->index < end ? fence->index : end;
 }
 
 void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int topic, struct hg_slice text_cursor,
@@ -408,8 +422,9 @@ void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int top
         if (index < bounds.low)
             sim_violation(env, "place: %s: begins with entry %zu, but nothing before %zu was asked for",
                           who(track, topic), index, bounds.low);
-        size_t due = first_due(oracle, track, place, key, bounds.high, index, bounds.told_from, &budget);
-        if (due < index)
+        size_t end = known_end(oracle, place, key, index);
+        size_t due = first_due(oracle, track, place, key, bounds.high, end, bounds.told_from, &budget);
+        if (due < end)
             sim_violation(env, "place: %s: begins with entry %zu, but should begin at %zu at latest, and %zu was due",
                           who(track, topic), index, bounds.high, due);
         /* From where it began on, nobody knows how many were missing before. */
@@ -423,7 +438,8 @@ void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int top
         if (index < place->next && place->fence_told == key->fence_count)
             sim_violation(env, "place: %s: entry %zu came again or too late; %zu was due", who(track, topic), index,
                           place->next);
-        if (first_due(oracle, track, place, key, place->next, index, place->next, &place->budget) < index)
+        size_t end = known_end(oracle, place, key, index);
+        if (first_due(oracle, track, place, key, place->next, end, place->next, &place->budget) < end)
             sim_violation(env, "place: %s: entry %zu came, but %zu was due, and no gap told", who(track, topic), index,
                           place->next);
         if (place->budget > 0 && !may_lose(env))
@@ -466,8 +482,8 @@ void sim_place_updated(struct sim_oracle *oracle, struct sim_track *track, int t
     place->budget = place->told = place->missing_least = place->missing_most = 0;
 }
 
-bool sim_place_has(const struct sim_oracle *oracle, const struct sim_track *track, int topic, size_t upto,
-                   bool strictly)
+size_t sim_place_due(const struct sim_oracle *oracle, const struct sim_track *track, int topic, size_t upto,
+                     bool strictly)
 {
     const struct sim_key *key = sim_store_key(oracle->env->store, topic);
     const struct sim_place *place = &track->places[topic];
@@ -478,5 +494,12 @@ bool sim_place_has(const struct sim_oracle *oracle, const struct sim_track *trac
         bounds = bounds_of(oracle->env, track, place, key, topic);
     if (!strictly)
         bounds.told_from = upto;
-    return first_due(oracle, track, place, key, bounds.high, upto, bounds.told_from, &budget) >= upto;
+    return bounds.high < upto ? first_due(oracle, track, place, key, bounds.high, upto, bounds.told_from, &budget)
+                              : upto;
+}
+
+bool sim_place_has(const struct sim_oracle *oracle, const struct sim_track *track, int topic, size_t upto,
+                   bool strictly)
+{
+    return sim_place_due(oracle, track, topic, upto, strictly) >= upto;
 }
