@@ -150,7 +150,7 @@ static struct bounds bounds_of(const struct sim_env *env, const struct sim_track
             bounds.low--;
         if (key->fence_count > 0)
             bounds.low = 0;
-        if (since < bounds.high)
+        if (since < bounds.high && key->fence_count == 0)
             bounds.high = since;
         return bounds;
     case HG_FROM_START:
