@@ -116,7 +116,11 @@ void hg_replay_start_fallen(struct hg_core *core, struct hg_sub *sub, const stru
 void hg_replay_extend(struct hg_replay *replay, const struct hg_span *span)
 {
     replay->until = hg_attachment_place(replay->attachment).id;
-    if (span->any && hg_stream_id_cmp(replay->fallen, HG_STREAM_ID_ZERO) == 0)
+    bool only_owes = replay->last == 0 && hg_stream_id_cmp(replay->from.id, HG_STREAM_ID_MAX) == 0;
+    if (span->any && only_owes) {
+        replay->proof = HG_PROOF_FIRST;
+        replay->from.id = span->first;
+    } else if (span->any && hg_stream_id_cmp(replay->fallen, HG_STREAM_ID_ZERO) == 0)
         replay->fallen = span->first;
     owe(replay, span);
 }

@@ -177,11 +177,16 @@ void sim_place_answered(struct sim_oracle *oracle, struct sim_track *track, int 
 void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic, const char *reason, uint64_t count);
 /* As sim_feed_updated(). */
 void sim_place_updated(struct sim_oracle *oracle, struct sim_track *track, int topic);
+/* The first entry before `upto` that has to come still, or `upto`. `strictly`: as below. */
+size_t sim_place_due(const struct sim_oracle *oracle, const struct sim_track *track, int topic, size_t upto,
+                     bool strictly);
 /* Whether everything before entry `upto` has come, or cannot. `strictly`: and what is missing was told. */
 bool sim_place_has(const struct sim_oracle *oracle, const struct sim_track *track, int topic, size_t upto,
                    bool strictly);
 /* At the end: what was told of entries that are missing. */
 void sim_place_settled(struct sim_oracle *oracle, struct sim_track *track, int topic);
+/* Whether the stream may be another since, and the gateway not know it. */
+bool sim_place_is_in_doubt(const struct sim_oracle *oracle, const struct sim_track *track, int topic);
 /* Whether the client knows of an entry that was lost with its history, and was not told so. */
 bool sim_place_owes_fence(const struct sim_oracle *oracle, const struct sim_track *track, int topic);
 

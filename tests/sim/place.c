@@ -28,6 +28,11 @@ void sim_place_ordered(struct sim_oracle *oracle, struct sim_track *track, int t
                                 .shown_at_order = key->shown,
                                 .since_high = key->count,
                                 .fence_told = key->fence_count};
+    /* Longer than any lingering subscription and any answer under way. */
+    uint64_t memory_us = (config->linger_ms + 4 * config->redis_timeout_ms + 8000) * 1000;
+    /* The gateway may not know yet of the newest ones. */
+    while (place->fence_told > 0 && env->now.us - key->fences[place->fence_told - 1].at.us < memory_us)
+        place->fence_told--;
     const struct sim_order *order = track->order;
     for (size_t i = key->log_count; i > 0 && key->entries[key->log[i - 1]].id.ms >= order->since_ms; i--)
         place->since_high = key->log[i - 1];
@@ -35,8 +40,6 @@ void sim_place_ordered(struct sim_oracle *oracle, struct sim_track *track, int t
         place->held = order->cursors[topic];
         place->fence_told = 0;
     }
-    /* Longer than any lingering subscription and any answer under way. */
-    uint64_t memory_us = (config->linger_ms + 4 * config->redis_timeout_ms + 8000) * 1000;
     place->followed = key->asked && env->now.us - key->asked_at.us < memory_us;
     place->there = place->followed && key->shown < key->count ? key->shown : key->count;
     /* A stream that has just appeared is found by patterns at the next pass over all keys; then all of it comes. */
@@ -85,14 +88,14 @@ static size_t first_due(const struct sim_oracle *oracle, const struct sim_track 
 
         if (!passes || entry->went >= SIM_WENT_DELETED)
             continue;
-        if (*budget > 0 && sim_is_oversize(oracle->env, key, i) && (entry->went == SIM_IS_THERE || place->begun)) {
-            (*budget)--;
-            continue;
-        }
         if (entry->went == SIM_WENT_TRIMMED &&
             (i < told_from || (place->gap && (place->gap_is_last || entry->went_at.us <= place->gap_at.us)) ||
              was_not_known(oracle, track, place, entry)))
             continue;
+        if (*budget > 0 && sim_is_oversize(oracle->env, key, i)) {
+            (*budget)--;
+            continue;
+        }
         return i;
     }
     return to;
@@ -147,7 +150,7 @@ static struct bounds bounds_of(const struct sim_env *env, const struct sim_track
             bounds.low--;
         if (key->fence_count > 0)
             bounds.low = 0;
-        if (since < bounds.high)
+        if (since < bounds.high && key->fence_count == 0)
             bounds.high = since;
         return bounds;
     case HG_FROM_START:
@@ -184,6 +187,13 @@ static void check_entry(struct sim_oracle *oracle, struct sim_track *track, int 
     if (!sim_entry_passes(oracle->env, track->filter, key, index))
         sim_violation(oracle->env, "filter: %s: entry %zu does not pass %s", who(track, topic), index,
                       track->filter->spellings[0]);
+}
+
+bool sim_place_is_in_doubt(const struct sim_oracle *oracle, const struct sim_track *track, int topic)
+{
+    const struct sim_key *key = sim_store_key(oracle->env->store, topic);
+
+    return key && track->places[topic].fence_told < key->fence_count;
 }
 
 bool sim_place_owes_fence(const struct sim_oracle *oracle, const struct sim_track *track, int topic)
@@ -223,6 +233,10 @@ void sim_place_answered(struct sim_oracle *oracle, struct sim_track *track, int 
         sim_violation(env, "ok: %s: no entry ever stood at %s", who(track, topic), text);
     place->seam = true;
     place->seam_low = place->seam_high = held->index + 1;
+    /* The gateway may not know yet what happened before the order. */
+    const struct sim_entry *entry = &key->entries[held->index];
+    if (entry->went >= SIM_WENT_WITH_TAIL && place->fence_told >= entry->fence)
+        place->fence_told = entry->fence - 1;
 }
 
 /* Whether the entry is of the log, and a fence told before means those behind it. */
@@ -343,7 +357,16 @@ void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic
     size_t from = place->begun                                         ? place->next
                   : place->held.given && place->held.index != SIZE_MAX ? place->held.index
                                                                        : 0;
-    if (key->fence_count > place->fence_told)
+    if (rolled_back && is_old(oracle) && key->deletions > 0) {
+        /* The entry at its place was taken by XDEL, which an old Redis does not tell. */
+        place->seam = true;
+        place->seam_low = from;
+        place->seam_high = key->count;
+        place->begun = false;
+        place->fence_told = key->fence_count;
+        return;
+    }
+    if (key->fence_count > 0)
         told_fence(place, key, gone, from);
     if (forged && place->seam && place->seam_high < order->cursors[topic].index)
         place->seam_high = order->cursors[topic].index;
@@ -351,6 +374,19 @@ void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic
         return;
     if (gone)
         place->seam = place->begun = false;
+}
+
+/* Up to where the gateway can know what is due: a fence is noticed with the next proofs. */
+static size_t known_end(const struct sim_oracle *oracle, const struct sim_place *place, const struct sim_key *key,
+                        size_t end)
+{
+    const struct hg_config *config = &oracle->env->options.config;
+    uint64_t notice_us = (4 * config->canary_ms + 2 * config->redis_timeout_ms + 1000) * 1000;
+
+    if (place->fence_told >= key->fence_count)
+        return end;
+    const struct sim_fence *fence = &key->fences[key->fence_count - 1];
+    return oracle->env->now.us - fence->at.us < notice_us && fence->index < end ? fence->index : end;
 }
 
 void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int topic, struct hg_slice text_cursor,
@@ -386,8 +422,9 @@ void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int top
         if (index < bounds.low)
             sim_violation(env, "place: %s: begins with entry %zu, but nothing before %zu was asked for",
                           who(track, topic), index, bounds.low);
-        size_t due = first_due(oracle, track, place, key, bounds.high, index, bounds.told_from, &budget);
-        if (due < index)
+        size_t end = known_end(oracle, place, key, index);
+        size_t due = first_due(oracle, track, place, key, bounds.high, end, bounds.told_from, &budget);
+        if (due < end)
             sim_violation(env, "place: %s: begins with entry %zu, but should begin at %zu at latest, and %zu was due",
                           who(track, topic), index, bounds.high, due);
         /* From where it began on, nobody knows how many were missing before. */
@@ -401,7 +438,8 @@ void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int top
         if (index < place->next && place->fence_told == key->fence_count)
             sim_violation(env, "place: %s: entry %zu came again or too late; %zu was due", who(track, topic), index,
                           place->next);
-        if (first_due(oracle, track, place, key, place->next, index, place->next, &place->budget) < index)
+        size_t end = known_end(oracle, place, key, index);
+        if (first_due(oracle, track, place, key, place->next, end, place->next, &place->budget) < end)
             sim_violation(env, "place: %s: entry %zu came, but %zu was due, and no gap told", who(track, topic), index,
                           place->next);
         if (place->budget > 0 && !may_lose(env))
@@ -444,8 +482,8 @@ void sim_place_updated(struct sim_oracle *oracle, struct sim_track *track, int t
     place->budget = place->told = place->missing_least = place->missing_most = 0;
 }
 
-bool sim_place_has(const struct sim_oracle *oracle, const struct sim_track *track, int topic, size_t upto,
-                   bool strictly)
+size_t sim_place_due(const struct sim_oracle *oracle, const struct sim_track *track, int topic, size_t upto,
+                     bool strictly)
 {
     const struct sim_key *key = sim_store_key(oracle->env->store, topic);
     const struct sim_place *place = &track->places[topic];
@@ -456,5 +494,12 @@ bool sim_place_has(const struct sim_oracle *oracle, const struct sim_track *trac
         bounds = bounds_of(oracle->env, track, place, key, topic);
     if (!strictly)
         bounds.told_from = upto;
-    return first_due(oracle, track, place, key, bounds.high, upto, bounds.told_from, &budget) >= upto;
+    return bounds.high < upto ? first_due(oracle, track, place, key, bounds.high, upto, bounds.told_from, &budget)
+                              : upto;
+}
+
+bool sim_place_has(const struct sim_oracle *oracle, const struct sim_track *track, int topic, size_t upto,
+                   bool strictly)
+{
+    return sim_place_due(oracle, track, topic, upto, strictly) >= upto;
 }
