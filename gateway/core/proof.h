@@ -5,7 +5,8 @@
  * that it does not show. So the reader asks for the newest entry up to its place (XREVRANGE … COUNT 1). Found again
  * with its fingerprint, it proves that nothing behind it is missing, for trimming takes the oldest first. Otherwise
  * XINFO STREAM is asked, and continuity.h judges. Both questions go over the reader's own link, between two XREADs.
- * Ownership: part of a source. */
+ * When all that was read is trimmed as well before Redis answers, it is dropped, and counted: otherwise nobody could
+ * say on which side of it something is missing. Ownership: part of a source. */
 #ifndef HG_CORE_PROOF_H
 #define HG_CORE_PROOF_H
 

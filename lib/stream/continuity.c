@@ -73,6 +73,9 @@ struct hg_verdict hg_continuity_of_reading(const struct hg_stream_info *info, co
             return verdict(deleted == 0 ? HG_CONTINUITY_WHOLE : HG_CONTINUITY_DELETED, 0);
         return verdict(reading->older_is_strange ? HG_CONTINUITY_GONE : HG_CONTINUITY_ROLLED_BACK, 0);
     }
+    /* An entry of this stream was at the place, or in front of it, and no entry ever left the one that is there now. */
+    if (info->counts && info->length > 0 && info->added == info->length && !is_zero(reading->last))
+        return verdict(HG_CONTINUITY_GONE, 0);
     if (info->counts && reading->counted)
         return count_missed(info, reading);
     bool nothing_came = reading->held == 0 && hg_stream_id_cmp(info->last_generated, reading->last) == 0;

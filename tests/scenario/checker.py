@@ -264,13 +264,14 @@ class _Course:
             self.fault(f"{where}: {len(missing)} are missing, told was {gaps}")
 
     def _check_breaks(self, record, at, where, breaks, reasons, unseen):
-        """Where history broke, somebody who was there is told so at least once, and not more often than it broke. In front of a
-        break something may have been trimmed as well. Who has seen nothing that was lost need not be told of it."""
+        """Where history broke, somebody who was there is told so at least once, and not more often than it broke. Something may have
+        been trimmed as well, and who comes back when the new stream was trimmed can be told only that. Who has seen nothing that was
+        lost need not be told of it."""
         may = {"gone": {"gone"}, "lost": {"rolled_back", "gone"}}
         told = [reason for reason in reasons if reason in ("gone", "rolled_back")]
         allowed = set().union(*(may[what] for what in breaks))
         concerned = at > 0 and ("gone" in breaks or record.events[at - 1].lost)
-        if not set(told) <= allowed or len(told) > len(breaks) or (concerned and not told):
+        if not set(told) <= allowed or len(told) > len(breaks) or (concerned and not told and "trimmed" not in reasons):
             self.fault(f"{where}: history broke ({', '.join(breaks)}), told was {reasons}")
         elif unseen and not reasons:
             self.fault(f"{where}: a silent hole: {unseen[:10]}")

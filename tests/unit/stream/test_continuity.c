@@ -178,6 +178,8 @@ static void test_readings(void **state)
         {"something was read, nobody counts", info(OLD, 2, 6, 7, 0, 0), holding(5, unknown, 2, 0, 7),
          HG_CONTINUITY_TRIMMED, 0},
         {"counted now, not before", info(NEW, 2, 6, 7, 7, 0), quiet(5, unknown), HG_CONTINUITY_TRIMMED, 0},
+        {"made anew with higher ids, not counted before", info(NEW, 2, 6, 7, 2, 0), quiet(5, unknown),
+         HG_CONTINUITY_GONE, 0},
         {"counted before, not now", info(OLD, 2, 6, 7, 0, 0), quiet(5, 5), HG_CONTINUITY_TRIMMED, 0},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
