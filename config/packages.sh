@@ -6,7 +6,7 @@ HG_PACKAGES=(build-essential cmake ninja-build pkg-config libwebsockets-dev libw
     libjansson-dev libuv1-dev redis-server cmark-gfm)
 # To test. The run-time library of clang's sanitizers and fuzzers carries clang's version in its name; see hg_install.
 HG_TEST_PACKAGES=(libcmocka-dev clang llvm clang-format valgrind chromium chromium-driver python3 python3-pytest
-    python3-websockets python3-redis python3-selenium)
+    python3-websockets python3-redis python3-selenium iproute2)
 
 # Those of the named packages that are not installed.
 hg_missing() {
