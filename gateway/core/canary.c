@@ -53,6 +53,11 @@ void hg_canary_published(struct hg_core *core, const struct hg_reply *reply)
         hg_link_lost(core, HG_LINK_LISTENER, HG_LIT("redis does not know its subscriptions any more"), true);
 }
 
+void hg_canary_noise(struct hg_core *core)
+{
+    core->canary.heard = core->now;
+}
+
 bool hg_canary_heard(struct hg_core *core, struct hg_slice channel, struct hg_slice message)
 {
     struct hg_canary *canary = &core->canary;
@@ -68,8 +73,7 @@ bool hg_canary_heard(struct hg_core *core, struct hg_slice channel, struct hg_sl
 static hg_time overdue_at(const struct hg_core *core)
 {
     const struct hg_canary *canary = &core->canary;
-    hg_time heard = core->links.items[HG_LINK_LISTENER]->progress;
-    hg_time since = hg_time_before(heard, canary->sent_at) ? canary->sent_at : heard;
+    hg_time since = hg_time_before(canary->heard, canary->sent_at) ? canary->sent_at : canary->heard;
     return hg_time_add(since, hg_ms(core->config->canary_ms));
 }
 

@@ -19,6 +19,7 @@ struct hg_canary {
     bool subscribed, denied, awaited;
     uint64_t nonce;
     hg_time sent_at, next_at;
+    hg_time heard; /* the last that came and was no answer to PING, which says nothing of what is subscribed */
 };
 
 void hg_canary_init(struct hg_core *core);
@@ -27,6 +28,8 @@ void hg_canary_listener_lost(struct hg_core *core);
 /* Answers; `reply` NULL: lost. */
 void hg_canary_subscribed(struct hg_core *core, const struct hg_reply *reply);
 void hg_canary_published(struct hg_core *core, const struct hg_reply *reply);
+/* Something came on the listener. */
+void hg_canary_noise(struct hg_core *core);
 /* False: this message is none of the canary's. */
 bool hg_canary_heard(struct hg_core *core, struct hg_slice channel, struct hg_slice message);
 void hg_canary_tick(struct hg_core *core);

@@ -374,10 +374,12 @@ void hg_on_redis_reply(struct hg_core *core, hg_time now, uint32_t link, uint64_
 {
     enter(core, now);
     (void)token;
-    if (link == HG_LINK_LISTENER && hg_request_push(core, reply))
+    if (link == HG_LINK_LISTENER && hg_request_push(core, reply)) {
         hg_link_heard(core, link);
-    else
+        hg_canary_noise(core);
+    } else {
         hg_link_answered(core, link, reply);
+    }
     leave(core);
 }
 

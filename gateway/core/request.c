@@ -7,6 +7,8 @@ void hg_request_done(struct hg_core *core, uint32_t link, const struct hg_reques
                      const struct hg_reply *reply)
 {
     void *object = request->object;
+    if (link == HG_LINK_LISTENER && reply && request->kind != HG_REQUEST_PING)
+        hg_canary_noise(core);
     switch (request->kind) {
     case HG_REQUEST_SUBSCRIBE:
         if (object)
