@@ -178,7 +178,7 @@ void sim_redis_close(struct sim_redis *redis, uint32_t link)
     if (l->half_open)
         sim_oracle_unheard(env->oracle, link == HG_LINK_LISTENER, l->topics);
     /* A reader that is not needed any more is no trouble. */
-    if (!well || link < HG_LINK_READER)
+    if (!well || link < HG_LINK_READER || !sim_options_are_calm(&env->options))
         sim_oracle_trouble(env->oracle);
     forget(redis, link);
 }
