@@ -27,6 +27,13 @@ bool hg_reader_doubt(struct hg_source *source)
     return source->reader != NULL;
 }
 
+/* A link that asks nothing is not proven alive: not longer than an XREAD blocks. */
+static hg_dur refused_pause(const struct hg_core *core)
+{
+    hg_dur block = hg_reader_block(core), pause = hg_ms(REFUSED_PAUSE_MS);
+    return block.us < pause.us ? block : pause;
+}
+
 void hg_reader_add(struct hg_core *core, struct hg_source *source)
 {
     struct hg_readers *readers = &core->readers;
@@ -155,7 +162,7 @@ static void refused(struct hg_core *core, struct hg_reader *reader, const struct
 {
     if (hg_reply_is_error(reply, "UNBLOCKED"))
         return;
-    reader->next_read = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
+    reader->next_read = hg_time_add(core->now, refused_pause(core));
     struct hg_slice words = hg_core_words(core, reply);
     hg_core_log(core, HG_LOG_WARNING, "redis refuses to read streams: %.*s", HG_SLICE_ARG(words));
     /* XREAD does not say which key it means. */
@@ -216,7 +223,7 @@ void hg_reader_proved(struct hg_core *core, uint32_t link, struct hg_source *sou
     }
     if (step == HG_PROOF_STEP_REFUSED) {
         prove(reader, source);
-        reader->ask_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
+        reader->ask_at = hg_time_add(core->now, refused_pause(core));
     }
     if (reader->proving == 0)
         return; /* the last source was let go */

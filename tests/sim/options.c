@@ -135,6 +135,7 @@ void sim_options_init(struct sim_options *o, struct hg_prng *prng)
     o->failovers = hg_prng_chance(prng, 15);
     o->deletions = hg_prng_chance(prng, 15);
     o->clock_back = (o->failovers || o->deletions) && hg_prng_chance(prng, 40);
+    o->half_opens = hg_prng_chance(prng, 20);
     o->scan_page = PICK(prng, 1, 3, 100);
     o->page_repeats = hg_prng_chance(prng, 30);
     o->long_names = hg_prng_chance(prng, 50);
@@ -147,7 +148,8 @@ void sim_options_init(struct sim_options *o, struct hg_prng *prng)
 
 bool sim_options_are_calm(const struct sim_options *o)
 {
-    return !o->kills && !o->restarts && !o->failovers && !o->spikes && !o->error_chance && !o->odd_chance && !o->tight;
+    return !o->kills && !o->restarts && !o->failovers && !o->half_opens && !o->spikes && !o->error_chance &&
+           !o->odd_chance && !o->tight;
 }
 
 void sim_options_print(const struct sim_options *o)

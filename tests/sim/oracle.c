@@ -204,6 +204,19 @@ static void new_track(struct sim_oracle *oracle, struct sim_order *order)
     *SIM_PUSH(oracle->tracks, oracle->track_count, oracle->track_capacity) = track;
 }
 
+/* Whether the gateway may have ended or changed it, and the answer has not come yet. */
+static bool is_moving(const struct sim_oracle *oracle, const struct sim_track *track)
+{
+    const struct sim_clients *clients = oracle->env->clients;
+
+    for (size_t i = 0; i < clients->order_count; i++) {
+        const struct sim_order *order = clients->orders[i];
+        if (order->client == track->client && order->sub == track->sub && order->delivered && !order->answered)
+            return true;
+    }
+    return false;
+}
+
 /* ---- channels ---------------------------------------------------------------------------------------------------- */
 
 /* Whether the track hears this topic by this name or glob. */
@@ -281,6 +294,23 @@ void sim_oracle_listener_lost(struct sim_oracle *oracle)
 void sim_oracle_trouble(struct sim_oracle *oracle)
 {
     oracle->troubles++;
+}
+
+void sim_oracle_unheard(struct sim_oracle *oracle, bool channels, uint32_t topics)
+{
+    const struct sim_env *env = oracle->env;
+    const struct sim_options *o = &env->options;
+    bool slow = o->stalls || o->socket_bytes < 1000000;
+
+    for (size_t i = 0; i < oracle->track_count; i++) {
+        struct sim_track *track = oracle->tracks[i];
+        int topic = track->exact ? sim_topic_find(hg_slice_str(track->pattern)) : -1;
+
+        if (topic < 0 || track->state != SIM_TRACK_ACTIVE || track->stale || slow || track->company > 1 ||
+            is_moving(oracle, track) || sim_topics[topic].rule == 3)
+            continue;
+        track->stale_due = channels ? sim_is_channel(env, topic) : (topics >> topic & 1) != 0;
+    }
 }
 
 static void channel_event(struct sim_oracle *oracle, struct sim_track *track, int topic, struct hg_slice text,
@@ -434,6 +464,10 @@ static void alive(struct sim_oracle *oracle, struct sim_client *client, bool sta
         sim_violation(oracle->env, "%s: client %" PRIu64 " sub %" PRIu64 " (%s) was told so already",
                       stale ? "stale" : "live", client->number, track->sub, pattern);
     track->stale = stale;
+    track->stale_due = false;
+    if (stale && sim_options_are_calm(&oracle->env->options) && oracle->env->now.us - oracle->env->started.us > 1000000)
+        sim_violation(oracle->env, "stale: client %" PRIu64 " sub %" PRIu64 " (%s) on a calm day", client->number,
+                      track->sub, pattern);
     if (stale && ++track->stales > (oracle->troubles - track->troubles_at_order + 1) * track->company)
         sim_violation(oracle->env, "stale: client %" PRIu64 " sub %" PRIu64 " (%s), but nothing has failed",
                       client->number, track->sub, pattern);
@@ -452,19 +486,6 @@ static void count_company(struct sim_oracle *oracle, struct sim_track *track)
     for (size_t i = 0; i < oracle->track_count; i++)
         if ((oracle->tracks[i] == track || is_company(track, oracle->tracks[i])) && oracle->tracks[i]->company < count)
             oracle->tracks[i]->company = count;
-}
-
-/* Whether the gateway may have ended or changed it, and the answer has not come yet. */
-static bool is_moving(const struct sim_oracle *oracle, const struct sim_track *track)
-{
-    const struct sim_clients *clients = oracle->env->clients;
-
-    for (size_t i = 0; i < clients->order_count; i++) {
-        const struct sim_order *order = clients->orders[i];
-        if (order->client == track->client && order->sub == track->sub && order->delivered && !order->answered)
-            return true;
-    }
-    return false;
 }
 
 /* The same topics and filter are the same subscription for everybody, however the filter is spelled. */
@@ -731,6 +752,9 @@ void sim_oracle_settled(struct sim_oracle *oracle)
         if (track->stale && !track->stale_unclear && track->company == 1 && strcmp(track->pattern, "st.bad") != 0)
             sim_violation(env, "settled: client %" PRIu64 " sub %" PRIu64 " (%s) is still stale", track->client,
                           track->sub, track->pattern);
+        if (track->stale_due)
+            sim_violation(env, "settled: client %" PRIu64 " sub %" PRIu64 " (%s) was never told that it was stale",
+                          track->client, track->sub, track->pattern);
         if (track->caught_up_due && !track->from_unclear)
             sim_violation(env, "settled: client %" PRIu64 " sub %" PRIu64 " (%s) never caught up", track->client,
                           track->sub, track->pattern);

@@ -86,6 +86,7 @@ struct sim_track {
     const struct sim_filter *filter; /* NULL: everything passes */
     const struct sim_order *update;  /* under way */
     bool exact, stale;
+    bool stale_due;     /* for a link that was half open */
     bool stale_unclear; /* another of the same topics went, and which of them was told what is not known */
     uint64_t company;   /* most subscriptions of the same topics at the same time */
     bool caught_up_due; /* may still come */
@@ -126,6 +127,8 @@ void sim_oracle_message_handed(struct sim_oracle *oracle, int topic, struct hg_s
 void sim_oracle_message_lost(struct sim_oracle *oracle, int topic, struct hg_slice glob, uint64_t number);
 void sim_oracle_listener_lost(struct sim_oracle *oracle);
 void sim_oracle_trouble(struct sim_oracle *oracle);
+/* The gateway found out that it was not told anything of these streams, or of any channel: stale is due. */
+void sim_oracle_unheard(struct sim_oracle *oracle, bool channels, uint32_t topics);
 void sim_oracle_appended(struct sim_oracle *oracle, const struct sim_key *key, const struct sim_entry *entry,
                          uint64_t window_ms, uint64_t maxlen);
 

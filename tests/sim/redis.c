@@ -50,11 +50,23 @@ static void reply_free(struct sim_reply *reply)
     free(reply);
 }
 
+static void drop_reply(struct sim_redis *redis, struct sim_reply *reply)
+{
+    if (reply->is_message)
+        sim_oracle_message_lost(redis->env->oracle, reply->topic, reply->glob, reply->number);
+    reply_free(reply);
+}
+
 void sim_reply_send(struct sim_redis *redis, uint32_t link, struct sim_reply *reply)
 {
     struct sim_link *l = &redis->links[link];
     struct sim_env *env = redis->env;
     hg_time at = sim_soon(env, env->options.redis_us);
+
+    if (l->half_open) {
+        drop_reply(redis, reply);
+        return;
+    }
 
     if (at.us < l->way_back.us)
         at = l->way_back;
@@ -102,14 +114,11 @@ static void forget(struct sim_redis *redis, uint32_t link)
     l->deaf = false;
     free(l->blocked);
     l->blocked = NULL;
-    while ((reply = pop_reply(l))) {
-        if (reply->is_message)
-            sim_oracle_message_lost(redis->env->oracle, reply->topic, reply->glob, reply->number);
-        reply_free(reply);
-    }
+    while ((reply = pop_reply(l)))
+        drop_reply(redis, reply);
     while ((command = pop_command(l)))
         free(command);
-    sim_oracle_trouble(redis->env->oracle);
+    l->half_open = false;
     if (link == HG_LINK_LISTENER) {
         redis->channels.count = 0;
         redis->globs.count = 0;
@@ -157,9 +166,39 @@ void sim_redis_open(struct sim_redis *redis, uint32_t link)
 
 void sim_redis_close(struct sim_redis *redis, uint32_t link)
 {
-    SIM_TRACE(redis->env, "core: closes link %" PRIu32, link);
-    if (get(redis, link)->state != SIM_LINK_IS_CLOSED)
-        forget(redis, link);
+    struct sim_env *env = redis->env;
+    struct sim_link *l = get(redis, link);
+
+    SIM_TRACE(env, "core: closes link %" PRIu32, link);
+    if (l->state == SIM_LINK_IS_CLOSED)
+        return;
+    bool well = l->state == SIM_LINK_IS_UP && !l->half_open;
+    if (well && link < HG_LINK_READER && sim_options_are_calm(&env->options))
+        sim_violation(env, "ports: link %" PRIu32 " is closed, but nothing is wrong with it", link);
+    if (l->half_open)
+        sim_oracle_unheard(env->oracle, link == HG_LINK_LISTENER, l->topics);
+    /* A reader that is not needed any more is no trouble. */
+    if (!well || link < HG_LINK_READER || !sim_options_are_calm(&env->options))
+        sim_oracle_trouble(env->oracle);
+    forget(redis, link);
+}
+
+static bool word_is(struct hg_slice word, const char *text)
+{
+    return hg_slice_is(word, text);
+}
+
+/* The topics whose streams a command names. */
+static uint32_t topics_of(struct sim_redis *redis, const struct hg_slice *argv, size_t argc)
+{
+    uint32_t topics = 0;
+
+    for (size_t i = 0; i < argc; i++) {
+        const struct sim_key *key = sim_store_find(redis->env->store, argv[i]);
+        if (key)
+            topics |= 1u << key->topic;
+    }
+    return topics;
 }
 
 void sim_redis_command(struct sim_redis *redis, uint32_t link, uint64_t token, const struct hg_slice *argv, size_t argc)
@@ -179,9 +218,13 @@ void sim_redis_command(struct sim_redis *redis, uint32_t link, uint64_t token, c
             len += (size_t)snprintf(line + len, sizeof line - len, " %.*s", (int)(argv[i].len < 40 ? argv[i].len : 40),
                                     argv[i].ptr ? argv[i].ptr : "");
         SIM_TRACE(env, "core: link %" PRIu32 " #%" PRIu64 ":%s%s", link, token, line,
-                  l->state == SIM_LINK_IS_DYING ? " (into a dead link)" : "");
+                  l->state == SIM_LINK_IS_DYING ? " (into a dead link)"
+                  : l->half_open                ? " (swallowed)"
+                                                : "");
     }
-    if (l->state == SIM_LINK_IS_DYING)
+    if (word_is(argv[0], "XREAD"))
+        l->topics = topics_of(redis, argv, argc);
+    if (l->state == SIM_LINK_IS_DYING || l->half_open)
         return;
 
     for (size_t i = 0; i < argc; i++)
@@ -293,6 +336,7 @@ void sim_redis_event(struct sim_redis *redis, const struct sim_event *event)
         env->fed = true;
         if (env->now.us < redis->down_until.us || (env->faults && env->options.kills && sim_chance(env, 10))) {
             SIM_TRACE(env, "link %" PRIu32 ": refused", event->who);
+            sim_oracle_trouble(env->oracle);
             forget(redis, event->who);
             hg_on_redis_down(env->core, env->now, event->who, HG_LIT("connection refused"));
             return;
@@ -317,6 +361,7 @@ void sim_redis_event(struct sim_redis *redis, const struct sim_event *event)
     case SIM_LINK_DOWN:
         SIM_TRACE(env, "link %" PRIu32 ": down", event->who);
         env->fed = true;
+        sim_oracle_trouble(env->oracle);
         forget(redis, event->who);
         hg_on_redis_down(env->core, env->now, event->who, HG_LIT("connection reset by peer"));
         return;
@@ -413,6 +458,47 @@ void sim_redis_restart(struct sim_redis *redis, hg_dur away, hg_dur loading)
     redis->scripts.count = 0;
     redis->down_until = hg_time_add(env->now, away);
     redis->loading_until = hg_time_add(redis->down_until, loading);
+}
+
+void sim_redis_half_open(struct sim_redis *redis, uint32_t link, bool executed)
+{
+    struct sim_env *env = redis->env;
+    struct sim_link *l = &redis->links[link];
+    struct sim_reply *reply;
+    struct sim_command *command;
+
+    if (l->state != SIM_LINK_IS_UP || l->half_open)
+        return;
+    SIM_TRACE(env, "redis: link %" PRIu32 " is half open, what was under way is %s", link,
+              executed ? "executed" : "lost");
+    free(l->blocked);
+    l->blocked = NULL;
+    if (executed)
+        work(redis, link, HG_TIME_NEVER);
+    free(l->blocked);
+    l->blocked = NULL;
+    l->generation++;
+    l->half_open = true;
+    l->half_open_since = env->now;
+    while ((reply = pop_reply(l)))
+        drop_reply(redis, reply);
+    while ((command = pop_command(l)))
+        free(command);
+    sim_oracle_trouble(env->oracle);
+}
+
+void sim_redis_turn(const struct sim_redis *redis)
+{
+    const struct sim_options *o = &redis->env->options;
+    /* A canary that was sent just before, and the next one; then what the loop takes. */
+    uint64_t bound_us = 2 * o->config.canary_ms * 1000 + 4 * o->turn_us + 2 * o->redis_us + 5000;
+
+    for (uint32_t i = 0; i < SIM_LINKS; i++) {
+        const struct sim_link *l = &redis->links[i];
+        if (l->state == SIM_LINK_IS_UP && l->half_open && redis->env->now.us - l->half_open_since.us > bound_us)
+            sim_violation(redis->env, "canary: link %" PRIu32 " has been half open for %" PRIu64 " us", i,
+                          redis->env->now.us - l->half_open_since.us);
+    }
 }
 
 void sim_redis_fail_over(struct sim_redis *redis, hg_dur lost, hg_dur away)

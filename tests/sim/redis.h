@@ -47,6 +47,9 @@ struct sim_link {
     uint64_t client_id;
     hg_time way_there, way_back; /* nothing arrives before what was sent earlier */
     bool deaf;                   /* DYING: replies under way are lost too */
+    bool half_open;              /* UP: whatever is sent, either way, is swallowed, and nobody is told */
+    hg_time half_open_since;
+    uint32_t topics; /* of the last XREAD, a bit each */
     struct sim_command *commands, **commands_end;
     struct sim_reply *replies, **replies_end;
     struct sim_command *blocked; /* an XREAD that waits */
@@ -87,6 +90,10 @@ void sim_redis_append(struct sim_redis *redis, int topic);
 /* `executed`: what was under way to Redis is still done; `answered`: replies under way still arrive. */
 void sim_redis_kill(struct sim_redis *redis, uint32_t link, bool executed, bool answered);
 void sim_redis_restart(struct sim_redis *redis, hg_dur away, hg_dur loading);
+/* A firewall that swallows packets. */
+void sim_redis_half_open(struct sim_redis *redis, uint32_t link, bool executed);
+/* The gateway notices such links in time. */
+void sim_redis_turn(const struct sim_redis *redis);
 /* All links die, and who answers now lacks what was done within the last while. */
 void sim_redis_fail_over(struct sim_redis *redis, hg_dur lost, hg_dur away);
 /* SCRIPT FLUSH, by somebody else. */

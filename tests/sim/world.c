@@ -93,6 +93,7 @@ static void turn(struct sim_world *world)
     if (env->options.validate)
         hg_core_validate(env->core);
     sim_oracle_turn(&world->oracle);
+    sim_redis_turn(&world->redis);
 }
 
 static void run_until(struct sim_world *world, hg_time end)
@@ -581,6 +582,9 @@ static void apply(struct sim_world *world, struct sim_op op)
     case SIM_OP_FAILOVER:
         sim_redis_fail_over(&world->redis, hg_us(op.a % (4 * env->options.tempo_us)), hg_ms(op.b % 100));
         return;
+    case SIM_OP_HALF_OPEN:
+        sim_redis_half_open(&world->redis, op.a % 5, op.b % 2 == 0);
+        return;
     case SIM_OP_DELETE:
         delete (world, op);
         return;
@@ -619,6 +623,7 @@ static uint64_t weight(const struct sim_options *o, enum sim_op_kind kind)
         [SIM_OP_FAILOVER] = o->failovers ? 2 : 0,
         [SIM_OP_DELETE] = o->deletions ? 3 : 0,
         [SIM_OP_CLOCK_BACK] = o->clock_back ? 1 : 0,
+        [SIM_OP_HALF_OPEN] = o->half_opens ? 2 : 0,
         [SIM_OP_UPDATE] = o->filters ? 6 : 0,
     };
     return weights[kind];

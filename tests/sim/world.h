@@ -32,6 +32,7 @@ enum sim_op_kind {
     SIM_OP_FAILOVER,
     SIM_OP_DELETE,
     SIM_OP_CLOCK_BACK,
+    SIM_OP_HALF_OPEN,
     SIM_OP__COUNT
 };
 
