@@ -27,8 +27,8 @@ void sim_answer_emit_ordered(struct sim_oracle *oracle, struct sim_order *order)
 
     order->troubles = oracle->troubles;
     for (size_t i = 0; key && i < key->count; i++)
-        if (key->entries[i].went < SIM_WENT_WITH_TAIL && key->entries[i].emitted &&
-            hg_slice_eq(key->entries[i].emit_id, order->id))
+        if (key->entries[i].emitted && hg_slice_eq(key->entries[i].emit_id, order->id) &&
+            key->entries[i].lost == SIM_NOT_LOST)
             order->stood_before = true;
 }
 
@@ -54,7 +54,7 @@ void sim_oracle_appended(struct sim_oracle *oracle, const struct sim_key *key, c
                       HG_SLICE_ARG(entry->emit_id));
     for (size_t i = 0; i + 1 < key->count; i++) {
         const struct sim_entry *other = &key->entries[i];
-        if (other->went < SIM_WENT_WITH_TAIL && other->emitted && hg_slice_eq(other->emit_id, entry->emit_id) &&
+        if (other->emitted && other->lost == SIM_NOT_LOST && hg_slice_eq(other->emit_id, entry->emit_id) &&
             env->now.us - other->at.us < rule->dedupe_window_ms * 1000)
             sim_violation(env, "emit: id %.*s stands twice in %.*s", HG_SLICE_ARG(entry->emit_id),
                           HG_SLICE_ARG(key->name));
@@ -82,12 +82,13 @@ static void emit_acknowledged(struct sim_oracle *oracle, const struct sim_order 
 
     if (!text || !hg_cursor_parse(hg_slice_str(text), &cursor) || !json_is_boolean(duplicate_json))
         sim_violation(env, "emit: the ok has no cursor or no duplicate");
-    size_t index = key ? sim_store_ever(key, cursor.id, &cursor.fingerprint, key->count) : 0;
+    size_t index = key ? sim_store_lookup(key, cursor.id, &cursor.fingerprint, 0) : 0;
     if (!key || index == key->count || !key->entries[index].emitted ||
         !hg_slice_eq(key->entries[index].emit_id, order->id))
         sim_violation(env, "emit: id %.*s is acknowledged as %s of %s, where it does not stand",
                       HG_SLICE_ARG(order->id), text, sim_topics[order->topic].name);
     struct sim_entry *entry = &key->entries[index];
+    sim_oracle_mark(oracle, order->topic, index, hg_slice_str(text));
     if (duplicate) {
         if (!order->stood_before && oracle->troubles == order->troubles && !has_rival(env->clients, order, false))
             sim_violation(env, "emit: id %.*s was new, but is acknowledged as a duplicate", HG_SLICE_ARG(order->id));
@@ -99,8 +100,7 @@ static void emit_acknowledged(struct sim_oracle *oracle, const struct sim_order 
     if (!hg_slice_eq(entry->fields[1], order->event))
         sim_violation(env, "emit: id %.*s is acknowledged, but another event stands in the stream",
                       HG_SLICE_ARG(order->id));
-    if (order->stood_before && key->fence_count == 0 &&
-        env->options.rules[sim_topics[order->topic].rule].dedupe_window_ms >= 60000)
+    if (order->stood_before && env->options.rules[sim_topics[order->topic].rule].dedupe_window_ms >= 60000)
         sim_violation(env, "emit: id %.*s stood there before, but is acknowledged as new", HG_SLICE_ARG(order->id));
 }
 
@@ -135,11 +135,19 @@ static bool may_subscribe(const struct sim_env *env, const char *pattern)
     return strcmp(pattern, "zz") != 0;
 }
 
+/* Whether pause, resume or seek may be answered with this error. */
+static bool may_fail_to_play(const struct sim_env *env, const struct sim_order *order, int64_t code)
+{
+    /* A channel cannot be sought in, and a pattern may have no stream yet. */
+    return code == CODE_BAD_REQUEST && (!order->sub_was_there || order->was_busy || order->kind == SIM_ORDER_SEEK ||
+                                        has_ended(env->clients, order));
+}
+
 /* Whether an update may be answered with this error. */
 static bool may_fail_to_update(const struct sim_env *env, const struct sim_order *order, int64_t code)
 {
     const struct sim_options *o = &env->options;
-    bool slow = o->stalls || o->mutes || o->socket_bytes < 100000;
+    bool slow = sim_options_are_slow(o);
 
     switch (code) {
     case CODE_FILTER:
@@ -193,6 +201,13 @@ static void check_error(struct sim_oracle *oracle, const struct sim_order *order
     switch (order->kind) {
     case SIM_ORDER_PING:
         sim_violation(env, "error: a ping is refused: %s", words);
+    case SIM_ORDER_PAUSE:
+    case SIM_ORDER_RESUME:
+    case SIM_ORDER_SEEK:
+        if (!may_fail_to_play(env, order, code))
+            sim_violation(env, "error: order %" PRIu64 " about %" PRIu64 " is refused: %s", order->number, order->sub,
+                          words);
+        break;
     case SIM_ORDER_UPDATE:
         if (!may_fail_to_update(env, order, code))
             sim_violation(env, "error: the update of %" PRIu64 " is refused: %s", order->sub, words);
@@ -279,6 +294,9 @@ struct sim_order *sim_answer_order(struct sim_oracle *oracle, struct sim_client 
             sim_violation(env, "answer: %s is no filter, but is taken", order->filter_text);
         break;
     case SIM_ORDER_UNSUBSCRIBE:
+    case SIM_ORDER_PAUSE:
+    case SIM_ORDER_RESUME:
+    case SIM_ORDER_SEEK:
     case SIM_ORDER_PING:
         break;
     }

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/assert.h"
 #include "base/hash.h"
@@ -428,67 +429,74 @@ struct sim_order *sim_order_subscribe(struct sim_clients *clients, const char *p
     return order;
 }
 
-void sim_order_since(struct sim_order *order, uint64_t since_ms)
+struct sim_order *sim_order_playback(struct sim_clients *clients, enum sim_order_kind kind, uint64_t sub)
 {
+    struct sim_order *order = new_order(clients, kind);
+
+    order->sub = sub;
+    return order;
+}
+
+void sim_order_since(struct sim_clients *clients, struct sim_order *order, uint32_t chance)
+{
+    const struct sim_env *env = clients->env;
+    uint64_t now_ms = env->store->wall_ms + env->now.us / 1000;
+    uint64_t age_ms = (env->now.us - env->started.us) / 1000;
+
     order->from = HG_FROM_SINCE;
-    order->since_ms = since_ms;
+    order->since_ms = now_ms - chance % (age_ms + age_ms / 4 + 1);
+    if (chance % 16 == 0)
+        order->since_ms = chance % 32 == 0 ? now_ms + 1000 : 0;
 }
 
-void sim_order_resume(struct sim_clients *clients, struct sim_order *order, const struct sim_cursor *cursors,
-                      uint64_t since_ms, uint32_t chance)
+void sim_order_speed(struct sim_order *order, uint32_t chance)
 {
-    bool forged = chance % 16 == 0, bare = chance % 8 == 1;
+    static const uint32_t speeds[] = {100, 150, 1000, 10000, 100000};
 
+    if (order->from != HG_FROM_LIVE && order->from != HG_FROM_LAST)
+        order->speed = speeds[chance % (sizeof speeds / sizeof *speeds)];
+}
+
+/* What a client may do to a cursor: leave out the proof, or have it from elsewhere. */
+static void damage(struct sim_env *env, struct sim_mark *mark, uint32_t chance)
+{
+    const char *proof = memchr(mark->text.ptr, '~', mark->text.len);
+
+    if (!proof)
+        return;
+    if (chance % 8 == 0) {
+        mark->text.len = (size_t)(proof - mark->text.ptr);
+        mark->bare = true;
+    } else if (chance % 8 == 1) {
+        mark->forged = true; /* then what stands there is another entry, and new to it */
+        mark->begun = false;
+        mark->low = mark->high = mark->stand;
+        mark->text = sim_arena_printf(&env->arena, "%.*s~%c%s", (int)(proof - mark->text.ptr), mark->text.ptr,
+                                      proof[1] == '0' ? '1' : '0', proof + 2);
+    }
+}
+
+void sim_order_come_back(struct sim_clients *clients, struct sim_order *order, const struct sim_luggage *luggage,
+                         uint32_t chance)
+{
+    struct sim_env *env = clients->env;
+    struct sim_mark *marks = sim_arena_get(&env->arena, sim_topic_count * sizeof *marks);
+
+    order->pattern = luggage->pattern;
     order->from = HG_FROM_CURSORS;
-    order->otherwise = chance / 16 % 3 == 0 ? HG_FROM_LIVE : chance / 16 % 3 == 1 ? HG_FROM_START : HG_FROM_SINCE;
-    order->since_ms = since_ms;
-    order->cursors = sim_arena_get(&clients->env->arena, sim_topic_count * sizeof *order->cursors);
-    for (size_t t = 0; t < sim_topic_count; t++) {
-        struct sim_cursor *cursor = &order->cursors[t];
-
-        *cursor = cursors[t];
-        cursor->proven = cursor->proven && !bare;
-        if (cursor->given && cursor->proven && forged) {
-            cursor->forged = true;
-            cursor->fingerprint ^= 0x100;
-        }
+    order->otherwise = HG_FROM_LIVE;
+    if (luggage->has_since) {
+        order->otherwise = HG_FROM_SINCE;
+        order->since_ms = luggage->since_ms;
+    } else if (chance % 4 == 0) {
+        order->otherwise = HG_FROM_START;
     }
-}
-
-static struct hg_slice write_from(struct sim_clients *clients, const struct sim_order *order)
-{
-    struct sim_arena *arena = &clients->env->arena;
-    struct hg_slice since = sim_arena_printf(arena, "{\"since\":%" PRIu64 "}", order->since_ms);
-    char text[1000];
-    size_t len = 0;
-
-    switch (order->from) {
-    case HG_FROM_LIVE:
-        return order->number % 2 == 0 ? HG_LIT(",\"from\":\"live\"") : HG_LIT("");
-    case HG_FROM_START:
-        return HG_LIT(",\"from\":\"start\"");
-    case HG_FROM_LAST:
-        return sim_arena_printf(arena, ",\"from\":{\"last\":%" PRIu64 "}", order->last);
-    case HG_FROM_SINCE:
-        return sim_arena_printf(arena, ",\"from\":%.*s", HG_SLICE_ARG(since));
-    case HG_FROM_CURSORS:
-        break;
+    for (size_t i = 0; i < sim_topic_count; i++) {
+        marks[i] = luggage->marks[i];
+        if (marks[i].text.ptr && chance / 4 % 4 == 0)
+            damage(env, &marks[i], chance / 16);
     }
-    for (size_t t = 0; t < sim_topic_count; t++) {
-        const struct sim_cursor *cursor = &order->cursors[t];
-        if (!cursor->given)
-            continue;
-        len += (size_t)snprintf(text + len, sizeof text - len, "%s\"%s\":\"%" PRIu64 "-%" PRIu64, len > 0 ? "," : "",
-                                sim_topics[t].name, cursor->id.ms, cursor->id.seq);
-        if (cursor->proven)
-            len += (size_t)snprintf(text + len, sizeof text - len, "~%08" PRIx32, cursor->fingerprint);
-        len += (size_t)snprintf(text + len, sizeof text - len, "\"");
-    }
-    HG_ASSERT(len < sizeof text);
-    return sim_arena_printf(arena, ",\"from\":{\"cursors\":{%.*s},\"otherwise\":%.*s}", (int)len, text,
-                            HG_SLICE_ARG(order->otherwise == HG_FROM_LIVE    ? HG_LIT("\"live\"")
-                                         : order->otherwise == HG_FROM_START ? HG_LIT("\"start\"")
-                                                                             : since));
+    order->marks = marks;
 }
 
 void sim_order_filter(struct sim_order *order, uint32_t chance)
@@ -560,6 +568,63 @@ struct sim_order *sim_order_emit(struct sim_clients *clients, int topic, uint32_
     return order;
 }
 
+static struct hg_slice write_speed(struct sim_arena *arena, const struct sim_order *order)
+{
+    return order->speed ? sim_arena_printf(arena, ",\"speed\":%" PRIu32 ".%02" PRIu32, order->speed / 100,
+                                           order->speed % 100)
+                        : HG_LIT("");
+}
+
+static struct hg_slice write_since(struct sim_arena *arena, uint64_t ms, bool as_text)
+{
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm tm;
+    char text[40];
+
+    if (!as_text)
+        return sim_arena_printf(arena, "%" PRIu64, ms);
+    gmtime_r(&seconds, &tm);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+    return sim_arena_printf(arena, "\"%s.%03" PRIu64 "Z\"", text, ms % 1000);
+}
+
+static struct hg_slice write_cursors(struct sim_arena *arena, const struct sim_order *order)
+{
+    struct hg_slice text = HG_LIT("");
+
+    for (size_t i = 0; i < sim_topic_count; i++)
+        if (order->marks[i].text.ptr)
+            text = sim_arena_printf(arena, "%s%s\"%s\":\"%.*s\"", text.ptr, text.len ? "," : "", sim_topics[i].name,
+                                    HG_SLICE_ARG(order->marks[i].text));
+    struct hg_slice otherwise = HG_LIT("\"live\"");
+    if (order->otherwise == HG_FROM_START)
+        otherwise = HG_LIT("\"start\"");
+    else if (order->otherwise == HG_FROM_SINCE)
+        otherwise = sim_arena_printf(arena, "{\"since\":%" PRIu64 "}", order->since_ms);
+    return sim_arena_printf(arena, "\"cursors\":{%s},\"otherwise\":%s", text.ptr, otherwise.ptr);
+}
+
+static struct hg_slice write_from(struct sim_arena *arena, const struct sim_order *order)
+{
+    struct hg_slice speed = write_speed(arena, order);
+
+    switch (order->from) {
+    case HG_FROM_LIVE:
+        return order->number % 2 == 0 || order->kind == SIM_ORDER_SEEK ? HG_LIT(",\"from\":\"live\"") : HG_LIT("");
+    case HG_FROM_START:
+        return order->speed == 0 ? HG_LIT(",\"from\":\"start\"")
+                                 : sim_arena_printf(arena, ",\"from\":{\"start\":true%s}", speed.ptr);
+    case HG_FROM_LAST:
+        return sim_arena_printf(arena, ",\"from\":{\"last\":%" PRIu64 "}", order->last);
+    case HG_FROM_SINCE:
+        return sim_arena_printf(arena, ",\"from\":{\"since\":%s%s}",
+                                write_since(arena, order->since_ms, order->number % 3 == 0).ptr, speed.ptr);
+    case HG_FROM_CURSORS:
+        return sim_arena_printf(arena, ",\"from\":{%s%s}", write_cursors(arena, order).ptr, speed.ptr);
+    }
+    HG_UNREACHABLE();
+}
+
 static struct hg_slice write_order(struct sim_clients *clients, const struct sim_order *order)
 {
     struct sim_arena *arena = &clients->env->arena;
@@ -574,9 +639,17 @@ static struct hg_slice write_order(struct sim_clients *clients, const struct sim
         return sim_arena_printf(arena, "{\"op\":\"update\"%s%s,%s,\"sub\":%" PRIu64 "}", member, filter, ref,
                                 order->sub);
     case SIM_ORDER_SUBSCRIBE:
-        return sim_arena_printf(arena, "{\"op\":\"subscribe\",%s,\"topic\":\"%s\"%s%s%s%.*s}", ref, order->pattern,
+        return sim_arena_printf(arena, "{\"op\":\"subscribe\",%s,\"topic\":\"%s\"%s%s%s%s}", ref, order->pattern,
                                 member, filter, order->pace ? order->pace->spellings[order->number % 2] : "",
-                                HG_SLICE_ARG(write_from(clients, order)));
+                                write_from(arena, order).ptr);
+    case SIM_ORDER_SEEK:
+        return sim_arena_printf(arena, "{\"op\":\"seek\",%s,\"sub\":%" PRIu64 "%s}", ref, order->sub,
+                                write_from(arena, order).ptr);
+    case SIM_ORDER_PAUSE:
+        return sim_arena_printf(arena, "{\"op\":\"pause\",%s,\"sub\":%" PRIu64 "}", ref, order->sub);
+    case SIM_ORDER_RESUME:
+        return sim_arena_printf(arena, "{\"op\":\"resume\",%s,\"sub\":%" PRIu64 "%s}", ref, order->sub,
+                                write_speed(arena, order).ptr);
     case SIM_ORDER_UNSUBSCRIBE:
         return sim_arena_printf(arena, "{\"op\":\"unsubscribe\",\"sub\":%" PRIu64 ",%s}", order->sub, ref);
     case SIM_ORDER_PING:
@@ -637,6 +710,13 @@ static const char *const nonsense[] = {
     "{\"op\":\"update\",%s,\"sub\":1}",
     "{\"op\":\"subscribe\",%s,\"topic\":\"st.a\",\"from\":\"yesterday\"}",
     "{\"op\":\"subscribe\",%s,\"topic\":\"st.a\",\"from\":{\"last\":0}}",
+    "{\"op\":\"subscribe\",%s,\"topic\":\"st.a\",\"from\":{\"cursors\":{\"st.b\":\"1-0\"}}}",
+    "{\"op\":\"subscribe\",%s,\"topic\":\"st.a\",\"from\":{\"cursors\":{\"st.a\":\"1-0~\"}}}",
+    "{\"op\":\"subscribe\",%s,\"topic\":\"st.a\",\"from\":{\"since\":\"tomorrow\"}}",
+    "{\"op\":\"subscribe\",%s,\"topic\":\"st.a\",\"from\":{\"start\":true,\"speed\":0}}",
+    "{\"op\":\"pause\",%s}",
+    "{\"op\":\"resume\",%s,\"sub\":999999}",
+    "{\"op\":\"seek\",%s,\"sub\":999999,\"from\":\"start\"}",
     "{\"op\":\"unsubscribe\",%s}",
     "{\"op\":\"unsubscribe\",%s,\"sub\":999999}",
     "{\"op\":\"emit\",%s,\"topic\":\"st.a\",\"id\":\"x\"}",

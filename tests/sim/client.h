@@ -20,19 +20,34 @@ enum sim_order_kind {
     SIM_ORDER_SUBSCRIBE,
     SIM_ORDER_UPDATE,
     SIM_ORDER_UNSUBSCRIBE,
+    SIM_ORDER_PAUSE,
+    SIM_ORDER_RESUME,
+    SIM_ORDER_SEEK,
     SIM_ORDER_EMIT,
     SIM_ORDER_PING,
     SIM_ORDER_GARBAGE
 };
 
-/* A place in a stream that a client was told. */
-struct sim_cursor {
-    bool given, proven;
-    bool forged; /* its fingerprint is none of this stream's */
-    hg_stream_id id;
-    uint32_t fingerprint;
-    size_t index; /* of the entry; of none when the id is 0-0 */
+/* A place in a stream that a client knows, and can come back to. */
+struct sim_mark {
+    struct hg_slice text; /* a cursor; null pointer: none */
+    bool begun;           /* the entry `next` is due, unless it was removed */
+    size_t next;
+    size_t low, high;     /* not begun: it is one of these */
+    bool stands, bare, forged; /* at the entry `stand`; without its fingerprint; with one that never was */
+    size_t stand;
 };
+
+/* What a client that went took with it. */
+struct sim_luggage {
+    const char *pattern;
+    const struct sim_filter *filter;
+    struct sim_mark *marks; /* by topic */
+    bool has_since;
+    uint64_t since_ms;
+};
+
+struct sim_place;
 
 /* One command of a client. Its ref is its number, as JSON number or string. */
 struct sim_order {
@@ -42,16 +57,21 @@ struct sim_order {
     bool has_ref, ref_is_string;
     uint64_t client; /* the connection's number */
     bool delivered, answered, answered_ok;
+    hg_time delivered_at;
     bool excused;        /* the session was closed */
     const char *pattern; /* SUBSCRIBE */
-    enum hg_from_kind from, otherwise;
-    uint64_t last, since_ms;
-    struct sim_cursor *cursors;      /* CURSORS: one a topic */
+    enum hg_from_kind from; /* and SEEK */
+    uint64_t last;
+    uint64_t since_ms;
+    enum hg_from_kind otherwise;
+    const struct sim_mark *marks; /* from CURSORS: by topic */
+    uint32_t speed;               /* and RESUME: in hundredths; 0: none */
+    struct sim_place *places;     /* SEEK: as it was when the order came, by topic */
     const struct sim_filter *filter; /* SUBSCRIBE, UPDATE; NULL: every event */
     const char *filter_text;         /* its JSON; NULL: none is written */
     const struct sim_pace *pace;     /* SUBSCRIBE; NULL: none */
     bool filter_is_bad;              /* GARBAGE too: error 120 is due */
-    uint64_t sub;                    /* UPDATE, UNSUBSCRIBE */
+    uint64_t sub;                    /* UPDATE, UNSUBSCRIBE, PAUSE, RESUME, SEEK */
     bool sub_was_there;
     bool was_busy; /* UPDATE: another may have been under way */
     int topic;     /* EMIT */
@@ -123,11 +143,13 @@ void sim_client_mute(struct sim_client *client, struct sim_env *env, bool muted)
 void sim_client_say(struct sim_clients *clients, struct sim_client *client, struct sim_order *order);
 /* Orders, ready to be said; `a` and `b` choose among what there is. */
 struct sim_order *sim_order_subscribe(struct sim_clients *clients, const char *pattern, uint32_t from);
-/* Lets a subscribe begin at places that were told; or at a time. `cursors` has one a topic; `chance` chooses what is
- * done with them, and what those without one get. */
-void sim_order_resume(struct sim_clients *clients, struct sim_order *order, const struct sim_cursor *cursors,
-                      uint64_t since_ms, uint32_t chance);
-void sim_order_since(struct sim_order *order, uint64_t since_ms);
+struct sim_order *sim_order_playback(struct sim_clients *clients, enum sim_order_kind kind, uint64_t sub);
+/* Gives a subscribe or a seek what it begins with; `chance` chooses a time, an end, or a pace. */
+void sim_order_since(struct sim_clients *clients, struct sim_order *order, uint32_t chance);
+void sim_order_speed(struct sim_order *order, uint32_t chance);
+/* It comes back with its luggage; now and then some of it is damaged. */
+void sim_order_come_back(struct sim_clients *clients, struct sim_order *order, const struct sim_luggage *luggage,
+                         uint32_t chance);
 /* Gives a subscribe or an update its filter. */
 void sim_order_filter(struct sim_order *order, uint32_t chance);
 struct sim_order *sim_order_update(struct sim_clients *clients, uint64_t sub, uint32_t chance);

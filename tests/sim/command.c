@@ -111,20 +111,20 @@ static struct hg_reply entry_of(struct sim_reply *reply, const struct sim_entry 
     return whole;
 }
 
-static struct hg_reply entries_of(struct sim_reply *reply, const struct sim_key *key, size_t from, size_t count,
-                                  bool reverse)
+/* Those that are there of [from, to) of the line, `limit` at most. */
+static struct hg_reply entries_of(struct sim_reply *reply, const struct sim_key *key, size_t from, size_t to,
+                                  uint64_t limit, bool reverse)
 {
     struct hg_reply *items;
-    struct hg_reply whole = array_of(reply, count, &items);
+    struct hg_reply whole = array_of(reply, to > from ? to - from : 0, &items);
 
-    for (size_t i = 0; i < count; i++)
-        items[i] = entry_of(reply, &key->entries[key->log[reverse ? from + count - 1 - i : from + i]]);
+    whole.count = 0;
+    for (size_t i = from; i < to && whole.count < limit; i++) {
+        const struct sim_entry *entry = &key->entries[key->line[reverse ? from + to - 1 - i : i]];
+        if (sim_entry_is_there(entry))
+            items[whole.count++] = entry_of(reply, entry);
+    }
     return whole;
-}
-
-static bool has_id(const struct sim_key *key, size_t position, hg_stream_id id)
-{
-    return hg_stream_id_cmp(key->entries[key->log[position]].id, id) == 0;
 }
 
 /* XREAD [COUNT n] [BLOCK ms] STREAMS key… id… True when a reply was sent. */
@@ -169,15 +169,15 @@ static bool read_streams(struct sim_redis *redis, uint32_t link, struct sim_comm
         }
         hg_stream_id id = id_of(redis, c, at + n + i, 0, &open);
         size_t from = sim_store_lower(key, id);
-        if (from < key->log_count && has_id(key, from, id))
+        if (from < key->line_count && hg_stream_id_cmp(key->entries[key->line[from]].id, id) == 0)
             from++;
-        size_t count = key->log_count - from < limit ? key->log_count - from : (size_t)limit;
-        if (count == 0)
+        struct hg_reply entries = entries_of(reply, key, from, key->line_count, limit, false);
+        if (entries.count == 0)
             continue;
         struct hg_reply *pair;
         items[found] = array_of(reply, 2, &pair);
         pair[0] = string_of(reply, key->name);
-        pair[1] = entries_of(reply, key, from, count, false);
+        pair[1] = entries;
         found++;
     }
     whole.count = found;
@@ -207,48 +207,53 @@ static void range(struct sim_redis *redis, uint32_t link, struct sim_command *c,
     struct sim_key *key = sim_store_find(redis->env->store, c->argv[1]);
 
     *reply->root = array_of(reply, 0, &none);
-    if (key && link == HG_LINK_REPLAY)
-        key->ranges++;
     if (key && link < HG_LINK_READER) { /* not for a proof */
         key->asked = true;
         key->asked_at = redis->env->now;
     }
+    if (key && link == HG_LINK_REPLAY)
+        key->pages_asked++;
     if (key && key->type == SIM_KEY_STRING) {
         *reply->root = string_of(reply, hg_slice_str(wrong_type));
         reply->root->type = HG_REPLY_ERROR;
     } else if (key && key->type == SIM_KEY_STREAM) {
         size_t from = sim_store_lower(key, low), to = sim_store_lower(key, high);
 
-        if (low_open && from < key->log_count && has_id(key, from, low))
+        if (low_open && from < key->line_count && hg_stream_id_cmp(key->entries[key->line[from]].id, low) == 0)
             from++;
-        if (!high_open && to < key->log_count && has_id(key, to, high))
+        if (!high_open && to < key->line_count && hg_stream_id_cmp(key->entries[key->line[to]].id, high) == 0)
             to++;
-        size_t count = to > from ? to - from : 0;
-        if (count > limit) {
-            if (reverse)
-                from = to - (size_t)limit;
-            count = (size_t)limit;
-        }
-        *reply->root = entries_of(reply, key, from, count, reverse);
+        *reply->root = entries_of(reply, key, from, to, limit, reverse);
     }
     sim_reply_send(redis, link, reply);
 }
 
-/* SCAN cursor [MATCH glob] [COUNT n] [TYPE stream]: the keys' places are fixed, so that one that was there all the time
- * is told at least once; a page may be empty, and a key may come twice. */
-/* XINFO STREAM key, as Redis 7 answers it, or Redis 6 when the server is old. */
+static struct hg_reply id_reply(struct sim_reply *reply, hg_stream_id id)
+{
+    char text[HG_STREAM_ID_TEXT_MAX + 1];
+    int len = snprintf(text, sizeof text, "%" PRIu64 "-%" PRIu64, id.ms, id.seq);
+    return string_of(reply, hg_slice(text, (size_t)len));
+}
+
+/* XINFO STREAM key, as Redis 7 answers it, or Redis 5 and 6 when the server is old. */
 static void stream_info(struct sim_redis *redis, uint32_t link, struct sim_command *c)
 {
     struct sim_store *store = redis->env->store;
 
     if (c->argc != 3 || !word_is(c->argv[1], "STREAM"))
         bad(redis, c, "XINFO STREAM takes one key");
+    if (redis->env->options.info_denied) {
+        send_error(redis, link, c->token, "NOPERM this user has no permissions to run the 'xinfo|stream' command");
+        return;
+    }
     struct sim_key *key = sim_store_find(store, c->argv[2]);
     if (key && link == HG_LINK_COMMANDER) { /* asked for the place, not for a proof */
         key->asked = true;
         key->asked_at = redis->env->now;
         key->shown = key->count;
     }
+    if (key && link == HG_LINK_REPLAY)
+        key->pages_asked++;
     if (!key || key->type == SIM_KEY_NONE) {
         send_error(redis, link, c->token, "ERR no such key");
         return;
@@ -259,26 +264,27 @@ static void stream_info(struct sim_redis *redis, uint32_t link, struct sim_comma
     }
     struct sim_reply *reply = sim_reply_new(c->token);
     struct hg_reply *items;
-    char id[HG_STREAM_ID_TEXT_MAX + 1];
-    bool any = key->log_count > 0;
-    *reply->root = array_of(reply, redis->old ? 8 : 12, &items);
-    items[0] = string_of(reply, HG_LIT("length"));
-    items[1] = integer_of((int64_t)key->log_count);
-    items[2] = string_of(reply, HG_LIT("last-generated-id"));
-    snprintf(id, sizeof id, "%" PRIu64 "-%" PRIu64, key->last_id.ms, key->last_id.seq);
-    items[3] = string_of(reply, hg_slice_str(id));
-    items[4] = string_of(reply, HG_LIT("first-entry"));
-    items[5] = any ? entry_of(reply, &key->entries[key->log[0]]) : (struct hg_reply){.type = HG_REPLY_NIL};
-    items[6] = string_of(reply, HG_LIT("last-entry"));
-    items[7] =
-        any ? entry_of(reply, &key->entries[key->log[key->log_count - 1]]) : (struct hg_reply){.type = HG_REPLY_NIL};
+    size_t n = 0, first = sim_store_first(key), last = key->line_count;
+    while (last > key->head && !sim_entry_is_there(&key->entries[key->line[last - 1]]))
+        last--;
+    bool any = last > key->head;
+    const struct hg_reply nil = {.type = HG_REPLY_NIL};
+    *reply->root = array_of(reply, 20, &items);
+#define PUT(name, value) (items[n++] = string_of(reply, HG_LIT(name)), items[n++] = (value))
+    PUT("length", integer_of((int64_t)key->length));
+    PUT("radix-tree-keys", integer_of(1));
+    PUT("radix-tree-nodes", integer_of(2));
+    PUT("last-generated-id", id_reply(reply, key->last_id));
     if (!redis->old) {
-        items[8] = string_of(reply, HG_LIT("entries-added"));
-        items[9] = integer_of((int64_t)key->added);
-        items[10] = string_of(reply, HG_LIT("max-deleted-entry-id"));
-        snprintf(id, sizeof id, "%" PRIu64 "-%" PRIu64, key->max_deleted.ms, key->max_deleted.seq);
-        items[11] = string_of(reply, hg_slice_str(id));
+        PUT("max-deleted-entry-id", id_reply(reply, key->max_deleted));
+        PUT("entries-added", integer_of((int64_t)key->added));
+        PUT("recorded-first-entry-id", id_reply(reply, any ? key->entries[first].id : HG_STREAM_ID_ZERO));
     }
+    PUT("groups", integer_of(0));
+    PUT("first-entry", any ? entry_of(reply, &key->entries[first]) : nil);
+    PUT("last-entry", any ? entry_of(reply, &key->entries[key->line[last - 1]]) : nil);
+#undef PUT
+    reply->root->count = n;
     sim_reply_send(redis, link, reply);
 }
 
@@ -290,6 +296,10 @@ static void publish(struct sim_redis *redis, uint32_t link, struct sim_command *
 
     if (c->argc != 3 || !hg_slice_starts(c->argv[1], HG_LIT("__headgate__:")))
         bad(redis, c, "the gateway publishes canaries only");
+    if (redis->env->options.canary_denied % 2 == 1) {
+        send_error(redis, link, c->token, "NOPERM this user has no permissions to access one of the channels");
+        return;
+    }
     bool heard = sim_redis_hears(redis, c->argv[1]);
     if (heard) {
         reply = sim_reply_new(0);
@@ -304,6 +314,8 @@ static void publish(struct sim_redis *redis, uint32_t link, struct sim_command *
     sim_reply_send(redis, link, reply);
 }
 
+/* SCAN cursor [MATCH glob] [COUNT n] [TYPE stream]: the keys' places are fixed, so that one that was there all the time
+ * is told at least once; a page may be empty, and a key may come twice. */
 static void scan(struct sim_redis *redis, uint32_t link, struct sim_command *c)
 {
     struct sim_env *env = redis->env;
@@ -358,6 +370,10 @@ static void subscribe(struct sim_redis *redis, uint32_t link, struct sim_command
         bad(redis, c, "this link does not listen");
     if (c->argc < 2)
         bad(redis, c, "no names");
+    if (redis->env->options.canary_denied >= 2 && hg_slice_starts(c->argv[1], HG_LIT("__headgate__:"))) {
+        send_error(redis, link, 0, "NOPERM this user has no permissions to access one of the channels");
+        return;
+    }
     for (size_t i = 1; i < c->argc; i++) {
         struct sim_reply *reply = sim_reply_new(0);
         struct hg_reply *items;
@@ -452,8 +468,8 @@ static void append_once(struct sim_redis *redis, uint32_t link, struct sim_comma
         text = sim_arena_printf(&env->arena, "%" PRIu64 "-%" PRIu64 "~%s", entry->id.ms, entry->id.seq, expected);
         if (!free_slot)
             free_slot = SIM_PUSH(store->remembered, store->remembered_count, store->remembered_capacity);
-        *free_slot = (struct sim_remembered){sim_arena_copy(&env->arena, memory), text,
-                                             hg_time_add(env->now, hg_ms(window)), key, key->count - 1};
+        *free_slot =
+            (struct sim_remembered){key, sim_arena_copy(&env->arena, memory), text, hg_time_add(env->now, hg_ms(window))};
         SIM_TRACE(env, "redis: emit %.*s appended to %.*s as #%zu", HG_SLICE_ARG(id), HG_SLICE_ARG(name),
                   key->count - 1);
         sim_oracle_appended(env->oracle, key, entry, window, maxlen);

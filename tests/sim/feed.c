@@ -138,6 +138,15 @@ void sim_feed_updated(struct sim_oracle *oracle, struct sim_track *track, int to
     feed->begun = false;
 }
 
+void sim_feed_sought(struct sim_track *track, int topic)
+{
+    struct sim_feed *feed = &track->feeds[topic];
+
+    for (size_t i = feed->head; i < feed->count; i++)
+        feed->items[i].optional = true;
+    feed->begun = false;
+}
+
 void sim_feed_settled(struct sim_oracle *oracle, struct sim_track *track, int topic)
 {
     struct sim_feed *feed = &track->feeds[topic];

@@ -130,11 +130,17 @@ void sim_options_init(struct sim_options *o, struct hg_prng *prng)
     o->odd_chance = hg_prng_chance(prng, 15) ? PICK(prng, 1, 5) : 0;
     o->unblock_denied = hg_prng_chance(prng, 15);
     o->paces = hg_prng_chance(prng, 40);
-    o->resumes = hg_prng_chance(prng, 60);
-    o->trims = hg_prng_chance(prng, 25);
+    o->trims = hg_prng_chance(prng, 20);
+    o->deletes = hg_prng_chance(prng, 12);
+    o->drops = hg_prng_chance(prng, 15);
     o->failovers = hg_prng_chance(prng, 15);
-    o->deletions = hg_prng_chance(prng, 15);
-    o->clock_back = (o->failovers || o->deletions) && hg_prng_chance(prng, 40);
+    o->clocks = hg_prng_chance(prng, 15);
+    o->silences = hg_prng_chance(prng, 12);
+    o->pauses = hg_prng_chance(prng, 8);
+    o->canary_denied = hg_prng_chance(prng, 10) ? 1 + hg_prng_below(prng, 3) : 0;
+    o->info_denied = hg_prng_chance(prng, 6);
+    o->returns = hg_prng_chance(prng, 60);
+    o->playback = hg_prng_chance(prng, 25);
     o->scan_page = PICK(prng, 1, 3, 100);
     o->page_repeats = hg_prng_chance(prng, 30);
     o->long_names = hg_prng_chance(prng, 50);
@@ -147,7 +153,13 @@ void sim_options_init(struct sim_options *o, struct hg_prng *prng)
 
 bool sim_options_are_calm(const struct sim_options *o)
 {
-    return !o->kills && !o->restarts && !o->failovers && !o->spikes && !o->error_chance && !o->odd_chance && !o->tight;
+    return !o->kills && !o->restarts && !o->spikes && !o->error_chance && !o->odd_chance && !o->tight &&
+           !o->failovers && !o->silences && !o->pauses;
+}
+
+bool sim_options_are_slow(const struct sim_options *o)
+{
+    return o->stalls || o->mutes || o->socket_bytes < 100000 || o->playback;
 }
 
 void sim_options_print(const struct sim_options *o)

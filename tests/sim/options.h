@@ -35,11 +35,17 @@
     X(odd_chance, "replies of a shape that cannot be")                                                                 \
     X(unblock_denied, "CLIENT is not permitted")                                                                       \
     X(paces, "clients subscribe with conflate and rate")                                                               \
-    X(resumes, "clients come back to places that they were told, or to a time")                                        \
     X(trims, "streams lose their oldest entries")                                                                      \
-    X(failovers, "Redis fails over to a replica that lacks a tail")                                                    \
-    X(deletions, "streams are deleted, or all keys, or single entries")                                                \
-    X(clock_back, "the clock of Redis goes back")                                                                      \
+    X(deletes, "entries are deleted")                                                                                  \
+    X(drops, "keys are deleted and made anew")                                                                         \
+    X(failovers, "a replica takes over that lacks the newest commands")                                                \
+    X(clocks, "the clock of Redis is set, also backwards")                                                             \
+    X(silences, "links become silent, and nobody is told")                                                             \
+    X(pauses, "Redis pauses its clients")                                                                              \
+    X(canary_denied, "1: not to be published, 2: not to be subscribed to, 3: neither")                                 \
+    X(info_denied, "XINFO is not permitted")                                                                           \
+    X(returns, "clients come back with their cursors")                                                                 \
+    X(playback, "clients look back at a pace, pause, and seek")                                                        \
     X(scan_page, "keys that SCAN looks at in a call at most")                                                          \
     X(page_repeats, "SCAN tells a key twice now and then")                                                             \
     X(long_names, "Redis names differ from topics")                                                                    \
@@ -60,6 +66,8 @@ struct sim_options {
 void sim_options_init(struct sim_options *ret_options, struct hg_prng *prng);
 /* Nothing in this world fails of itself, and no limit is met. */
 bool sim_options_are_calm(const struct sim_options *options);
+/* Clients may lag. */
+bool sim_options_are_slow(const struct sim_options *options);
 void sim_options_print(const struct sim_options *options);
 
 #endif

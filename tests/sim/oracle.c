@@ -6,6 +6,8 @@
 #include "base/assert.h"
 #include "topic/template.h"
 
+#define PAGE_BYTES 131072 /* how far histories may go beyond their bounds */
+
 void sim_oracle_init(struct sim_oracle *oracle, struct sim_env *env)
 {
     HG_ASSERT(sim_topic_count <= SIM_TOPICS_MAX);
@@ -46,12 +48,6 @@ static bool is_stream(const struct sim_env *env, int topic)
 {
     const struct sim_key *key = sim_store_key(env->store, topic);
     return key && (sim_topics[topic].kind == SIM_TOPIC_STREAM || key->type == SIM_KEY_STREAM);
-}
-
-static bool has_fence(const struct sim_env *env, int topic)
-{
-    const struct sim_key *key = sim_store_key(env->store, topic);
-    return key && key->fence_count > 0;
 }
 
 bool sim_is_oversize(const struct sim_env *env, const struct sim_key *key, size_t index)
@@ -104,52 +100,95 @@ static struct sim_track *find_same(struct sim_oracle *oracle, uint64_t client, c
     return NULL;
 }
 
-/* Of another filter, or the same: what is told of topics is told for each. */
-static bool is_company(const struct sim_track *a, const struct sim_track *b)
-{
-    return a != b && a->client == b->client && b->state == SIM_TRACK_ACTIVE && strcmp(a->pattern, b->pattern) == 0;
-}
-
-static void remember(struct sim_oracle *oracle, const struct sim_track *track)
-{
-    struct sim_memory memory = {.pattern = track->pattern, .filter = track->filter, .since_ms = track->since_ms};
-    bool any = false;
-
-    for (size_t t = 0; t < sim_topic_count; t++)
-        if (track->matches[t] && track->places[t].held.given && !track->places[t].held.forged) {
-            memory.cursors[t] = track->places[t].held;
-            any = true;
-        }
-    if (any)
-        oracle->memories[oracle->memory_count++ % 16] = memory;
-}
-
-const struct sim_memory *sim_oracle_memory(const struct sim_oracle *oracle, uint32_t chance)
-{
-    size_t count = oracle->memory_count < 16 ? oracle->memory_count : 16;
-
-    return count ? &oracle->memories[chance % count] : NULL;
-}
-
 static void remove_track(struct sim_oracle *oracle, struct sim_track *track)
 {
     size_t i = 0;
-    bool unclear = track->stale_unclear;
 
-    if (track->state == SIM_TRACK_ACTIVE)
-        remember(oracle, track);
-
-    for (i = 0; i < oracle->track_count; i++)
-        if (is_company(track, oracle->tracks[i]))
-            unclear = unclear || oracle->tracks[i]->stale != track->stale;
-    for (i = 0; i < oracle->track_count; i++)
-        if (track->state == SIM_TRACK_ACTIVE && is_company(track, oracle->tracks[i]))
-            oracle->tracks[i]->stale_unclear = unclear;
-    i = 0;
     while (oracle->tracks[i] != track)
         i++;
     memmove(&oracle->tracks[i], &oracle->tracks[i + 1], (--oracle->track_count - i) * sizeof track);
     track_free(track);
+}
+
+/* Its client goes, with what it has. */
+static void keep(struct sim_oracle *oracle, struct sim_luggage luggage)
+{
+    const size_t places = sizeof oracle->luggage / sizeof *oracle->luggage;
+
+    oracle->luggage[oracle->luggage_count++ % places] = luggage;
+}
+
+void sim_oracle_mark(struct sim_oracle *oracle, int topic, size_t index, struct hg_slice cursor)
+{
+    struct sim_arena *arena = &oracle->env->arena;
+    struct sim_luggage luggage = {.pattern = sim_topics[topic].name,
+                                  .marks = sim_arena_get(arena, sim_topic_count * sizeof *luggage.marks)};
+
+    luggage.marks[topic] = (struct sim_mark){.text = sim_arena_copy(arena, cursor),
+                                             .begun = true,
+                                             .stands = true,
+                                             .stand = index,
+                                             .next = index + 1};
+    if (sim_chance(oracle->env, 20))
+        keep(oracle, luggage);
+}
+
+static void pack(struct sim_oracle *oracle, const struct sim_track *track)
+{
+    struct sim_luggage luggage = {.pattern = track->pattern,
+                                  .filter = track->filter,
+                                  .has_since = track->has_since,
+                                  .since_ms = track->since_ms};
+    bool any = track->has_since;
+
+    if (track->state != SIM_TRACK_ACTIVE)
+        return;
+    luggage.marks = sim_arena_get(&oracle->env->arena, sim_topic_count * sizeof *luggage.marks);
+    for (size_t t = 0; t < sim_topic_count; t++)
+        if (track->matches[t]) {
+            luggage.marks[t] = track->places[t].mark;
+            any = any || luggage.marks[t].text.ptr;
+        }
+    if (any)
+        keep(oracle, luggage);
+}
+
+const struct sim_luggage *sim_oracle_luggage(const struct sim_oracle *oracle, uint32_t chance)
+{
+    const size_t places = sizeof oracle->luggage / sizeof *oracle->luggage;
+    size_t count = oracle->luggage_count < places ? oracle->luggage_count : places;
+
+    return count ? &oracle->luggage[chance % count] : NULL;
+}
+
+/* Somebody else has followed the stream since before the entry that the client saw last, the histories have room for
+ * all of it, and nothing else was asked of the past: then nothing of it is asked of Redis. */
+static bool is_in_memory(const struct sim_oracle *oracle, const struct sim_track *track, int topic)
+{
+    const struct hg_config *config = &oracle->env->options.config;
+    const struct sim_key *key = sim_store_key(oracle->env->store, topic);
+    const struct sim_place *place = &track->places[topic];
+    bool followed = false;
+
+    if (config->history_bytes_max < 4194304 || config->history_ms < 600000 || config->log_bytes_total_max < 1048576 ||
+        !sim_options_are_calm(&oracle->env->options) || sim_options_are_slow(&oracle->env->options) ||
+        key->deed_count > 0 || !place->begun || place->forged || !track->exact)
+        return false;
+    for (size_t i = 0; i < oracle->track_count; i++) {
+        const struct sim_track *other = oracle->tracks[i];
+        if (other == track || !other->matches[topic])
+            continue;
+        if (other->caught_up_due || other->state == SIM_TRACK_PENDING)
+            return false;
+        followed = followed || (other->exact && other->live_from[topic] <= place->stand);
+    }
+    return followed;
+}
+
+static void disturb_memory(struct sim_oracle *oracle, int topic)
+{
+    for (size_t i = 0; i < oracle->track_count; i++)
+        oracle->tracks[i]->places[topic].in_memory = false;
 }
 
 const struct sim_track *sim_oracle_pick(const struct sim_oracle *oracle, uint64_t client, uint32_t chance)
@@ -175,15 +214,23 @@ static void new_track(struct sim_oracle *oracle, struct sim_order *order)
     track->pattern = order->pattern;
     track->filter = order->filter;
     track->pace = order->pace;
-    track->company = 1;
     track->troubles_at_order = oracle->troubles;
     track->exact = !strchr(order->pattern, '*');
     track->from_unclear =
         find_same(oracle, order->client, order->pattern, order->filter, order->pace, SIM_TRACK_PENDING) != NULL;
     for (size_t t = 0; t < sim_topic_count; t++) {
+        const struct sim_key *key = sim_store_key(env->store, (int)t);
+
         track->matches[t] = sim_pattern_matches(order->pattern, sim_topics[t].name);
-        if (track->matches[t])
-            sim_place_ordered(oracle, track, (int)t);
+        if (!track->matches[t])
+            continue;
+        sim_place_ordered(oracle, track, order, (int)t, &track->places[t]);
+        if (order->from != HG_FROM_LIVE)
+            disturb_memory(oracle, (int)t);
+        if (key && order->from == HG_FROM_CURSORS) {
+            track->places[t].in_memory = is_in_memory(oracle, track, (int)t);
+            track->places[t].pages_asked = key->pages_asked;
+        }
     }
     if (track->exact) {
         track->sources = 1;
@@ -321,6 +368,24 @@ static struct sim_track *track_of(struct sim_oracle *oracle, struct sim_client *
     return track;
 }
 
+/* Of the past comes nothing sooner than it happened, at that speed. */
+static void check_pace(struct sim_oracle *oracle, struct sim_track *track, const struct sim_place *place)
+{
+    uint64_t ms = place->newest.ms;
+
+    if (!track->looks_back || !track->exact || !track->caught_up_due)
+        return;
+    if (!track->has_first)
+        track->first_ms = ms;
+    track->has_first = true;
+    uint64_t passed_us = oracle->env->now.us - track->order->delivered_at.us;
+    if (ms > track->first_ms && passed_us < (ms - track->first_ms) * 100000 / track->speed)
+        sim_violation(oracle->env,
+                      "pace: client %" PRIu64 " sub %" PRIu64 " (%s) gets within %" PRIu64 " us what took %" PRIu64
+                      " ms, at a speed of %" PRIu32 " %%",
+                      track->client, track->sub, track->pattern, passed_us, ms - track->first_ms, track->speed);
+}
+
 static void event(struct sim_oracle *oracle, struct sim_client *client, struct hg_slice text, const json_t *message)
 {
     struct sim_track *track = track_of(oracle, client, "event", message);
@@ -329,14 +394,19 @@ static void event(struct sim_oracle *oracle, struct sim_client *client, struct h
     int topic = name ? sim_topic_find(hg_slice_str(name)) : -1;
 
     oracle->events_seen++;
+    if (track->paused)
+        sim_violation(oracle->env, "event: client %" PRIu64 " sub %" PRIu64 " (%s) is paused", client->number,
+                      track->sub, track->pattern);
     if (topic < 0 || !track->matches[topic])
         sim_violation(oracle->env, "event: client %" PRIu64 ": topic %s is not of subscription %" PRIu64 " (%s)",
                       client->number, name ? name : "(none)", track->sub, track->pattern);
-    if (cursor)
+    if (cursor) {
         sim_place_event(oracle, track, topic, hg_slice_str(json_string_value(cursor) ? json_string_value(cursor) : ""),
                         text, message);
-    else
+        check_pace(oracle, track, &track->places[topic]);
+    } else {
         channel_event(oracle, track, topic, text, message);
+    }
 }
 
 static void gap_overflow(struct sim_oracle *oracle, struct sim_track *track, bool all, int topic, uint64_t count)
@@ -387,13 +457,18 @@ static void gap(struct sim_oracle *oracle, struct sim_client *client, const json
                 sim_feed_disconnected(track, (int)t);
     } else if (strcmp(reason, "overflow") == 0) {
         gap_overflow(oracle, track, all, topic, count);
-    } else {
-        if (topic < 0 && strcmp(reason, "gone") != 0)
-            sim_violation(env, "gap: client %" PRIu64 " sub %" PRIu64 ": %s of %s, which is no topic", client->number,
-                          track->sub, reason, name);
+    } else if (strcmp(reason, "gone") == 0 && topic < 0) {
+        bool any = false;
         for (size_t t = 0; t < sim_topic_count; t++)
-            if (track->matches[t] && (topic < 0 ? has_fence(env, (int)t) : (int)t == topic))
-                sim_place_gap(oracle, track, (int)t, reason, count);
+            any = (track->matches[t] && sim_place_gone(oracle, track, (int)t)) || any;
+        if (!any)
+            sim_violation(env, "gap: client %" PRIu64 " sub %" PRIu64 " (%s): gone, but no stream of it is",
+                          client->number, track->sub, track->pattern);
+    } else if (topic < 0 || !track->matches[topic]) {
+        sim_violation(env, "gap: client %" PRIu64 " sub %" PRIu64 " (%s): %s, and there is no cause for it",
+                      client->number, track->sub, track->pattern, reason);
+    } else {
+        sim_place_gap(oracle, track, topic, reason, count);
     }
 }
 
@@ -407,50 +482,37 @@ static void caught_up(struct sim_oracle *oracle, struct sim_client *client, cons
     track->caught_up_due = false;
     for (size_t t = 0; t < sim_topic_count; t++)
         if (track->matches[t] && sim_topics[t].kind == SIM_TOPIC_STREAM && !track->from_unclear &&
-            !sim_place_has(oracle, track, (int)t, track->places[t].there, false))
+            !sim_place_has(oracle, track, (int)t, track->places[t].there, true))
             sim_violation(oracle->env, "caught_up: client %" PRIu64 " sub %" PRIu64 " (%s): before all of %s came",
                           client->number, track->sub, track->pattern, sim_topics[t].name);
+    for (size_t t = 0; t < sim_topic_count; t++) {
+        const struct sim_key *key = sim_store_key(oracle->env->store, (int)t);
+        struct sim_place *place = &track->places[t];
+        if (place->in_memory && key->pages_asked != place->pages_asked)
+            sim_violation(oracle->env,
+                          "memory: client %" PRIu64 " sub %" PRIu64 " (%s) came back to what somebody follows all "
+                          "along, and Redis was asked",
+                          client->number, track->sub, track->pattern);
+        place->in_memory = false;
+    }
 }
 
 static void alive(struct sim_oracle *oracle, struct sim_client *client, bool stale, const json_t *message)
 {
     const json_t *topics = json_object_get(message, "topics");
     const char *pattern = json_string_value(json_array_get(topics, 0));
-    struct sim_track *track = NULL;
+    struct sim_track *track = track_of(oracle, client, stale ? "stale" : "live", message);
 
-    /* Each subscription of these topics is told for itself; which of them it was does not matter. */
-    for (size_t i = 0; i < oracle->track_count; i++) {
-        struct sim_track *other = oracle->tracks[i];
-        if (other->state == SIM_TRACK_ACTIVE && other->client == client->number && pattern &&
-            strcmp(other->pattern, pattern) == 0 &&
-            (!track || (track->stale == stale && (other->stale != stale || other->stale_unclear))))
-            track = other;
-    }
-    if (json_array_size(topics) != 1 || !track)
+    if (json_array_size(topics) != 1 || !pattern || strcmp(track->pattern, pattern) != 0)
         sim_violation(oracle->env, "%s: client %" PRIu64 " has no subscription of %s", stale ? "stale" : "live",
                       client->number, pattern ? pattern : "(nothing)");
-    if (track->stale == stale && !track->stale_unclear)
+    if (track->stale == stale)
         sim_violation(oracle->env, "%s: client %" PRIu64 " sub %" PRIu64 " (%s) was told so already",
                       stale ? "stale" : "live", client->number, track->sub, pattern);
     track->stale = stale;
-    if (stale && ++track->stales > (oracle->troubles - track->troubles_at_order + 1) * track->company)
+    if (stale && ++track->stales > oracle->troubles - track->troubles_at_order + 1)
         sim_violation(oracle->env, "stale: client %" PRIu64 " sub %" PRIu64 " (%s), but nothing has failed",
                       client->number, track->sub, pattern);
-}
-
-static void count_company(struct sim_oracle *oracle, struct sim_track *track)
-{
-    uint64_t count = 1;
-
-    for (size_t i = 0; i < oracle->track_count; i++) {
-        if (!is_company(track, oracle->tracks[i]))
-            continue;
-        count++;
-        track->stale_unclear = track->stale_unclear || oracle->tracks[i]->stale_unclear;
-    }
-    for (size_t i = 0; i < oracle->track_count; i++)
-        if ((oracle->tracks[i] == track || is_company(track, oracle->tracks[i])) && oracle->tracks[i]->company < count)
-            oracle->tracks[i]->company = count;
 }
 
 /* Whether the gateway may have ended or changed it, and the answer has not come yet. */
@@ -520,6 +582,60 @@ static void updated(struct sim_oracle *oracle, const struct sim_order *order, ui
     check_number(oracle, track);
 }
 
+static void subscribed(struct sim_oracle *oracle, struct sim_track *track, const json_t *message)
+{
+    struct sim_env *env = oracle->env;
+    const struct sim_order *order = track->order;
+    const char *cursor = json_string_value(json_object_get(message, "cursor"));
+    const json_t *since = json_object_get(message, "since");
+    int topic = track->exact ? sim_topic_find(hg_slice_str(track->pattern)) : -1;
+
+    track->caught_up_due = order->from != HG_FROM_LIVE || track->from_unclear;
+    track->speed = order->speed;
+    track->looks_back = order->speed > 0 && !track->from_unclear;
+    for (size_t t = 0; t < sim_topic_count; t++)
+        sim_place_answered(oracle, track, order, (int)t, &track->places[t]);
+    track->has_since = json_is_integer(since);
+    track->since_ms = (uint64_t)json_integer_value(since);
+    if (topic >= 0 && sim_topics[topic].kind == SIM_TOPIC_STREAM && !cursor)
+        sim_violation(env, "ok: client %" PRIu64 ": no cursor for the stream %s", track->client, track->pattern);
+    if (cursor && (topic < 0 || !sim_store_key(env->store, topic)))
+        sim_violation(env, "ok: client %" PRIu64 ": a cursor for %s, which is no stream", track->client,
+                      track->pattern);
+    if (cursor) {
+        sim_place_told(oracle, track, topic, hg_slice_str(cursor));
+        track->live_from[topic] = track->places[topic].mark.begun ? track->places[topic].mark.stand : SIZE_MAX;
+    }
+}
+
+static void sought(struct sim_oracle *oracle, const struct sim_order *order)
+{
+    struct sim_track *track = find_active(oracle, order->client, order->sub);
+
+    if (!track || !order->places)
+        sim_violation(oracle->env, "ok: client %" PRIu64 ": subscription %" PRIu64 " sought, but is not there",
+                      order->client, order->sub);
+    for (size_t t = 0; t < sim_topic_count; t++) {
+        struct sim_place *place = &track->places[t];
+        struct sim_place before = *place;
+
+        if (!track->matches[t])
+            continue;
+        *place = order->places[t];
+        place->shown_at_update = before.shown_at_update;
+        if (!place->mark.text.ptr)
+            place->mark = before.mark;
+        sim_place_answered(oracle, track, order, (int)t, place);
+        sim_feed_sought(track, (int)t);
+    }
+    track->order = order;
+    track->from_unclear = false;
+    track->caught_up_due = order->from != HG_FROM_LIVE;
+    track->speed = order->speed;
+    track->looks_back = order->speed > 0 && !track->paused && !track->pause;
+    track->has_first = false;
+}
+
 static void ok(struct sim_oracle *oracle, struct sim_client *client, bool is_ok, const json_t *message)
 {
     struct sim_env *env = oracle->env;
@@ -546,14 +662,8 @@ static void ok(struct sim_oracle *oracle, struct sim_client *client, bool is_ok,
         }
         track->state = SIM_TRACK_ACTIVE;
         track->sub = sub;
-        count_company(oracle, track);
         check_number(oracle, track);
-        track->caught_up_due = order->from != HG_FROM_LIVE || track->from_unclear;
-        for (size_t t = 0; t < sim_topic_count; t++) {
-            if (track->matches[t])
-                sim_place_answered(oracle, track, (int)t, json_string_value(json_object_get(message, "cursor")));
-        }
-        track->since_ms = (uint64_t)json_integer_value(json_object_get(message, "since"));
+        subscribed(oracle, track, message);
     } else if (order->kind == SIM_ORDER_UPDATE) {
         struct sim_track *track = find_active(oracle, client->number, order->sub);
         if (track && track->update == order)
@@ -562,11 +672,18 @@ static void ok(struct sim_oracle *oracle, struct sim_client *client, bool is_ok,
             updated(oracle, order, (uint64_t)json_integer_value(json_object_get(message, "sub")));
     } else if (order->kind == SIM_ORDER_UNSUBSCRIBE) {
         struct sim_track *track = find_active(oracle, client->number, order->sub);
-        if (is_ok && track)
+        if (is_ok && track) {
+            pack(oracle, track);
             remove_track(oracle, track);
-        else if (!is_ok && track && order->sub_was_there)
+        } else if (!is_ok && track && order->sub_was_there)
             sim_violation(env, "error: client %" PRIu64 " may not unsubscribe %" PRIu64 " (%s)", client->number,
                           order->sub, track->pattern);
+    } else if (order->kind == SIM_ORDER_SEEK && is_ok) {
+        sought(oracle, order);
+    } else if (order->kind == SIM_ORDER_PAUSE && is_ok) {
+        struct sim_track *track = find_active(oracle, client->number, order->sub);
+        if (track && track->pause == order)
+            track->paused = true;
     }
 }
 
@@ -612,6 +729,35 @@ static void update_ordered(struct sim_oracle *oracle, struct sim_order *order)
     }
 }
 
+static void playback_ordered(struct sim_oracle *oracle, struct sim_order *order)
+{
+    struct sim_track *track = find_active(oracle, order->client, order->sub);
+
+    order->sub_was_there = track != NULL;
+    order->was_busy = !track || is_moving(oracle, track);
+    if (!track)
+        return;
+    track->looks_back = false;
+    switch (order->kind) {
+    case SIM_ORDER_PAUSE:
+        track->pause = order;
+        return;
+    case SIM_ORDER_RESUME:
+        track->pause = NULL;
+        track->paused = false;
+        return;
+    default:
+        break;
+    }
+    order->places = sim_arena_get(&oracle->env->arena, sim_topic_count * sizeof *order->places);
+    for (size_t t = 0; t < sim_topic_count; t++) {
+        if (!track->matches[t])
+            continue;
+        sim_place_ordered(oracle, track, order, (int)t, &order->places[t]);
+        disturb_memory(oracle, (int)t);
+    }
+}
+
 /* ---- clients ----------------------------------------------------------------------------------------------------- */
 
 void sim_oracle_order(struct sim_oracle *oracle, struct sim_order *order, bool open)
@@ -620,7 +766,10 @@ void sim_oracle_order(struct sim_oracle *oracle, struct sim_order *order, bool o
         return;
     if (order->kind == SIM_ORDER_UPDATE)
         update_ordered(oracle, order);
+    if (order->kind == SIM_ORDER_PAUSE || order->kind == SIM_ORDER_RESUME || order->kind == SIM_ORDER_SEEK)
+        playback_ordered(oracle, order);
     order->delivered = true;
+    order->delivered_at = oracle->env->now;
     if (order->kind == SIM_ORDER_SUBSCRIBE)
         new_track(oracle, order);
     else if (order->kind == SIM_ORDER_UNSUBSCRIBE)
@@ -632,8 +781,10 @@ void sim_oracle_order(struct sim_oracle *oracle, struct sim_order *order, bool o
 void sim_oracle_client_closing(struct sim_oracle *oracle, uint64_t client)
 {
     for (size_t i = oracle->track_count; i > 0; i--)
-        if (oracle->tracks[i - 1]->client == client)
+        if (oracle->tracks[i - 1]->client == client) {
+            pack(oracle, oracle->tracks[i - 1]);
             remove_track(oracle, oracle->tracks[i - 1]);
+        }
     for (size_t i = 0; i < oracle->env->clients->order_count; i++) {
         struct sim_order *order = oracle->env->clients->orders[i];
         if (order->client == client)
@@ -668,6 +819,9 @@ void sim_oracle_turn(struct sim_oracle *oracle)
     RULE(s.emits == s.emits_appended + s.emits_duplicate + s.emits_failed + s.emits_pending);
     RULE(s.log_bytes <= config->log_bytes_total_max);
     RULE(s.log_bytes <= config->log_bytes_max * s.groups);
+    RULE(s.log_bytes + s.history_bytes <= config->log_bytes_total_max + PAGE_BYTES);
+    if (sim_options_are_calm(&env->options))
+        RULE(s.redis_losses == 0);
     RULE(s.emits_pending <= config->emits_max);
     RULE(s.sessions <= config->connections_max);
     RULE(s.groups <= config->groups_max);
@@ -693,15 +847,13 @@ bool sim_oracle_is_settled(const struct sim_oracle *oracle)
     }
     for (size_t i = 0; i < oracle->track_count; i++) {
         const struct sim_track *track = oracle->tracks[i];
-        if (track->state == SIM_TRACK_PENDING || (track->stale && !track->stale_unclear && track->company == 1) ||
-            (track->caught_up_due && !track->from_unclear))
+        if (track->state == SIM_TRACK_PENDING || track->stale || (track->caught_up_due && !track->from_unclear))
             return false;
         for (size_t t = 0; t < sim_topic_count; t++) {
             const struct sim_key *key = sim_store_key(env->store, (int)t);
-            if (track->matches[t] && (sim_feed_is_waiting(oracle, track, (int)t) ||
-                                      (key && key->type != SIM_KEY_STRING &&
-                                       (!sim_place_has(oracle, track, (int)t, key->count, true) ||
-                                        sim_place_owes_fence(oracle, track, (int)t)))))
+            if (track->matches[t] &&
+                (sim_feed_is_waiting(oracle, track, (int)t) || !sim_place_knows(oracle, track, (int)t) ||
+                 (key && key->type == SIM_KEY_STREAM && !sim_place_has(oracle, track, (int)t, key->count, false))))
                 return false;
         }
     }
@@ -727,7 +879,7 @@ void sim_oracle_settled(struct sim_oracle *oracle)
         if (track->state == SIM_TRACK_PENDING)
             sim_violation(env, "settled: client %" PRIu64 ": %s is neither ok nor refused", track->client,
                           track->pattern);
-        if (track->stale && !track->stale_unclear && track->company == 1 && strcmp(track->pattern, "st.bad") != 0)
+        if (track->stale && strcmp(track->pattern, "st.bad") != 0)
             sim_violation(env, "settled: client %" PRIu64 " sub %" PRIu64 " (%s) is still stale", track->client,
                           track->sub, track->pattern);
         if (track->caught_up_due && !track->from_unclear)
@@ -738,21 +890,17 @@ void sim_oracle_settled(struct sim_oracle *oracle)
                 continue;
             sim_feed_settled(oracle, track, (int)t);
             const struct sim_key *key = sim_store_key(env->store, (int)t);
-            if (key && key->type != SIM_KEY_STRING && sim_place_owes_fence(oracle, track, (int)t))
+            if (!sim_place_knows(oracle, track, (int)t))
                 sim_violation(env,
-                              "settled: client %" PRIu64 " sub %" PRIu64 " (%s): %s has another history than entry "
-                              "%zu is of, and no gap told",
-                              track->client, track->sub, track->pattern, sim_topics[t].name,
-                              track->places[t].held.index);
-            if (key && key->type != SIM_KEY_STRING && !sim_place_has(oracle, track, (int)t, key->count, true))
+                              "settled: client %" PRIu64 " sub %" PRIu64 " (%s): entry %zu of %s is not of its history "
+                              "any more, and no gap told",
+                              track->client, track->sub, track->pattern, track->places[t].stand, sim_topics[t].name);
+            if (key && key->type == SIM_KEY_STREAM && !sim_place_has(oracle, track, (int)t, key->count, false))
                 sim_violation(env, "settled: client %" PRIu64 " sub %" PRIu64 " (%s): %s has %zu entries, %s %zu came",
                               track->client, track->sub, track->pattern, sim_topics[t].name, key->count,
                               track->places[t].begun ? "of which before" : "none; due from",
                               track->places[t].begun ? track->places[t].next : track->places[t].count_at_ok);
         }
-        for (size_t t = 0; t < sim_topic_count; t++)
-            if (track->matches[t] && sim_store_key(env->store, (int)t))
-                sim_place_settled(oracle, track, (int)t);
         if (!track->pace && track->overflow_told > track->skipped + track->skipped_optional && !env->options.tight)
             sim_violation(env,
                           "settled: client %" PRIu64 " sub %" PRIu64 " (%s): gaps told %" PRIu64

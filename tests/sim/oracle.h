@@ -43,37 +43,38 @@ struct sim_feed {
     bool begun; /* an event came: from it on nothing is optional */
 };
 
-struct sim_place {
-    size_t count_at_order, first_at_order, shown_at_order, count_at_ok;
-    size_t there;      /* entries that the gateway knows of, or must find */
-    size_t recent;     /* the first entry that was young when the order came */
-    bool followed;     /* somebody else's subscription may have had the gateway read it already */
-    size_t since_high; /* the first entry of the log at the time asked for */
-    bool begun;
-    size_t next;     /* begun: the entry that is due */
-    uint64_t budget; /* entries too large to be shown, told as gaps, not yet passed */
-    size_t shown_at_update;
-    bool seam; /* an update was answered, or a fence was told: the next entry is of [seam_low, seam_high], or the first
-                * after that passes */
-    size_t seam_low, seam_high;
-    /* It was told that something is missing: what went before that need not come, and nothing up to the next event. */
-    bool gap, gap_is_last;
-    hg_time gap_at;
-    /* Entries told as trimmed, and those that were missing: at least, at most. */
-    bool unclear;
-    uint64_t told, missing_least, missing_most;
-    bool fenced;       /* told since the last event that ids may begin again */
-    size_t fence_told; /* fences of the key when it was told so */
-    /* The newest entry that the client knows of: by an event, the ok, or the cursor it came with. */
-    struct sim_cursor held;
+/* What gaps told since the last event. */
+struct sim_place_gap {
+    uint64_t told, count;
+    bool counted;  /* each with a count */
+    bool broken;   /* the history goes on elsewhere */
+    uint64_t tick; /* of the store: what was removed up to then is told */
+    size_t skips;  /* rolled back: entries up to here need not come */
 };
 
-/* What a client keeps of a subscription to come back to. */
-struct sim_memory {
-    const char *pattern;
-    const struct sim_filter *filter;
+struct sim_place {
+    enum hg_from_kind from; /* CURSORS: it came with one */
+    size_t count_at_order, first_at_order, shown_at_order, count_at_ok;
     uint64_t since_ms;
-    struct sim_cursor cursors[SIM_TOPICS_MAX];
+    size_t since_low, since_high;
+    size_t there;  /* entries that the gateway knows of, or must find */
+    size_t recent; /* the first entry that was young when the order came */
+    bool followed; /* somebody else's subscription may have had the gateway read it already */
+    bool begun;
+    size_t next;     /* begun: the entry that is due */
+    bool stands; /* its client has the cursor of entry `stand`, or of one that never was */
+    bool forged, bare;
+    size_t stand;
+    bool has_newest;
+    hg_stream_id newest; /* of the events since a gap that lets ids begin again */
+    uint64_t budget;     /* entries too large to be shown, told as gaps, not yet passed */
+    struct sim_place_gap gap;
+    struct sim_mark mark; /* what its client would come back with */
+    bool in_memory;       /* all that it missed must be in the gateway's memory */
+    uint64_t pages_asked; /* before it came back */
+    size_t shown_at_update;
+    bool seam; /* an update was answered: the next entry is of [seam_low, seam_high], or the first after that passes */
+    size_t seam_low, seam_high;
 };
 
 enum sim_track_state { SIM_TRACK_PENDING, SIM_TRACK_ACTIVE };
@@ -81,13 +82,20 @@ enum sim_track_state { SIM_TRACK_PENDING, SIM_TRACK_ACTIVE };
 struct sim_track {
     enum sim_track_state state;
     uint64_t client, sub;
-    struct sim_order *order;
+    const struct sim_order *order; /* subscribe, or the last seek */
     const char *pattern;
     const struct sim_filter *filter; /* NULL: everything passes */
     const struct sim_order *update;  /* under way */
     bool exact, stale;
-    bool stale_unclear; /* another of the same topics went, and which of them was told what is not known */
-    uint64_t company;   /* most subscriptions of the same topics at the same time */
+    const struct sim_order *pause; /* the last one that arrived, and no resume since */
+    bool paused;                   /* and it was answered */
+    size_t live_from[SIM_TOPICS_MAX]; /* exact: the entry that its ok named; SIZE_MAX: none */
+    bool has_since;
+    uint64_t since_ms; /* of its ok */
+    bool looks_back;   /* it has a speed, and was neither paused nor changed since its ok */
+    uint32_t speed;
+    bool has_first;
+    uint64_t first_ms; /* of the first event since */
     bool caught_up_due; /* may still come */
     bool from_unclear;  /* another order for the same was pending: its `from` may be the one that counts */
     bool matches[SIM_TOPICS_MAX];
@@ -96,7 +104,6 @@ struct sim_track {
     uint64_t gaps_due;                    /* gaps of reason disconnected that may be told */
     uint64_t stales, troubles_at_order;
     uint64_t overflow_told, skipped, skipped_optional;
-    uint64_t since_ms;           /* as its ok told */
     const struct sim_pace *pace; /* NULL: everything comes */
     size_t pace_at;              /* of its feed, what comes next at the earliest; its head stays */
     uint64_t received, conflated;
@@ -111,10 +118,10 @@ struct sim_oracle {
     size_t track_count, track_capacity;
     struct sim_payload *messages[SIM_TOPICS_MAX]; /* published, by number */
     size_t message_count[SIM_TOPICS_MAX], message_capacity[SIM_TOPICS_MAX];
+    struct sim_luggage luggage[8]; /* of those that went; the newest replace the oldest */
+    size_t luggage_count;
     uint64_t troubles; /* links lost, commands refused, odd answers so far */
-    uint64_t events_seen, gaps_seen;
-    struct sim_memory memories[16]; /* of subscriptions that ended, in turn */
-    size_t memory_count;
+    uint64_t events_seen, gaps_seen, returns_seen, stream_gaps_seen[4];
 };
 
 void sim_oracle_init(struct sim_oracle *oracle, struct sim_env *env);
@@ -144,12 +151,14 @@ void sim_oracle_settled(struct sim_oracle *oracle);
 /* After all clients left and lingering ended: nothing is kept. */
 void sim_oracle_empty(struct sim_oracle *oracle);
 
+/* An emit was acknowledged: its cursor is as good as any. */
+void sim_oracle_mark(struct sim_oracle *oracle, int topic, size_t index, struct hg_slice cursor);
+/* What somebody who went had, by chance; NULL when nobody did. */
+const struct sim_luggage *sim_oracle_luggage(const struct sim_oracle *oracle, uint32_t chance);
 /* A subscription that the client knows of, by chance; NULL when it has none. */
 const struct sim_track *sim_oracle_pick(const struct sim_oracle *oracle, uint64_t client, uint32_t chance);
 
 /* For the parts of the oracle. */
-const struct sim_memory *sim_oracle_memory(const struct sim_oracle *oracle, uint32_t chance);
-
 bool sim_is_channel(const struct sim_env *env, int topic);
 /* A channel under an "auto" rule that became a stream: what is published on it is not due any more. */
 bool sim_is_converted(const struct sim_env *env, int topic);
@@ -161,6 +170,8 @@ bool sim_entry_passes(const struct sim_env *env, const struct sim_filter *filter
 void sim_feed_put(struct sim_feed *feed, enum sim_item_kind kind, bool optional, uint64_t number);
 void sim_feed_event(struct sim_oracle *oracle, struct sim_track *track, int topic, uint64_t number);
 void sim_feed_disconnected(struct sim_track *track, int topic);
+/* What came before may come or not. */
+void sim_feed_sought(struct sim_track *track, int topic);
 void sim_feed_update_ordered(struct sim_track *track, int topic);
 /* The ok of an update came; the track still has the old filter. */
 void sim_feed_updated(struct sim_oracle *oracle, struct sim_track *track, int topic);
@@ -168,22 +179,26 @@ void sim_feed_updated(struct sim_oracle *oracle, struct sim_track *track, int to
 bool sim_feed_is_waiting(const struct sim_oracle *oracle, const struct sim_track *track, int topic);
 void sim_feed_settled(struct sim_oracle *oracle, struct sim_track *track, int topic);
 
-void sim_place_ordered(struct sim_oracle *oracle, struct sim_track *track, int topic);
+/* The place of a subscription, or of one that seeks, from the moment when the order reached the gateway, and when its
+ * ok came. */
+void sim_place_ordered(struct sim_oracle *oracle, const struct sim_track *track, const struct sim_order *order,
+                       int topic, struct sim_place *ret_place);
+void sim_place_answered(struct sim_oracle *oracle, const struct sim_track *track, const struct sim_order *order,
+                        int topic, struct sim_place *place);
+/* The ok says where it stands. */
+void sim_place_told(struct sim_oracle *oracle, struct sim_track *track, int topic, struct hg_slice cursor);
 void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int topic, struct hg_slice cursor,
                      struct hg_slice text, const json_t *message);
-/* The ok of a subscribe. `cursor`: as it told, NULL without. */
-void sim_place_answered(struct sim_oracle *oracle, struct sim_track *track, int topic, const char *cursor);
-/* A gap of a reason that streams have. */
 void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic, const char *reason, uint64_t count);
+/* A pattern was told that some of its streams are gone; false: this one cannot be meant. */
+bool sim_place_gone(struct sim_oracle *oracle, struct sim_track *track, int topic);
 /* As sim_feed_updated(). */
 void sim_place_updated(struct sim_oracle *oracle, struct sim_track *track, int topic);
-/* Whether everything before entry `upto` has come, or cannot. `strictly`: and what is missing was told. */
-bool sim_place_has(const struct sim_oracle *oracle, const struct sim_track *track, int topic, size_t upto,
-                   bool strictly);
-/* At the end: what was told of entries that are missing. */
-void sim_place_settled(struct sim_oracle *oracle, struct sim_track *track, int topic);
-/* Whether the client knows of an entry that was lost with its history, and was not told so. */
-bool sim_place_owes_fence(const struct sim_oracle *oracle, const struct sim_track *track, int topic);
+/* Whether everything before entry `upto` has come, cannot come, or was told as missing; `gently`: what is trimmed need
+ * not be told. */
+bool sim_place_has(const struct sim_oracle *oracle, const struct sim_track *track, int topic, size_t upto, bool gently);
+/* Whether it was told that what it stands at is no part of the stream's history any more. */
+bool sim_place_knows(const struct sim_oracle *oracle, const struct sim_track *track, int topic);
 
 /* Answers to orders. The order that `message` answers, checked; NULL: an error that answers none. */
 struct sim_order *sim_answer_order(struct sim_oracle *oracle, struct sim_client *client, bool ok,

@@ -1,7 +1,8 @@
+/* Places in streams: where a subscription begins, that what is due comes and nothing else, and that gaps are told where
+ * something is missing, before what follows, and nowhere else. */
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/assert.h"
 #include "sim/oracle.h"
 #include "stream/cursor.h"
 
@@ -14,159 +15,368 @@ static const char *who(const struct sim_track *track, int topic)
     return text;
 }
 
-void sim_place_ordered(struct sim_oracle *oracle, struct sim_track *track, int topic)
+/* Redis tells too little to know what happened. */
+static bool is_blind(const struct sim_env *env)
+{
+    return env->redis->old || env->options.info_denied;
+}
+
+/* ---- where it begins --------------------------------------------------------------------------------------------- */
+
+/* Longer than any lingering subscription and any answer under way. */
+static uint64_t memory_us(const struct sim_env *env)
+{
+    const struct hg_config *config = &env->options.config;
+    return (config->linger_ms + 4 * config->redis_timeout_ms + 8000) * 1000;
+}
+
+void sim_place_ordered(struct sim_oracle *oracle, const struct sim_track *track, const struct sim_order *order,
+                       int topic, struct sim_place *ret_place)
 {
     struct sim_env *env = oracle->env;
     const struct hg_config *config = &env->options.config;
     const struct sim_key *key = sim_store_key(env->store, topic);
-    struct sim_place *place = &track->places[topic];
+    const struct sim_mark *mark = order->marks ? &order->marks[topic] : NULL;
 
+    *ret_place = (struct sim_place){.from = order->from};
     if (!key)
         return;
-    *place = (struct sim_place){.count_at_order = key->count,
-                                .first_at_order = key->log_count > 0 ? key->log[0] : key->count,
-                                .shown_at_order = key->shown,
-                                .since_high = key->count,
-                                .fence_told = key->fence_count};
-    const struct sim_order *order = track->order;
-    for (size_t i = key->log_count; i > 0 && key->entries[key->log[i - 1]].id.ms >= order->since_ms; i--)
-        place->since_high = key->log[i - 1];
-    if (order->from == HG_FROM_CURSORS && order->cursors[topic].given) {
-        place->held = order->cursors[topic];
-        place->fence_told = 0;
-    }
-    /* Longer than any lingering subscription and any answer under way. */
-    uint64_t memory_us = (config->linger_ms + 4 * config->redis_timeout_ms + 8000) * 1000;
-    place->followed = key->asked && env->now.us - key->asked_at.us < memory_us;
+    struct sim_place *place = ret_place;
+    place->count_at_order = place->count_at_ok = key->count;
+    place->first_at_order = sim_store_first(key);
+    place->shown_at_order = key->shown;
+    place->followed = key->asked && env->now.us - key->asked_at.us < memory_us(env);
     place->there = place->followed && key->shown < key->count ? key->shown : key->count;
     /* A stream that has just appeared is found by patterns at the next pass over all keys; then all of it comes. */
     uint64_t pass_us =
         (12 * config->discover_ms + 2 * config->redis_timeout_ms + 5000) * 1000; /* refused now and then */
-    if (!track->exact && key->count > 0 && env->now.us - key->entries[0].at.us < pass_us)
+    if (!track->exact && key->line_count > 0 && env->now.us - key->entries[key->line[0]].at.us < pass_us)
         place->there = 0;
     place->recent = key->count;
-    while (place->recent > 0 && env->now.us - key->entries[place->recent - 1].at.us < memory_us)
+    while (place->recent > 0 && env->now.us - key->entries[place->recent - 1].at.us < memory_us(env))
         place->recent--;
-}
-
-static bool may_lose(const struct sim_env *env)
-{
-    return env->options.trims || env->options.deletions || env->options.failovers;
-}
-
-static bool is_old(const struct sim_oracle *oracle)
-{
-    return oracle->env->redis->old; /* and counts nothing */
-}
-
-/* Whether an entry that was trimmed was so before the gateway can have known of its stream. */
-static bool was_not_known(const struct sim_oracle *oracle, const struct sim_track *track, const struct sim_place *place,
-                          const struct sim_entry *entry)
-{
-    const struct hg_config *config = &oracle->env->options.config;
-    uint64_t pass_us = (12 * config->discover_ms + 2 * config->redis_timeout_ms + 5000) * 1000;
-
-    if (place->begun)
-        return false;
-    if (is_old(oracle) && !place->held.given)
-        return true;
-    return !track->exact && entry->went_at.us - entry->life_at.us < pass_us;
-}
-
-/* The first entry of `from` up to `to` that a client cannot have missed rightly, or `to`. Rightly: those that do not
- * pass; those too large, which gaps told; those that XDEL took; those of a history that is another one now; and
- * trimmed ones, of which those from `told_from` on must have been told. */
-static size_t first_due(const struct sim_oracle *oracle, const struct sim_track *track, const struct sim_place *place,
-                        const struct sim_key *key, size_t from, size_t to, size_t told_from, uint64_t *budget)
-{
-    for (size_t i = from; i < to; i++) {
-        const struct sim_entry *entry = &key->entries[i];
-        bool passes = sim_entry_passes(oracle->env, track->filter, key, i);
-
-        if (!passes || entry->went >= SIM_WENT_DELETED)
-            continue;
-        if (*budget > 0 && sim_is_oversize(oracle->env, key, i) && (entry->went == SIM_IS_THERE || place->begun)) {
-            (*budget)--;
-            continue;
-        }
-        if (entry->went == SIM_WENT_TRIMMED &&
-            (i < told_from || (place->gap && (place->gap_is_last || entry->went_at.us <= place->gap_at.us)) ||
-             was_not_known(oracle, track, place, entry)))
-            continue;
-        return i;
+    place->since_ms = order->since_ms;
+    while (place->since_low < key->count && key->entries[place->since_low].id.ms < order->since_ms)
+        place->since_low++;
+    if (order->from != HG_FROM_CURSORS)
+        return;
+    if (!mark || !mark->text.ptr) {
+        place->from = order->otherwise;
+        return;
     }
-    return to;
+    place->begun = mark->begun;
+    place->next = mark->next;
+    place->seam = !mark->begun;
+    place->seam_low = mark->low;
+    place->seam_high = mark->high;
+    place->stands = mark->stands;
+    place->stand = mark->stand;
+    place->forged = mark->forged;
+    place->bare = mark->bare;
+    place->mark = *mark;
 }
 
-/* The place `last` entries that pass before `end`; `there`: those that are not there any more do not count. */
+/* `since` finds what is there. */
+static size_t find_since(const struct sim_key *key, uint64_t since_ms)
+{
+    for (size_t at = key->head; at < key->line_count; at++)
+        if (sim_entry_is_there(&key->entries[key->line[at]]) && key->entries[key->line[at]].id.ms >= since_ms)
+            return key->line[at];
+    return key->count;
+}
+
+void sim_place_answered(struct sim_oracle *oracle, const struct sim_track *track, const struct sim_order *order,
+                        int topic, struct sim_place *place)
+{
+    const struct sim_key *key = sim_store_key(oracle->env->store, topic);
+
+    (void)track;
+    if (!key)
+        return;
+    place->count_at_ok = key->count;
+    place->since_high = find_since(key, order->since_ms);
+}
+
+/* The place `last` entries that pass before `end`; `all`: those count too that are not there any more. */
 static size_t go_back(const struct sim_env *env, const struct sim_track *track, const struct sim_key *key, size_t end,
-                      uint64_t last, bool there)
+                      uint64_t last, bool all)
 {
     while (end > 0 && last > 0) {
         end--;
-        if (!there || key->entries[end].went == SIM_IS_THERE)
+        if (all || sim_entry_is_there(&key->entries[end]))
             last -= sim_entry_passes(env, track->filter, key, end);
     }
     return end;
 }
 
-struct bounds {
-    size_t low, high; /* a replay or the live stream may begin there */
-    size_t told_from; /* what is missing from there on must be told */
-};
-
-static struct bounds bounds_of(const struct sim_env *env, const struct sim_track *track, const struct sim_place *place,
-                               const struct sim_key *key, int topic)
+/* Where a replay or the live stream may begin for a place: [low, high]. */
+static void bounds(const struct sim_env *env, const struct sim_track *track, const struct sim_place *place,
+                   const struct sim_key *key, int topic, size_t *ret_low, size_t *ret_high)
 {
-    const struct sim_order *order = track->order;
-    size_t low = place->count_at_order, since;
+    size_t low = place->count_at_order;
 
-    if (place->seam)
-        return (struct bounds){place->seam_low, place->seam_high, place->seam_high};
+    if (place->seam) {
+        *ret_low = place->seam_low;
+        *ret_high = place->seam_high;
+        return;
+    }
     if (place->followed && place->shown_at_order < low)
         low = place->shown_at_order;
     if ((!track->exact || sim_topics[topic].rule == 3) && place->recent < low)
         low = place->recent;
-    if (key->fence_count > 0)
-        low = 0;
-    if (track->from_unclear)
-        return (struct bounds){0, place->count_at_ok, place->count_at_ok};
-    enum hg_from_kind from = order->from;
-    if (from == HG_FROM_CURSORS && !order->cursors[topic].given)
-        from = order->otherwise;
-    struct bounds bounds = {0, place->count_at_ok, place->count_at_ok};
-    switch (from) {
-    case HG_FROM_LIVE:
-        bounds.low = low;
-        return bounds;
-    case HG_FROM_SINCE:
-        for (since = place->since_high; since < key->count && key->entries[since].id.ms < order->since_ms;)
-            since++;
-        bounds.low = since < low ? since : low;
-        while (bounds.low > 0 && key->entries[bounds.low - 1].id.ms >= order->since_ms)
-            bounds.low--;
-        if (key->fence_count > 0)
-            bounds.low = 0;
-        if (since < bounds.high)
-            bounds.high = since;
-        return bounds;
-    case HG_FROM_START:
-        bounds.high = place->first_at_order;
-        return bounds;
-    case HG_FROM_LAST:
-        bounds.low = key->fence_count > 0 ? 0 : go_back(env, track, key, low, order->last, true);
-        bounds.high = go_back(env, track, key, key->count, order->last, false);
-        return bounds;
-    case HG_FROM_CURSORS:
-        if (order->cursors[topic].index == SIZE_MAX) { /* 0-0 */
-            bounds.high = place->first_at_order;
-            return bounds;
-        }
-        low = order->cursors[topic].index + !order->cursors[topic].forged;
-        return (struct bounds){low, low, low};
+    *ret_low = low;
+    *ret_high = place->count_at_ok;
+    /* What was lost before is no part of it. */
+    while (*ret_low > 0 && key->entries[*ret_low - 1].lost != SIM_NOT_LOST &&
+           key->entries[*ret_low - 1].lost_at <= place->count_at_order)
+        --*ret_low;
+    if (track->from_unclear) {
+        *ret_low = 0;
+        return;
     }
-    HG_UNREACHABLE();
+    switch (place->from) {
+    case HG_FROM_LIVE:
+    case HG_FROM_CURSORS:
+        return;
+    case HG_FROM_SINCE:
+        if (place->since_low < low)
+            *ret_low = place->since_low;
+        if (place->since_high < place->count_at_ok)
+            *ret_high = place->since_high;
+        return;
+    case HG_FROM_START:
+        *ret_low = 0;
+        *ret_high = place->first_at_order;
+        return;
+    case HG_FROM_LAST:
+        *ret_low = go_back(env, track, key, low, track->order->last, false);
+        *ret_high = go_back(env, track, key, key->count, track->order->last, true);
+        return;
+    }
 }
+
+/* The subscription's ok says where it stands: that must be within the bounds, and is exact from then on. */
+void sim_place_told(struct sim_oracle *oracle, struct sim_track *track, int topic, struct hg_slice text)
+{
+    struct sim_env *env = oracle->env;
+    const struct sim_key *key = sim_store_key(env->store, topic);
+    struct sim_place *place = &track->places[topic];
+    struct hg_cursor cursor = {.fingerprint = 0};
+    bool proven = hg_cursor_parse(text, &cursor);
+    size_t low, high;
+
+    if (!proven && !hg_stream_id_parse(text, &cursor.id))
+        sim_violation(env, "ok: %s: no cursor: %.*s", who(track, topic), HG_SLICE_ARG(text));
+    if (place->from == HG_FROM_CURSORS || track->from_unclear)
+        return; /* it has its own */
+    bounds(env, track, place, key, topic, &low, &high);
+    place->mark = (struct sim_mark){.text = sim_arena_copy(&env->arena, text), .low = low, .high = place->count_at_ok};
+    if (hg_stream_id_cmp(cursor.id, HG_STREAM_ID_ZERO) == 0)
+        return;
+    size_t index = sim_store_lookup(key, cursor.id, proven ? &cursor.fingerprint : NULL, 0);
+    if (index == key->count)
+        sim_violation(env, "ok: %s: there was never an entry at %.*s", who(track, topic), HG_SLICE_ARG(text));
+    place->mark.begun = place->mark.stands = true;
+    place->mark.stand = index;
+    place->mark.next = index + 1;
+    place->mark.bare = !proven;
+    if (place->from != HG_FROM_LIVE)
+        return;
+    if (index + 1 < low || index + 1 > high)
+        sim_violation(env, "ok: %s: it stands at entry %zu, but should behind one of %zu to %zu", who(track, topic),
+                      index, low, high);
+    place->begun = place->stands = true;
+    place->stand = index;
+    place->bare = !proven;
+    place->next = index + 1;
+}
+
+/* ---- what may be missing ----------------------------------------------------------------------------------------- */
+
+/* Whether an entry need not come before entry `i`, which was added later. `gently`: who has not begun yet has to be
+ * told nothing of what is trimmed. */
+static bool may_miss(const struct sim_env *env, const struct sim_place *place, const struct sim_key *key, size_t index,
+                     size_t i, bool gently)
+{
+    const struct sim_entry *entry = &key->entries[index];
+
+    /* Lost before the other one was added: it is no part of the same history. */
+    if (entry->lost != SIM_NOT_LOST && entry->lost_at <= i)
+        return true;
+    if (!place->begun && !place->seam && place->from == HG_FROM_SINCE && index < place->count_at_ok &&
+        entry->id.ms < place->since_ms)
+        return true; /* not asked for */
+    switch (entry->removed) {
+    case SIM_DELETED: /* nobody can know what else was there */
+        return true;
+    case SIM_TRIMMED:
+        return gently || (!place->begun && index < place->count_at_ok) || entry->removed_tick <= place->gap.tick ||
+               index < place->gap.skips || (is_blind(env) && !place->stands);
+    case SIM_NOT_REMOVED:
+        break;
+    }
+    return index < place->gap.skips;
+}
+
+/* The first entry of `from` up to `to` that a client cannot have missed rightly before entry `i`, or `to`: of those
+ * that pass, and are not too large, which gaps told. */
+static size_t first_due(const struct sim_oracle *oracle, const struct sim_track *track, const struct sim_place *place,
+                        const struct sim_key *key, size_t from, size_t to, size_t i, bool gently, uint64_t *budget)
+{
+    for (size_t index = from; index < to; index++) {
+        if (may_miss(oracle->env, place, key, index, i, gently) ||
+            !sim_entry_passes(oracle->env, track->filter, key, index))
+            continue;
+        if (*budget == 0 || !sim_is_oversize(oracle->env, key, index))
+            return index;
+        (*budget)--;
+    }
+    return to;
+}
+
+/* Whether what it stands at was lost before entry `i` was added, so that `i` goes on with another history. */
+static bool is_broken_before(const struct sim_place *place, const struct sim_key *key, size_t i)
+{
+    if (place->forged)
+        return true;
+    if (!place->stands)
+        return false;
+    const struct sim_entry *entry = &key->entries[place->stand];
+    if (entry->lost == SIM_NOT_LOST || entry->lost_at > i)
+        return false;
+    if (!place->bare)
+        return true;
+    /* An id alone proves nothing: whatever is there under it now will do. */
+    size_t at = sim_store_lower(key, entry->id);
+    return at == key->line_count || hg_stream_id_cmp(key->entries[key->line[at]].id, entry->id) != 0;
+}
+
+/* ---- gaps -------------------------------------------------------------------------------------------------------- */
+
+static const char *const reasons[] = {"trimmed", "deleted", "rolled_back", "gone"};
+
+/* What was done to the stream since its place. */
+static void deeds_since(const struct sim_key *key, size_t count, uint64_t *ret_deeds, bool *ret_anew)
+{
+    *ret_anew = false;
+    for (int kind = 0; kind < SIM_DEED__COUNT; kind++)
+        ret_deeds[kind] = 0;
+    for (size_t i = 0; i < key->deed_count; i++)
+        if (key->deeds[i].count >= count) {
+            ret_deeds[key->deeds[i].kind]++;
+            *ret_anew = *ret_anew || key->deeds[i].anew;
+        }
+}
+
+static bool has_cause(const struct sim_env *env, enum sim_deed_kind reason, const uint64_t *deeds, bool anew)
+{
+    bool blind = is_blind(env);
+    bool any = deeds[SIM_DEED_TRIM] || deeds[SIM_DEED_DELETE] || deeds[SIM_DEED_ROLLBACK] || deeds[SIM_DEED_DROP];
+
+    switch (reason) {
+    case SIM_DEED_TRIM:
+        return deeds[SIM_DEED_TRIM] || (blind && any);
+    case SIM_DEED_DELETE:
+        return deeds[SIM_DEED_DELETE];
+    case SIM_DEED_ROLLBACK: /* a key made anew may have ids that are lower, or the same */
+        return deeds[SIM_DEED_ROLLBACK] || deeds[SIM_DEED_DROP] || (blind && deeds[SIM_DEED_DELETE]);
+    case SIM_DEED_DROP: /* what was rolled back and trimmed may have nothing in common with what it was */
+        return deeds[SIM_DEED_DROP] || anew || (deeds[SIM_DEED_ROLLBACK] && deeds[SIM_DEED_TRIM]);
+    case SIM_DEED__COUNT:
+        break;
+    }
+    return false;
+}
+
+static size_t begins_at(const struct sim_env *env, const struct sim_track *track, const struct sim_place *place,
+                        const struct sim_key *key, int topic)
+{
+    size_t low, high;
+
+    if (place->begun)
+        return place->next;
+    bounds(env, track, place, key, topic, &low, &high);
+    return place->stands && place->stand + 1 < low ? place->stand + 1 : low;
+}
+
+/* Entries that are trimmed and were not told yet. */
+static uint64_t count_missing(const struct sim_place *place, const struct sim_key *key)
+{
+    uint64_t missing = 0;
+
+    for (size_t i = place->next; i < key->count; i++)
+        missing += key->entries[i].removed == SIM_TRIMMED && key->entries[i].removed_tick > place->gap.tick;
+    return missing;
+}
+
+void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic, const char *reason, uint64_t count)
+{
+    struct sim_env *env = oracle->env;
+    const struct sim_key *key = sim_store_key(env->store, topic);
+    struct sim_place *place = &track->places[topic];
+    uint64_t deeds[SIM_DEED__COUNT], all = 0;
+    bool anew;
+    int kind = 0;
+
+    while (kind < SIM_DEED__COUNT && strcmp(reasons[kind], reason) != 0)
+        kind++;
+    if (!key || kind == SIM_DEED__COUNT)
+        sim_violation(env, "gap: %s: %s, which is no reason here", who(track, topic), reason);
+    deeds_since(key, begins_at(env, track, place, key, topic), deeds, &anew);
+    for (int i = 0; i < SIM_DEED__COUNT; i++)
+        all += deeds[i];
+    if (place->forged)
+        all++;
+    else if (!has_cause(env, (enum sim_deed_kind)kind, deeds, anew))
+        sim_violation(env,
+                      "gap: %s: %s, but since its place it was trimmed %" PRIu64 ", deleted from %" PRIu64
+                      ", rolled back %" PRIu64 ", made anew %" PRIu64 " times",
+                      who(track, topic), reason, deeds[0], deeds[1], deeds[2], deeds[3]);
+    if (++place->gap.told > all)
+        sim_violation(env, "gap: %s: %s, the %" PRIu64 ". gap in a row, but only %" PRIu64 " things happened",
+                      who(track, topic), reason, place->gap.told, all);
+    /* Who lives with the stream is told only of what it will never get. */
+    if (kind == SIM_DEED_TRIM && place->begun && place->from == HG_FROM_LIVE && track->exact && !track->filter &&
+        !is_blind(env) && !sim_options_are_slow(&env->options) && all == deeds[SIM_DEED_TRIM] &&
+        count_missing(place, key) == 0)
+        sim_violation(env, "gap: %s: trimmed, but nothing is missing", who(track, topic));
+    place->gap.counted = place->gap.told == 1 ? count > 0 : place->gap.counted && count > 0;
+    place->gap.count += count;
+    place->gap.tick = env->store->tick;
+    if (kind == SIM_DEED_ROLLBACK)
+        place->gap.skips = key->count;
+    place->gap.broken = true;
+    if (kind == SIM_DEED_ROLLBACK || kind == SIM_DEED_DROP)
+        place->has_newest = false;
+    /* Of keys that were made anew and rolled back to what was before, all may come again. */
+    if (anew && place->begun && (kind == SIM_DEED_ROLLBACK || kind == SIM_DEED_DROP)) {
+        place->seam = true;
+        place->seam_low = 0;
+        place->seam_high = key->count;
+        place->begun = false;
+    }
+}
+
+bool sim_place_gone(struct sim_oracle *oracle, struct sim_track *track, int topic)
+{
+    struct sim_env *env = oracle->env;
+    const struct sim_key *key = sim_store_key(env->store, topic);
+    struct sim_place *place = &track->places[topic];
+    uint64_t deeds[SIM_DEED__COUNT];
+    bool anew;
+
+    if (!key)
+        return false;
+    deeds_since(key, begins_at(env, track, place, key, topic), deeds, &anew);
+    if (!deeds[SIM_DEED_DROP] && !anew)
+        return false;
+    place->gap.broken = true;
+    place->gap.tick = env->store->tick;
+    place->has_newest = false;
+    return true;
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------------ */
 
 static void check_entry(struct sim_oracle *oracle, struct sim_track *track, int topic, const struct sim_key *key,
                         size_t index, struct hg_slice text, const json_t *message)
@@ -186,171 +396,52 @@ static void check_entry(struct sim_oracle *oracle, struct sim_track *track, int 
                       track->filter->spellings[0]);
 }
 
-bool sim_place_owes_fence(const struct sim_oracle *oracle, const struct sim_track *track, int topic)
-{
-    const struct sim_key *key = sim_store_key(oracle->env->store, topic);
-    const struct sim_place *place = &track->places[topic];
-
-    if (!place->held.given || place->held.index == SIZE_MAX)
-        return false;
-    const struct sim_entry *entry = &key->entries[place->held.index];
-    return entry->went >= SIM_WENT_WITH_TAIL && place->fence_told < entry->fence;
-}
-
-void sim_place_answered(struct sim_oracle *oracle, struct sim_track *track, int topic, const char *text)
+/* The first event: where did it begin? */
+static void begin(struct sim_oracle *oracle, struct sim_track *track, int topic, const struct sim_key *key,
+                  size_t index)
 {
     struct sim_env *env = oracle->env;
-    const struct sim_key *key = sim_store_key(env->store, topic);
     struct sim_place *place = &track->places[topic];
-    struct hg_cursor told;
+    size_t low, high, start = index;
+    uint64_t budget = place->budget;
 
-    if (!key)
-        return;
-    place->count_at_ok = key->count;
-    if (!text || !track->exact)
-        return;
-    bool proven = hg_cursor_parse(hg_slice_str(text), &told);
-    if (!proven && !hg_stream_id_parse(hg_slice_str(text), &told.id))
-        sim_violation(env, "ok: %s: no cursor: %s", who(track, topic), text);
-    if (track->order->from != HG_FROM_LIVE || track->from_unclear)
-        return; /* it tells where the live stream stands, and the client is not there yet */
-    struct sim_cursor *held = &place->held;
-    *held = (struct sim_cursor){true, proven, false, told.id, proven ? told.fingerprint : 0, SIZE_MAX};
-    if (hg_stream_id_cmp(told.id, HG_STREAM_ID_ZERO) == 0)
-        return;
-    held->index = sim_store_ever(key, told.id, proven ? &told.fingerprint : NULL, key->count);
-    if (held->index == key->count)
-        sim_violation(env, "ok: %s: no entry ever stood at %s", who(track, topic), text);
-    place->seam = true;
-    place->seam_low = place->seam_high = held->index + 1;
-}
-
-/* Whether the entry is of the log, and a fence told before means those behind it. */
-static void told_fence(struct sim_place *place, const struct sim_key *key, bool gone, size_t from)
-{
-    const struct sim_fence *fence = &key->fences[key->fence_count - 1];
-    hg_stream_id lost = HG_STREAM_ID_ZERO;
-    size_t high = fence->index;
-
-    for (size_t i = 0; i < fence->index; i++)
-        if (key->entries[i].went >= SIM_WENT_WITH_TAIL && hg_stream_id_cmp(key->entries[i].id, lost) > 0)
-            lost = key->entries[i].id;
-    /* What took the ids of lost entries before that was noticed went with them. */
-    while (!gone && high < key->count && hg_stream_id_cmp(key->entries[high].id, lost) <= 0)
-        high++;
-    place->seam = true;
-    place->seam_low = gone ? 0 : from;
-    place->seam_high = high;
-    place->begun = place->unclear = false;
-    place->budget = place->told = place->missing_least = place->missing_most = 0;
-    place->fence_told = key->fence_count;
-}
-
-/* Where what is missing can be counted. */
-static bool is_countable(const struct sim_env *env, const struct sim_track *track, const struct sim_key *key)
-{
-    return !track->filter && !track->from_unclear && key->fence_count == 0 && key->deletions == 0 && !env->redis->old;
-}
-
-static bool is_slow(const struct sim_env *env, const struct sim_track *track)
-{
-    const struct sim_options *o = &env->options;
-    return o->stalls || o->socket_bytes < 1000000 || track->caught_up_due;
-}
-
-/* A live subscription is told that entries were trimmed. */
-static void check_told(const struct sim_oracle *oracle, const struct sim_track *track, int topic,
-                       const struct sim_key *key)
-{
-    const struct sim_place *place = &track->places[topic];
-    bool missed = false;
-
-    if (is_slow(oracle->env, track) || !is_countable(oracle->env, track, key))
-        return;
-    for (size_t i = place->next; i < key->count; i++)
-        missed = missed || key->entries[i].went == SIM_WENT_TRIMMED;
-    if (!missed)
-        sim_violation(oracle->env, "gap: %s: trimmed, but nothing behind entry %zu is", who(track, topic), place->next);
-}
-
-/* The entries of [from, to) did not come. */
-static void count_missing(struct sim_oracle *oracle, struct sim_track *track, int topic, const struct sim_key *key,
-                          size_t from, size_t to)
-{
-    struct sim_place *place = &track->places[topic];
-
-    for (size_t i = from; i < to; i++) {
-        place->missing_most += key->entries[i].went == SIM_WENT_TRIMMED;
-        place->missing_least += key->entries[i].went == SIM_WENT_TRIMMED && !sim_is_oversize(oracle->env, key, i);
+    while (start > 0) {
+        bool passes = sim_entry_passes(env, track->filter, key, start - 1);
+        if (passes && (budget == 0 || !sim_is_oversize(env, key, start - 1)))
+            break;
+        budget -= passes;
+        start--;
     }
-    if (is_countable(oracle->env, track, key) && !place->unclear && place->told < place->missing_least)
-        sim_violation(oracle->env, "gap: %s: %" PRIu64 " entries are missing before %zu, %" PRIu64 " were told",
-                      who(track, topic), place->missing_least, to, place->told);
+    bounds(env, track, place, key, topic, &low, &high);
+    if (index < low)
+        sim_violation(env, "place: %s: begins with entry %zu, but nothing before %zu was asked for", who(track, topic),
+                      index, low);
+    size_t due = high < start ? first_due(oracle, track, place, key, high, start, index, false, &budget) : start;
+    if (due < start)
+        sim_violation(env, "place: %s: begins with entry %zu, but should begin with %zu at latest", who(track, topic),
+                      start, due);
 }
 
-void sim_place_settled(struct sim_oracle *oracle, struct sim_track *track, int topic)
+/* What was told of a hole, now that what follows it came. */
+static void check_count(struct sim_oracle *oracle, struct sim_track *track, int topic, const struct sim_key *key,
+                        size_t index)
 {
-    const struct sim_key *key = sim_store_key(oracle->env->store, topic);
     struct sim_place *place = &track->places[topic];
-    const struct sim_place before = *place;
+    uint64_t deeds[SIM_DEED__COUNT], missing = 0;
+    bool anew, odd = place->budget > 0;
 
-    if (!place->begun || !is_countable(oracle->env, track, key))
+    if (place->gap.told == 0 || !place->gap.counted || track->filter || is_blind(oracle->env) || place->forged)
         return;
-    count_missing(oracle, track, topic, key, place->next, key->count);
-    if (!place->unclear && !is_slow(oracle->env, track) && place->told > place->missing_most)
-        sim_violation(oracle->env, "gap: %s: %" PRIu64 " entries were told as trimmed, but %" PRIu64 " are missing",
-                      who(track, topic), place->told, place->missing_most);
-    *place = before; /* more may come */
-    if (place->unclear && !is_slow(oracle->env, track) && track->order->from == HG_FROM_LIVE &&
-        sim_options_are_calm(&oracle->env->options))
-        sim_violation(oracle->env, "gap: %s: entries were trimmed, but not told how many", who(track, topic));
-}
-
-void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic, const char *reason, uint64_t count)
-{
-    struct sim_env *env = oracle->env;
-    const struct sim_key *key = sim_store_key(env->store, topic);
-    struct sim_place *place = &track->places[topic];
-    const struct sim_order *order = track->order;
-    bool gone = strcmp(reason, "gone") == 0, rolled_back = strcmp(reason, "rolled_back") == 0;
-
-    if (!key)
-        sim_violation(env, "gap: %s: %s, but it is no stream", who(track, topic), reason);
-    bool forged = order->from == HG_FROM_CURSORS && order->cursors[topic].forged;
-    bool cause = key->fence_count > 0 || forged;
-    if (strcmp(reason, "trimmed") == 0)
-        cause = cause || key->trims > 0 || key->deletions > 0;
-    else if (strcmp(reason, "deleted") == 0)
-        cause = key->deletions > 0;
-    else if (rolled_back && is_old(oracle))
-        cause = cause || key->deletions > 0;
-    else if (!rolled_back && !gone)
-        cause = false;
-    if (!cause)
-        sim_violation(env, "gap: %s: %s, and there is no cause for it", who(track, topic), reason);
-
-    if (strcmp(reason, "trimmed") == 0 && place->begun)
-        check_told(oracle, track, topic, key);
-    place->gap = place->gap_is_last = true;
-    place->gap_at = env->now;
-    place->told += count;
-    place->unclear = place->unclear || count == 0;
-    if (!rolled_back && !gone) {
-        place->fence_told = key->fence_count;
-        return;
+    deeds_since(key, place->next, deeds, &anew);
+    for (size_t i = place->next; i < index; i++) {
+        odd = odd || sim_is_oversize(oracle->env, key, i);
+        missing += key->entries[i].removed == SIM_TRIMMED;
     }
-    place->fenced = true;
-    size_t from = place->begun                                         ? place->next
-                  : place->held.given && place->held.index != SIZE_MAX ? place->held.index
-                                                                       : 0;
-    if (key->fence_count > place->fence_told)
-        told_fence(place, key, gone, from);
-    if (forged && place->seam && place->seam_high < order->cursors[topic].index)
-        place->seam_high = order->cursors[topic].index;
-    if (key->fence_count > 0 && place->seam)
+    if (deeds[SIM_DEED_DELETE] || deeds[SIM_DEED_ROLLBACK] || deeds[SIM_DEED_DROP] || odd)
         return;
-    if (gone)
-        place->seam = place->begun = false;
+    if (missing != place->gap.count)
+        sim_violation(oracle->env, "gap: %s: %" PRIu64 " are missing in front of entry %zu, but gaps told %" PRIu64,
+                      who(track, topic), missing, index, place->gap.count);
 }
 
 void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int topic, struct hg_slice text_cursor,
@@ -361,66 +452,56 @@ void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int top
     struct sim_place *place = &track->places[topic];
     struct hg_cursor cursor;
 
-    if (!key || key->count == 0)
+    if (!key || key->type == SIM_KEY_STRING)
         sim_violation(env, "event: %s: it is no stream, but the event has a cursor", who(track, topic));
     if (!hg_cursor_parse(text_cursor, &cursor))
         sim_violation(env, "event: %s: no cursor: %.*s", who(track, topic), HG_SLICE_ARG(text_cursor));
-    size_t index = sim_store_ever(key, cursor.id, &cursor.fingerprint, place->begun ? place->next : 0);
+    size_t index = sim_store_lookup(key, cursor.id, &cursor.fingerprint, place->begun ? place->next : 0);
     if (index == key->count)
-        sim_violation(env, "event: %s: no entry ever was %.*s", who(track, topic), HG_SLICE_ARG(text_cursor));
+        sim_violation(env, "event: %s: there was never an entry of this id and fingerprint: %.*s", who(track, topic),
+                      HG_SLICE_ARG(text_cursor));
     check_entry(oracle, track, topic, key, index, text, message);
     if (key->shown <= index)
         key->shown = index + 1;
-    if (sim_place_owes_fence(oracle, track, topic) &&
-        index >= key->fences[key->entries[place->held.index].fence - 1].index)
-        sim_violation(env, "fence: %s: entry %zu came, but %zu was lost with its history, and no gap told",
-                      who(track, topic), index, place->held.index);
-    if (place->held.given && !place->fenced && !place->held.forged &&
-        hg_stream_id_cmp(cursor.id, place->held.id) <= 0 && (place->begun || place->held.index != SIZE_MAX))
-        sim_violation(env, "place: %s: entry %zu comes after %zu, and its id is not higher", who(track, topic), index,
-                      place->held.index);
-
+    if (place->has_newest && hg_stream_id_cmp(cursor.id, place->newest) <= 0)
+        sim_violation(env, "place: %s: entry %zu has an id that is not above the one before", who(track, topic), index);
+    if (place->begun && index < place->next)
+        sim_violation(env, "place: %s: entry %zu came again or too late; %zu was due", who(track, topic), index,
+                      place->next);
+    if (is_broken_before(place, key, index) && !place->gap.broken)
+        sim_violation(env, "place: %s: entry %zu came, but it stands at %zu, of another history, and no gap told",
+                      who(track, topic), index, place->stand);
     if (!place->begun) {
-        uint64_t budget = place->budget;
-        struct bounds bounds = bounds_of(env, track, place, key, topic);
-        if (index < bounds.low)
-            sim_violation(env, "place: %s: begins with entry %zu, but nothing before %zu was asked for",
-                          who(track, topic), index, bounds.low);
-        size_t due = first_due(oracle, track, place, key, bounds.high, index, bounds.told_from, &budget);
-        if (due < index)
-            sim_violation(env, "place: %s: begins with entry %zu, but should begin at %zu at latest, and %zu was due",
-                          who(track, topic), index, bounds.high, due);
-        /* From where it began on, nobody knows how many were missing before. */
-        place->unclear = place->unclear || place->told > 0;
-        bool forged = track->order->from == HG_FROM_CURSORS && track->order->cursors[topic].forged;
-        if (forged && !place->seam && !place->gap && !track->from_unclear)
-            sim_violation(env, "place: %s: entry %zu came after a cursor that is none, and no gap told",
-                          who(track, topic), index);
+        begin(oracle, track, topic, key, index);
     } else {
-        /* Another history is not noticed at once: until then the two may be mixed, by id. */
-        if (index < place->next && place->fence_told == key->fence_count)
-            sim_violation(env, "place: %s: entry %zu came again or too late; %zu was due", who(track, topic), index,
-                          place->next);
-        if (first_due(oracle, track, place, key, place->next, index, place->next, &place->budget) < index)
+        size_t due = first_due(oracle, track, place, key, place->next, index, index, false, &place->budget);
+        if (due < index)
             sim_violation(env, "place: %s: entry %zu came, but %zu was due, and no gap told", who(track, topic), index,
-                          place->next);
-        if (place->budget > 0 && !may_lose(env))
+                          due);
+        check_count(oracle, track, topic, key, index);
+        if (place->budget > 0 && key->deed_count == 0)
             sim_violation(env, "place: %s: a gap told %" PRIu64 " entries before %zu that were not missed",
                           who(track, topic), place->budget, index);
-        count_missing(oracle, track, topic, key, place->next, index);
     }
-    place->begun = true;
+    place->begun = place->stands = place->has_newest = true;
+    place->forged = place->bare = place->seam = false;
+    place->newest = cursor.id;
     place->budget = 0;
     place->next = index + 1;
-    place->fenced = place->gap_is_last = false;
-    place->held = (struct sim_cursor){true, true, false, cursor.id, cursor.fingerprint, index};
+    place->stand = index;
+    place->gap = (struct sim_place_gap){0};
+    place->mark = (struct sim_mark){.text = sim_arena_copy(&env->arena, text_cursor),
+                                    .begun = true,
+                                    .stands = true,
+                                    .stand = index,
+                                    .next = index + 1};
 }
 
 void sim_place_updated(struct sim_oracle *oracle, struct sim_track *track, int topic)
 {
     const struct sim_key *key = sim_store_key(oracle->env->store, topic);
     struct sim_place *place = &track->places[topic];
-    struct bounds bounds = {place->next, place->next, place->next};
+    size_t low = place->next, high = place->next;
 
     if (!key)
         return;
@@ -429,32 +510,37 @@ void sim_place_updated(struct sim_oracle *oracle, struct sim_track *track, int t
     if (place->fence_told < key->fence_count && known > key->fences[place->fence_told].index)
         known = key->fences[place->fence_told].index; /* what is behind it is not known to be that */
     if (!place->begun)
-        bounds = bounds_of(oracle->env, track, place, key, topic);
-    size_t due = first_due(oracle, track, place, key, bounds.high, key->count, key->count, &place->budget);
-    if (place->begun && place->budget > 0 && !may_lose(oracle->env))
+        bounds(oracle->env, track, place, key, topic, &low, &high);
+    size_t due = first_due(oracle, track, place, key, high, key->count, key->count, true, &place->budget);
+    if (place->begun && place->budget > 0 && key->deed_count == 0)
         sim_violation(oracle->env, "seam: %s: a gap told %" PRIu64 " entries that were not missed", who(track, topic),
                       place->budget);
     if (due < known)
         sim_violation(oracle->env, "seam: %s: entry %zu was there before the update, and did not come before its ok",
                       who(track, topic), due);
     place->seam = true;
-    place->seam_low = bounds.low < known ? known : bounds.low;
+    place->seam_low = low < known ? known : low;
     place->seam_high = due;
-    place->begun = place->unclear = false;
-    place->budget = place->told = place->missing_least = place->missing_most = 0;
+    place->begun = false;
+    place->budget = 0;
 }
 
-bool sim_place_has(const struct sim_oracle *oracle, const struct sim_track *track, int topic, size_t upto,
-                   bool strictly)
+bool sim_place_has(const struct sim_oracle *oracle, const struct sim_track *track, int topic, size_t upto, bool gently)
 {
     const struct sim_key *key = sim_store_key(oracle->env->store, topic);
     const struct sim_place *place = &track->places[topic];
     uint64_t budget = place->budget;
-    struct bounds bounds = {place->next, place->next, place->next};
+    size_t low, high = place->next;
 
     if (!place->begun)
-        bounds = bounds_of(oracle->env, track, place, key, topic);
-    if (!strictly)
-        bounds.told_from = upto;
-    return first_due(oracle, track, place, key, bounds.high, upto, bounds.told_from, &budget) >= upto;
+        bounds(oracle->env, track, place, key, topic, &low, &high);
+    return high >= upto || first_due(oracle, track, place, key, high, upto, key->count, gently, &budget) == upto;
+}
+
+bool sim_place_knows(const struct sim_oracle *oracle, const struct sim_track *track, int topic)
+{
+    const struct sim_key *key = sim_store_key(oracle->env->store, topic);
+    const struct sim_place *place = &track->places[topic];
+
+    return !key || place->gap.broken || !is_broken_before(place, key, key->count);
 }

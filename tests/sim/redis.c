@@ -99,7 +99,7 @@ static void forget(struct sim_redis *redis, uint32_t link)
 
     l->state = SIM_LINK_IS_CLOSED;
     l->generation++;
-    l->deaf = false;
+    l->deaf = l->mute = false;
     free(l->blocked);
     l->blocked = NULL;
     while ((reply = pop_reply(l))) {
@@ -151,8 +151,10 @@ void sim_redis_open(struct sim_redis *redis, uint32_t link)
     l->state = SIM_LINK_IS_OPENING;
     l->generation++;
     l->way_there = l->way_back = redis->env->now;
-    sim_agenda_put(&redis->env->agenda, sim_soon(redis->env, redis->env->options.redis_us), SIM_LINK_OPENED, link,
-                   l->generation);
+    hg_time at = sim_soon(redis->env, redis->env->options.redis_us);
+    if (at.us < redis->paused_until.us) /* AUTH waits, too */
+        at = redis->paused_until;
+    sim_agenda_put(&redis->env->agenda, at, SIM_LINK_OPENED, link, l->generation);
 }
 
 void sim_redis_close(struct sim_redis *redis, uint32_t link)
@@ -179,9 +181,9 @@ void sim_redis_command(struct sim_redis *redis, uint32_t link, uint64_t token, c
             len += (size_t)snprintf(line + len, sizeof line - len, " %.*s", (int)(argv[i].len < 40 ? argv[i].len : 40),
                                     argv[i].ptr ? argv[i].ptr : "");
         SIM_TRACE(env, "core: link %" PRIu32 " #%" PRIu64 ":%s%s", link, token, line,
-                  l->state == SIM_LINK_IS_DYING ? " (into a dead link)" : "");
+                  l->state == SIM_LINK_IS_DYING || l->mute ? " (into a dead link)" : "");
     }
-    if (l->state == SIM_LINK_IS_DYING)
+    if (l->state == SIM_LINK_IS_DYING || l->mute)
         return;
 
     for (size_t i = 0; i < argc; i++)
@@ -200,6 +202,8 @@ void sim_redis_command(struct sim_redis *redis, uint32_t link, uint64_t token, c
     command->arrives = sim_soon(env, env->options.redis_us);
     if (command->arrives.us < l->way_there.us)
         command->arrives = l->way_there;
+    if (command->arrives.us < redis->paused_until.us)
+        command->arrives = redis->paused_until;
     l->way_there = command->arrives;
     *l->commands_end = command;
     l->commands_end = &command->next;
@@ -375,7 +379,8 @@ void sim_redis_append(struct sim_redis *redis, int topic)
 
     entry.field_count = sim_payload_fields(env, &payload, rule->payload_field, fields);
     sim_store_append(env->store, key, entry);
-    SIM_TRACE(env, "redis: XADD %.*s #%zu", HG_SLICE_ARG(key->name), key->count - 1);
+    SIM_TRACE(env, "redis: XADD %.*s #%zu %" PRIu64 "-%" PRIu64, HG_SLICE_ARG(key->name), key->count - 1,
+              key->last_id.ms, key->last_id.seq);
     sim_redis_appended(redis, key);
 }
 
@@ -415,11 +420,46 @@ void sim_redis_restart(struct sim_redis *redis, hg_dur away, hg_dur loading)
     redis->loading_until = hg_time_add(redis->down_until, loading);
 }
 
-void sim_redis_fail_over(struct sim_redis *redis, hg_dur lost, hg_dur away)
+void sim_redis_failover(struct sim_redis *redis, hg_dur away)
 {
     sim_redis_restart(redis, away, hg_us(0));
-    SIM_TRACE(redis->env, "redis: fails over, the last %" PRIu64 " us are lost", lost.us);
-    sim_store_lose_tail(redis->env->store, (hg_time){redis->env->now.us > lost.us ? redis->env->now.us - lost.us : 0});
+    SIM_TRACE(redis->env, "redis: failover");
+    sim_store_failover(redis->env->store);
+}
+
+void sim_redis_silence(struct sim_redis *redis, uint32_t link, bool both_ways)
+{
+    struct sim_link *l = &redis->links[link];
+
+    if (l->state != SIM_LINK_IS_UP || l->deaf)
+        return;
+    SIM_TRACE(redis->env, "redis: link %" PRIu32 " is silent, %s", link, both_ways ? "both ways" : "no reply arrives");
+    l->deaf = true;
+    l->mute = both_ways;
+    l->silent_since = redis->env->now;
+    sim_oracle_trouble(redis->env->oracle);
+}
+
+void sim_redis_pause(struct sim_redis *redis, hg_dur span)
+{
+    SIM_TRACE(redis->env, "redis: CLIENT PAUSE %" PRIu64 " us", span.us);
+    redis->paused_until = hg_time_add(redis->env->now, span);
+    for (uint32_t i = 0; i < SIM_LINKS; i++) {
+        struct sim_link *l = &redis->links[i];
+        if (l->state == SIM_LINK_IS_UP && l->way_there.us < redis->paused_until.us)
+            l->way_there = redis->paused_until;
+        if (l->state == SIM_LINK_IS_UP && l->blocked && l->blocked_until.us < redis->paused_until.us) {
+            l->blocked_until = redis->paused_until;
+            sim_agenda_put(&redis->env->agenda, l->blocked_until, SIM_LINK_UNBLOCK, i, l->generation);
+        }
+    }
+    sim_oracle_trouble(redis->env->oracle);
+}
+
+void sim_redis_set_clock(struct sim_redis *redis, int64_t by_ms)
+{
+    SIM_TRACE(redis->env, "redis: the clock is set by %" PRId64 " ms", by_ms);
+    redis->env->store->wall_ms += (uint64_t)by_ms;
 }
 
 void sim_redis_flush_scripts(struct sim_redis *redis)

@@ -46,7 +46,9 @@ struct sim_link {
     uint32_t generation; /* of agenda entries; others are stale */
     uint64_t client_id;
     hg_time way_there, way_back; /* nothing arrives before what was sent earlier */
-    bool deaf;                   /* DYING: replies under way are lost too */
+    bool deaf;                   /* replies under way do not arrive any more */
+    bool mute;                   /* nor do commands: with `deaf` the link is half open */
+    hg_time silent_since;        /* UP and deaf */
     struct sim_command *commands, **commands_end;
     struct sim_reply *replies, **replies_end;
     struct sim_command *blocked; /* an XREAD that waits */
@@ -64,8 +66,8 @@ struct sim_redis {
     struct sim_names channels, globs; /* what link 0 is subscribed to */
     struct sim_names scripts;         /* hashes that are loaded */
     uint64_t next_client_id;
-    hg_time down_until, loading_until;
-    bool old;               /* does not know SCAN … TYPE */
+    hg_time down_until, loading_until, paused_until;
+    bool old;               /* does not know SCAN … TYPE, nor what XINFO tells since Redis 7 */
     uint64_t published[32]; /* messages so far, by topic */
 };
 
@@ -87,8 +89,14 @@ void sim_redis_append(struct sim_redis *redis, int topic);
 /* `executed`: what was under way to Redis is still done; `answered`: replies under way still arrive. */
 void sim_redis_kill(struct sim_redis *redis, uint32_t link, bool executed, bool answered);
 void sim_redis_restart(struct sim_redis *redis, hg_dur away, hg_dur loading);
-/* All links die, and who answers now lacks what was done within the last while. */
-void sim_redis_fail_over(struct sim_redis *redis, hg_dur lost, hg_dur away);
+/* The master is lost; a replica that has not got its newest commands takes over. */
+void sim_redis_failover(struct sim_redis *redis, hg_dur away);
+/* From now on nothing arrives, or at least no reply does; and nobody is told. */
+void sim_redis_silence(struct sim_redis *redis, uint32_t link, bool both_ways);
+/* CLIENT PAUSE … ALL */
+void sim_redis_pause(struct sim_redis *redis, hg_dur span);
+/* The clock is set: by so many milliseconds, forwards or backwards. */
+void sim_redis_set_clock(struct sim_redis *redis, int64_t by_ms);
 /* SCRIPT FLUSH, by somebody else. */
 void sim_redis_flush_scripts(struct sim_redis *redis);
 void sim_redis_spike(struct sim_redis *redis, uint32_t link, hg_dur delay);

@@ -1,5 +1,6 @@
 #include "sim/store.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -25,11 +26,15 @@ void sim_store_init(struct sim_store *store, struct sim_env *env)
 void sim_store_done(struct sim_store *store)
 {
     for (size_t i = 0; i < store->key_count; i++) {
-        free(store->keys[i].entries);
-        free(store->keys[i].log);
-        free(store->keys[i].fences);
+        struct sim_key *key = &store->keys[i];
+        free(key->entries);
+        free(key->line);
+        free(key->deeds);
+        free(key->moment.line);
+        free(key->moment.removed);
     }
     free(store->remembered);
+    free(store->moment);
 }
 
 struct hg_slice sim_store_expand(struct sim_env *env, const char *tmpl, const char *topic)
@@ -57,147 +62,223 @@ struct sim_key *sim_store_key(struct sim_store *store, int topic)
     return NULL;
 }
 
+static bool is_auto(const struct sim_store *store, const struct sim_key *key)
+{
+    return store->env->options.rules[sim_topics[key->topic].rule].source == HG_SOURCE_AUTO;
+}
+
+bool sim_entry_is_there(const struct sim_entry *entry)
+{
+    return entry->removed == SIM_NOT_REMOVED && entry->lost == SIM_NOT_LOST;
+}
+
+static void note(struct sim_store *store, struct sim_key *key, enum sim_deed_kind kind, bool anew)
+{
+    *SIM_PUSH(key->deeds, key->deed_count, key->deed_capacity) =
+        (struct sim_deed){.kind = kind, .count = key->count, .anew = anew};
+    (void)store;
+}
+
+static void find_head(struct sim_key *key)
+{
+    while (key->head < key->line_count && !sim_entry_is_there(&key->entries[key->line[key->head]]))
+        key->head++;
+}
+
 struct sim_entry *sim_store_append(struct sim_store *store, struct sim_key *key, struct sim_entry entry)
 {
     struct sim_env *env = store->env;
+    bool made = key->type == SIM_KEY_NONE;
 
     HG_ASSERT(key->type != SIM_KEY_STRING);
-    if (key->type == SIM_KEY_NONE)
-        key->made_at = env->now;
-    key->type = SIM_KEY_STREAM;
-    entry.life_at = key->made_at;
+    if (made) {
+        key->type = SIM_KEY_STREAM;
+        key->life = ++key->lives;
+    }
     entry.id = (hg_stream_id){store->wall_ms + env->now.us / 1000, 0};
     if (entry.id.ms <= key->last_id.ms)
         entry.id = (hg_stream_id){key->last_id.ms, key->last_id.seq + 1};
-    key->last_id = entry.id;
-    key->added++;
+    entry.life = key->life;
     entry.at = env->now;
     entry.fingerprint = hg_fingerprint(entry.fields, entry.field_count);
-    *SIM_PUSH(key->log, key->log_count, key->log_capacity) = key->count;
+    key->last_id = entry.id;
+    key->added++;
+    key->length++;
+    *SIM_PUSH(key->line, key->line_count, key->line_capacity) = key->count;
     *SIM_PUSH(key->entries, key->count, key->capacity) = entry;
+    if (made && is_auto(store, key))
+        sim_store_replicate(store); /* it stays */
     return &key->entries[key->count - 1];
 }
 
-/* Takes `count` entries out of the log. */
-static void take_out(struct sim_key *key, size_t position, size_t count, enum sim_went why, hg_time now)
+static void remove_entry(struct sim_store *store, struct sim_key *key, size_t at, enum sim_removal how)
 {
-    for (size_t i = position; i < position + count; i++) {
-        key->entries[key->log[i]].went = why;
-        key->entries[key->log[i]].went_at = now;
-    }
-    memmove(&key->log[position], &key->log[position + count], (key->log_count - position - count) * sizeof *key->log);
-    key->log_count -= count;
+    struct sim_entry *entry = &key->entries[key->line[at]];
+
+    entry->removed = how;
+    entry->removed_tick = store->tick;
+    key->length--;
 }
 
 void sim_store_trim(struct sim_store *store, struct sim_key *key, size_t keep)
 {
-    if (key->log_count <= keep)
+    if (key->type != SIM_KEY_STREAM || key->length <= keep)
         return;
-    take_out(key, 0, key->log_count - keep, SIM_WENT_TRIMMED, store->env->now);
-    key->trims++;
-    SIM_TRACE(store->env, "redis: %.*s trimmed to %zu entries", HG_SLICE_ARG(key->name), keep);
+    store->tick++;
+    for (size_t at = key->head; key->length > keep; at++)
+        if (sim_entry_is_there(&key->entries[key->line[at]]))
+            remove_entry(store, key, at, SIM_TRIMMED);
+    find_head(key);
+    note(store, key, SIM_DEED_TRIM, false);
+    SIM_TRACE(store->env, "redis: %.*s trimmed before entry %zu, %" PRIu64 " are left", HG_SLICE_ARG(key->name),
+              sim_store_first(key), key->length);
 }
 
-void sim_store_delete(struct sim_store *store, struct sim_key *key, size_t position)
+void sim_store_delete(struct sim_store *store, struct sim_key *key, size_t at)
 {
-    size_t index = key->log[position];
+    const struct sim_entry *entry = &key->entries[key->line[at]];
 
-    SIM_TRACE(store->env, "redis: XDEL %.*s #%zu", HG_SLICE_ARG(key->name), index);
-    if (hg_stream_id_cmp(key->entries[index].id, key->max_deleted) > 0)
-        key->max_deleted = key->entries[index].id;
-    take_out(key, position, 1, SIM_WENT_DELETED, store->env->now);
-    key->deletions++;
-}
-
-static void put_fence(struct sim_store *store, struct sim_key *key)
-{
-    *SIM_PUSH(key->fences, key->fence_count, key->fence_capacity) =
-        (struct sim_fence){.index = key->count, .at = store->env->now};
-}
-
-static void lose(struct sim_store *store, struct sim_key *key, size_t index, enum sim_went why)
-{
-    struct sim_entry *entry = &key->entries[index];
-
-    if (entry->went >= SIM_WENT_WITH_TAIL)
+    if (!sim_entry_is_there(entry))
         return;
-    entry->went = why;
-    entry->went_at = store->env->now;
-    entry->fence = key->fence_count;
+    store->tick++;
+    remove_entry(store, key, at, SIM_DELETED);
+    if (hg_stream_id_cmp(entry->id, key->max_deleted) > 0)
+        key->max_deleted = entry->id;
+    find_head(key);
+    note(store, key, SIM_DEED_DELETE, false);
+    SIM_TRACE(store->env, "redis: XDEL %.*s #%zu", HG_SLICE_ARG(key->name), key->line[at]);
 }
 
-void sim_store_delete_key(struct sim_store *store, struct sim_key *key)
+/* The key is without a stream. */
+static void clear(struct sim_key *key)
 {
-    if (key->type != SIM_KEY_STREAM)
-        return;
-    SIM_TRACE(store->env, "redis: DEL %.*s with %zu entries", HG_SLICE_ARG(key->name), key->log_count);
-    put_fence(store, key);
-    /* Whatever went before went with it: nobody can tell any more. */
-    for (size_t i = 0; i < key->count; i++)
-        lose(store, key, i, SIM_WENT_WITH_KEY);
-    key->log_count = 0;
     key->type = SIM_KEY_NONE;
+    key->line_count = key->head = 0;
     key->last_id = key->max_deleted = HG_STREAM_ID_ZERO;
-    key->added = 0;
+    key->added = key->length = 0;
 }
 
-/* What emits are remembered by from this entry on. */
-static void forget(struct sim_store *store, const struct sim_key *key, size_t from)
+static void lose(struct sim_key *key, size_t from, enum sim_loss how)
 {
-    for (size_t i = 0; i < store->remembered_count; i++)
-        if (store->remembered[i].stream == key && store->remembered[i].index >= from)
-            store->remembered[i].until = store->env->now;
+    for (size_t at = from; at < key->line_count; at++) {
+        key->entries[key->line[at]].lost = how;
+        key->entries[key->line[at]].lost_at = key->count;
+    }
 }
 
-static void lose_tail(struct sim_store *store, struct sim_key *key, hg_time cut)
+void sim_store_drop(struct sim_store *store, struct sim_key *key)
 {
-    size_t end = key->count, lost = 0;
-
-    while (end > 0 && key->entries[end - 1].at.us > cut.us &&
-           (key->fence_count == 0 || end > key->fences[key->fence_count - 1].index))
-        end--;
-    for (size_t i = end; i < key->count; i++)
-        lost += key->entries[i].went != SIM_WENT_WITH_KEY && key->entries[i].went != SIM_WENT_WITH_TAIL;
-    if (key->type != SIM_KEY_STREAM || lost == 0 || lost >= key->added)
-        return; /* a key that was just made stays: a prefix as good as another */
-    SIM_TRACE(store->env, "redis: %.*s loses its entries from %zu on", HG_SLICE_ARG(key->name), end);
-    put_fence(store, key);
-    forget(store, key, end);
-    while (key->log_count > 0 && key->log[key->log_count - 1] >= end)
-        key->log_count--;
-    for (size_t i = end; i < key->count; i++)
-        lose(store, key, i, SIM_WENT_WITH_TAIL);
-    key->added -= lost;
-    key->last_id = HG_STREAM_ID_ZERO;
-    for (size_t i = 0; i < end; i++)
-        if (key->entries[i].went <= SIM_WENT_DELETED)
-            key->last_id = key->entries[i].id;
-    if (hg_stream_id_cmp(key->max_deleted, key->last_id) > 0)
-        key->max_deleted = key->last_id;
-}
-
-void sim_store_lose_tail(struct sim_store *store, hg_time cut)
-{
-    for (size_t i = 0; i < store->key_count; i++)
-        lose_tail(store, &store->keys[i], cut);
+    if (key->type != SIM_KEY_STREAM || is_auto(store, key))
+        return;
+    SIM_TRACE(store->env, "redis: DEL %.*s, after #%zu", HG_SLICE_ARG(key->name), key->count);
+    store->tick++;
+    lose(key, 0, SIM_DROPPED);
+    clear(key);
+    note(store, key, SIM_DEED_DROP, false);
 }
 
 void sim_store_flush(struct sim_store *store)
 {
+    size_t kept = 0;
+
+    SIM_TRACE(store->env, "redis: FLUSHALL");
     for (size_t i = 0; i < store->key_count; i++)
-        if (sim_topics[store->keys[i].topic].rule != 3) {
-            sim_store_delete_key(store, &store->keys[i]);
-            forget(store, &store->keys[i], 0);
-        }
+        sim_store_drop(store, &store->keys[i]);
+    for (size_t i = 0; i < store->remembered_count; i++)
+        if (is_auto(store, store->remembered[i].stream))
+            store->remembered[kept++] = store->remembered[i];
+    store->remembered_count = kept;
+}
+
+static void *copy_of(const void *items, size_t size)
+{
+    void *copy = malloc(size + 1);
+
+    HG_ASSERT(copy);
+    if (size)
+        memcpy(copy, items, size);
+    return copy;
+}
+
+void sim_store_replicate(struct sim_store *store)
+{
+    for (size_t i = 0; i < store->key_count; i++) {
+        struct sim_key *key = &store->keys[i];
+        struct sim_moment *moment = &key->moment;
+
+        free(moment->line);
+        free(moment->removed);
+        *moment = (struct sim_moment){.type = key->type,
+                                      .life = key->life,
+                                      .last_id = key->last_id,
+                                      .max_deleted = key->max_deleted,
+                                      .added = key->added,
+                                      .line_count = key->line_count};
+        moment->line = copy_of(key->line, key->line_count * sizeof *key->line);
+        moment->removed = malloc((key->line_count + 1) * sizeof *moment->removed);
+        HG_ASSERT(moment->removed);
+        for (size_t at = 0; at < key->line_count; at++)
+            moment->removed[at] = key->entries[key->line[at]].removed;
+    }
+    free(store->moment);
+    store->moment = copy_of(store->remembered, store->remembered_count * sizeof *store->remembered);
+    store->moment_count = store->remembered_count;
+}
+
+static void go_back(struct sim_store *store, struct sim_key *key)
+{
+    const struct sim_moment *moment = &key->moment;
+    bool same = key->type == moment->type && key->life == moment->life;
+    bool lost = same ? key->line_count > moment->line_count : key->type != moment->type || key->type == SIM_KEY_STREAM;
+    size_t kept = same ? moment->line_count : 0;
+
+    if (key->type == SIM_KEY_STRING)
+        return;
+    lose(key, kept, SIM_ROLLED_BACK);
+    clear(key);
+    key->type = moment->type;
+    key->life = moment->life;
+    key->last_id = moment->last_id;
+    key->max_deleted = moment->max_deleted;
+    key->added = moment->added;
+    for (size_t at = 0; at < moment->line_count; at++) {
+        struct sim_entry *entry = &key->entries[moment->line[at]];
+        *SIM_PUSH(key->line, key->line_count, key->line_capacity) = moment->line[at];
+        entry->removed = moment->removed[at];
+        entry->lost = SIM_NOT_LOST;
+        key->length += sim_entry_is_there(entry);
+    }
+    find_head(key);
+    if (lost)
+        note(store, key, SIM_DEED_ROLLBACK, !same);
+    SIM_TRACE(store->env, "redis: %.*s goes on behind #%zu of %zu%s", HG_SLICE_ARG(key->name),
+              key->line_count ? key->line[key->line_count - 1] : 0, key->count,
+              key->type == SIM_KEY_NONE ? ": it is not there" : "");
+}
+
+void sim_store_failover(struct sim_store *store)
+{
+    store->tick++;
+    for (size_t i = 0; i < store->key_count; i++)
+        go_back(store, &store->keys[i]);
+    free(store->remembered);
+    store->remembered = copy_of(store->moment, store->moment_count * sizeof *store->moment);
+    store->remembered_count = store->moment_count;
+    store->remembered_capacity = store->moment_count;
+}
+
+size_t sim_store_first(const struct sim_key *key)
+{
+    return key->head < key->line_count ? key->line[key->head] : key->count;
 }
 
 size_t sim_store_lower(const struct sim_key *key, hg_stream_id id)
 {
-    size_t low = 0, high = key->log_count;
+    size_t low = 0, high = key->line_count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (hg_stream_id_cmp(key->entries[key->log[middle]].id, id) < 0)
+        if (hg_stream_id_cmp(key->entries[key->line[middle]].id, id) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -205,22 +286,25 @@ size_t sim_store_lower(const struct sim_key *key, hg_stream_id id)
     return low;
 }
 
-static bool is_entry(const struct sim_entry *entry, hg_stream_id id, const uint32_t *fingerprint)
+size_t sim_store_lookup(const struct sim_key *key, hg_stream_id id, const uint32_t *fingerprint, size_t from)
 {
-    return hg_stream_id_cmp(entry->id, id) == 0 && (!fingerprint || entry->fingerprint == *fingerprint);
-}
+    size_t at = sim_store_lower(key, id), found = key->count;
 
-size_t sim_store_ever(const struct sim_key *key, hg_stream_id id, const uint32_t *fingerprint, size_t from)
-{
-    if (from > key->count)
-        from = key->count;
-    for (size_t i = from; i < key->count; i++)
-        if (is_entry(&key->entries[i], id, fingerprint))
-            return i;
-    for (size_t i = from; i > 0; i--)
-        if (is_entry(&key->entries[i - 1], id, fingerprint))
-            return i - 1;
-    return key->count;
+#define IS_IT(number)                                                                                                  \
+    (hg_stream_id_cmp(key->entries[number].id, id) == 0 &&                                                             \
+     (!fingerprint || key->entries[number].fingerprint == *fingerprint))
+    if (at < key->line_count && IS_IT(key->line[at]))
+        found = key->line[at];
+    if (found < key->count && found >= from)
+        return found;
+    for (size_t number = from; number < key->count; number++)
+        if (IS_IT(number))
+            return number;
+    for (size_t number = key->count; found == key->count && number > 0; number--)
+        if (IS_IT(number - 1))
+            found = number - 1;
+#undef IS_IT
+    return found;
 }
 
 static bool class_match(struct hg_slice *glob, char c)

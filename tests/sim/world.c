@@ -160,6 +160,7 @@ struct sim_world *sim_world_new(uint64_t seed)
     for (size_t i = 0; i < sim_topic_count; i++)
         for (uint64_t n = sim_topics[i].there ? 1 + sim_below(env, 12) : 0; n > 0; n--)
             sim_redis_append(&world->redis, (int)i);
+    sim_store_replicate(&world->store);
     env->started = env->now;
     hg_core_start(env->core, env->now);
     hg_core_turn_end(env->core, env->now);
@@ -195,6 +196,7 @@ void sim_world_sums(const struct sim_world *world, struct sim_sums *sums)
 {
     sums->events += world->oracle.events_seen;
     sums->gaps += world->oracle.gaps_seen;
+    sums->returns += world->oracle.returns_seen;
     sums->orders += world->clients.order_count;
     for (size_t i = 0; i < world->store.key_count; i++)
         sums->entries += world->store.keys[i].count;
@@ -208,7 +210,7 @@ void sim_world_sums(const struct sim_world *world, struct sim_sums *sums)
 static uint64_t patience_ms(const struct sim_world *world)
 {
     const struct sim_options *o = &world->env.options;
-    bool slow = o->stalls || o->mutes || o->socket_bytes < 100000 || o->unblock_denied;
+    bool slow = sim_options_are_slow(o) || o->unblock_denied || o->clocks;
 
     return sim_options_are_calm(o) && !slow ? 4000 : 20000;
 }
@@ -290,6 +292,22 @@ static void everybody_leaves(struct sim_world *world)
             sim_violation(env, "shutdown: a client is still there");
 }
 
+/* Nobody is paused any more, or looks back slowly. */
+static void hurry(struct sim_world *world)
+{
+    for (size_t i = 0; i < world->oracle.track_count; i++) {
+        const struct sim_track *track = world->oracle.tracks[i];
+        for (size_t k = 0; k < SIM_CLIENTS && track->state == SIM_TRACK_ACTIVE; k++) {
+            struct sim_client *client = &world->clients.items[k];
+            if (client->state != SIM_CLIENT_OPEN || client->number != track->client)
+                continue;
+            struct sim_order *order = sim_order_playback(&world->clients, SIM_ORDER_RESUME, track->sub);
+            order->speed = 100000;
+            sim_client_say(&world->clients, client, order);
+        }
+    }
+}
+
 bool sim_world_finish(struct sim_world *world)
 {
     struct sim_env *env = &world->env;
@@ -300,10 +318,14 @@ bool sim_world_finish(struct sim_world *world)
         return false;
     SIM_TRACE(env, "all heals");
     env->faults = false;
-    world->redis.down_until = world->redis.loading_until = env->now;
+    world->redis.down_until = world->redis.loading_until = world->redis.paused_until = env->now;
     for (size_t i = 0; i < SIM_CLIENTS; i++) {
         sim_client_stall(&world->clients.items[i], env, false);
         sim_client_mute(&world->clients.items[i], env, false);
+    }
+    if (env->options.playback) {
+        run_for(world, hg_ms(50));
+        hurry(world);
     }
     settle(world);
     probe(world);
@@ -385,58 +407,20 @@ static void append(struct sim_world *world, struct sim_op op)
         sim_redis_append(&world->redis, topic);
 }
 
-/* A time around one of which something is known. */
-static uint64_t choose_time(struct sim_world *world, uint32_t chance)
-{
-    const struct sim_key *key = sim_store_key(&world->store, choose_topic(chance, is_stream));
-
-    if (key->count == 0)
-        return world->store.wall_ms;
-    return key->entries[chance / 16 % key->count].id.ms + chance / 8 % 2;
-}
-
-/* Lets the subscribe begin where one was before; false: none was. */
-static bool resume(struct sim_world *world, struct sim_order *order, const struct sim_track *track, uint32_t chance)
-{
-    const struct sim_memory *memory = sim_oracle_memory(&world->oracle, chance / 8);
-    struct sim_cursor cursors[SIM_TOPICS_MAX] = {{0}};
-    bool any = false;
-
-    if (chance % 8 == 0) {
-        sim_order_since(order, choose_time(world, chance / 8));
-        return true;
-    }
-    if (track) {
-        for (size_t t = 0; t < sim_topic_count; t++)
-            cursors[t] = track->places[t].held.forged ? (struct sim_cursor){0} : track->places[t].held;
-        sim_order_resume(&world->clients, order, cursors, track->since_ms, chance / 64);
-    } else if (memory) {
-        order->pattern = memory->pattern;
-        order->filter = memory->filter;
-        order->filter_text = memory->filter ? sim_filter_spelling(memory->filter, chance / 8) : NULL;
-        sim_order_resume(&world->clients, order, memory->cursors, memory->since_ms, chance / 64);
-    }
-    for (size_t t = 0; (track || memory) && t < sim_topic_count; t++)
-        any = any || order->cursors[t].given;
-    if (!any)
-        order->from = HG_FROM_LIVE;
-    return any;
-}
-
 static void subscribe(struct sim_world *world, struct sim_op op, struct sim_client *client, bool anew)
 {
-    bool resumes = world->env.options.resumes;
-
     const struct sim_track *track = sim_oracle_pick(&world->oracle, client->number, op.b);
 
     if (!anew) {
         struct sim_order *order = sim_order_subscribe(&world->clients, choose_pattern(world, op.b), op.a >> 8);
-        if (resumes && op.b % 8 < 5)
-            resume(world, order, NULL, op.a / 8);
-        if (world->env.options.filters && op.a / 8 % 4 != 0 && (order->from != HG_FROM_CURSORS || op.b % 3 == 0))
+        if (world->env.options.filters && op.a / 8 % 4 != 0)
             sim_order_filter(order, (uint32_t)sim_below(&world->env, 1u << 20));
         if (world->env.options.paces && sim_pace_is_for(order->pattern) && op.a / 32 % 3 != 0)
             order->pace = &sim_paces[op.a / 96 % sim_pace_count];
+        else if (op.a / 32 % 8 == 0)
+            sim_order_since(&world->clients, order, op.a >> 4);
+        if (world->env.options.playback && op.a / 256 % 2 == 0)
+            sim_order_speed(order, op.a >> 9);
         sim_client_say(&world->clients, client, order);
     } else if (track) {
         struct sim_order *first = sim_order_unsubscribe(&world->clients, track->sub);
@@ -445,34 +429,86 @@ static void subscribe(struct sim_world *world, struct sim_op op, struct sim_clie
         first->next->pace = track->pace;
         if (track->filter)
             first->next->filter_text = sim_filter_spelling(track->filter, op.a / 8);
-        if (resumes && op.b % 8 < 6)
-            resume(world, first->next, track, op.a / 8);
         if (op.b % 4 == 0)
             first->next->next = sim_order_ping(&world->clients);
         sim_client_say(&world->clients, client, first);
     }
 }
 
+/* Who went, or somebody with the same cursors; now and then with another filter. */
+static void come_back(struct sim_world *world, struct sim_op op, struct sim_client *client)
+{
+    const struct sim_luggage *luggage = sim_oracle_luggage(&world->oracle, op.b);
+
+    if (!luggage)
+        return;
+    struct sim_order *order = sim_order_subscribe(&world->clients, luggage->pattern, 0);
+    sim_order_come_back(&world->clients, order, luggage, op.a >> 3);
+    order->filter = luggage->filter;
+    if (luggage->filter)
+        order->filter_text = sim_filter_spelling(luggage->filter, op.a / 8);
+    if (world->env.options.filters && op.b / 8 % 8 == 0)
+        sim_order_filter(order, op.b >> 6);
+    if (world->env.options.playback && op.b / 64 % 4 == 0)
+        sim_order_speed(order, op.b >> 8);
+    sim_client_say(&world->clients, client, order);
+}
+
+static void playback(struct sim_world *world, struct sim_op op, struct sim_client *client)
+{
+    const struct sim_track *track = sim_oracle_pick(&world->oracle, client->number, op.b);
+
+    if (!track)
+        return;
+    enum sim_order_kind kind = op.kind == SIM_OP_PAUSE    ? SIM_ORDER_PAUSE
+                               : op.kind == SIM_OP_RESUME ? SIM_ORDER_RESUME
+                                                          : SIM_ORDER_SEEK;
+    struct sim_order *order = sim_order_playback(&world->clients, kind, track->sub);
+    if (kind == SIM_ORDER_SEEK) {
+        order->from = op.a / 8 % 4 == 0 ? HG_FROM_LIVE : op.a / 8 % 4 == 1 ? HG_FROM_START : HG_FROM_LAST;
+        order->last = 1 + op.a / 32 % 7;
+        if (op.a / 8 % 4 == 2)
+            sim_order_since(&world->clients, order, op.a >> 5);
+    }
+    if (op.a / 256 % 2 == 0 && kind == SIM_ORDER_SEEK)
+        sim_order_speed(order, op.a >> 9);
+    else if (op.a / 256 % 2 == 0 && kind == SIM_ORDER_RESUME)
+        order->speed = 1000;
+    sim_client_say(&world->clients, client, order);
+}
+
 static void trim(struct sim_world *world, struct sim_op op)
 {
     struct sim_key *key = sim_store_key(&world->store, choose_topic(op.a, is_stream));
 
-    if (world->env.options.trims)
-        sim_store_trim(&world->store, key, op.b % 6);
+    sim_store_trim(&world->store, key, op.b % 6);
 }
 
-/* DEL of one stream, FLUSHALL, or XDEL of one entry. */
-static void delete (struct sim_world *world, struct sim_op op)
+static void delete(struct sim_world *world, struct sim_op op)
 {
-    struct sim_store *store = &world->store;
-    struct sim_key *key = sim_store_key(store, choose_topic(op.a, is_stream));
+    struct sim_key *key = sim_store_key(&world->store, choose_topic(op.a, is_stream));
+    size_t count = key->line_count - key->head;
 
+    /* Mostly among the newest: who follows has not seen them yet. */
+    if (count > 0)
+        sim_store_delete(&world->store, key, key->line_count - 1 - op.b / 4 % (op.b % 4 ? 1 + (count - 1) % 4 : count));
+}
+
+static void drop(struct sim_world *world, struct sim_op op)
+{
     if (op.b % 8 == 0)
-        sim_store_flush(store);
-    else if (op.b % 8 < 5 && sim_topics[key->topic].rule != 3)
-        sim_store_delete_key(store, key);
-    else if (key->log_count > 0)
-        sim_store_delete(store, key, op.b / 8 % 3 == 0 ? key->log_count - 1 : op.b / 32 % key->log_count);
+        sim_store_flush(&world->store);
+    else
+        sim_store_drop(&world->store, sim_store_key(&world->store, choose_topic(op.a, is_stream)));
+    /* Often made anew at once, so that nobody sees it missing. */
+    for (uint64_t n = op.b / 8 % 3 ? 1 + op.b / 32 % world->env.options.burst_max : 0; n > 0; n--)
+        sim_redis_append(&world->redis, choose_topic(op.a, is_stream));
+}
+
+static void set_clock(struct sim_world *world, struct sim_op op)
+{
+    static const int64_t steps[] = {-1, -20, -500, -3000, -30000, 50, 1000, 3000};
+    sim_redis_set_clock(&world->redis, steps[op.a % (sizeof steps / sizeof *steps)]);
 }
 
 static void client_op(struct sim_world *world, struct sim_op op)
@@ -493,6 +529,14 @@ static void client_op(struct sim_world *world, struct sim_op op)
         return;
     case SIM_OP_RESUBSCRIBE:
         subscribe(world, op, client, true);
+        return;
+    case SIM_OP_RETURN:
+        come_back(world, op, client);
+        return;
+    case SIM_OP_SEEK:
+    case SIM_OP_PAUSE:
+    case SIM_OP_RESUME:
+        playback(world, op, client);
         return;
     case SIM_OP_UNSUBSCRIBE: {
         const struct sim_track *track = sim_oracle_pick(&world->oracle, client->number, op.b);
@@ -578,15 +622,29 @@ static void apply(struct sim_world *world, struct sim_op op)
     case SIM_OP_TRIM:
         trim(world, op);
         return;
-    case SIM_OP_FAILOVER:
-        sim_redis_fail_over(&world->redis, hg_us(op.a % (4 * env->options.tempo_us)), hg_ms(op.b % 100));
-        return;
     case SIM_OP_DELETE:
-        delete (world, op);
+        delete(world, op);
         return;
-    case SIM_OP_CLOCK_BACK:
-        world->store.wall_ms -= op.a % 300;
-        SIM_TRACE(env, "redis: its clock goes back by %" PRIu32 " ms", op.a % 300);
+    case SIM_OP_DROP:
+        drop(world, op);
+        return;
+    case SIM_OP_REPLICATE:
+        sim_store_replicate(&world->store);
+        return;
+    case SIM_OP_FAILOVER:
+        sim_redis_failover(&world->redis, hg_ms(op.a % 300));
+        /* What the new master is given may have the ids of what was lost. */
+        for (uint64_t n = op.b % 4; n > 0; n--)
+            sim_redis_append(&world->redis, choose_topic(op.b / 4, is_stream));
+        return;
+    case SIM_OP_CLOCK:
+        set_clock(world, op);
+        return;
+    case SIM_OP_SILENCE:
+        sim_redis_silence(&world->redis, op.a % 5, op.a % 5 == HG_LINK_LISTENER || op.b % 3 != 0);
+        return;
+    case SIM_OP_CLIENT_PAUSE:
+        sim_redis_pause(&world->redis, hg_ms(op.a % 1500));
         return;
     default:
         client_op(world, op);
@@ -616,10 +674,18 @@ static uint64_t weight(const struct sim_options *o, enum sim_op_kind kind)
         [SIM_OP_SPIKE] = o->spikes ? 2 : 0,
         [SIM_OP_ODD_PUSH] = o->odd_chance ? 1 : 0,
         [SIM_OP_TRIM] = o->trims ? 3 : 0,
-        [SIM_OP_FAILOVER] = o->failovers ? 2 : 0,
-        [SIM_OP_DELETE] = o->deletions ? 3 : 0,
-        [SIM_OP_CLOCK_BACK] = o->clock_back ? 1 : 0,
         [SIM_OP_UPDATE] = o->filters ? 6 : 0,
+        [SIM_OP_RETURN] = o->returns ? 10 : 0,
+        [SIM_OP_SEEK] = o->playback ? 3 : 0,
+        [SIM_OP_PAUSE] = o->playback ? 3 : 0,
+        [SIM_OP_RESUME] = o->playback ? 4 : 0,
+        [SIM_OP_DELETE] = o->deletes ? 3 : 0,
+        [SIM_OP_DROP] = o->drops ? 2 : 0,
+        [SIM_OP_REPLICATE] = o->failovers ? 8 : 0,
+        [SIM_OP_FAILOVER] = o->failovers ? 2 : 0,
+        [SIM_OP_CLOCK] = o->clocks ? 2 : 0,
+        [SIM_OP_SILENCE] = o->silences ? 3 : 0,
+        [SIM_OP_CLIENT_PAUSE] = o->pauses ? 1 : 0,
     };
     return weights[kind];
 }

@@ -29,9 +29,17 @@ enum sim_op_kind {
     SIM_OP_ODD_PUSH,
     SIM_OP_TRIM,
     SIM_OP_UPDATE,
-    SIM_OP_FAILOVER,
+    SIM_OP_RETURN, /* with the cursors of somebody who went */
+    SIM_OP_SEEK,
+    SIM_OP_PAUSE,
+    SIM_OP_RESUME,
     SIM_OP_DELETE,
-    SIM_OP_CLOCK_BACK,
+    SIM_OP_DROP,
+    SIM_OP_REPLICATE,
+    SIM_OP_FAILOVER,
+    SIM_OP_CLOCK,
+    SIM_OP_SILENCE,
+    SIM_OP_CLIENT_PAUSE, /* of Redis */
     SIM_OP__COUNT
 };
 
@@ -48,7 +56,7 @@ const struct sim_options *sim_world_options(const struct sim_world *world);
 const char *sim_world_violation(const struct sim_world *world);
 /* What happened, for the summary. */
 struct sim_sums {
-    uint64_t events, gaps, orders, entries, messages;
+    uint64_t events, gaps, orders, entries, messages, returns;
 };
 void sim_world_sums(const struct sim_world *world, struct sim_sums *sums);
 
