@@ -182,6 +182,8 @@ void sim_place_told(struct sim_oracle *oracle, struct sim_track *track, int topi
     place->mark.bare = !proven;
     if (place->from != HG_FROM_LIVE)
         return;
+    while (low > index + 1 && !sim_entry_is_there(&key->entries[low - 1]))
+        low--;
     if (index + 1 < low || index + 1 > high)
         sim_violation(env, "ok: %s: it stands at entry %zu, but should behind one of %zu to %zu", who(track, topic),
                       index, low, high);
