@@ -367,6 +367,21 @@ void hg_replays_fill(struct hg_core *core, struct hg_session *session)
             hg_list_push_back(&session->ready, node);
 }
 
+/* Whether the log, from where the subscription goes on, has entries of the stream: then what the replay leaves out lies
+ * in front of them, and the gap that comes behind them is not enough. */
+static bool has_entries(const struct hg_sub *sub, const struct hg_attachment *attachment)
+{
+    const struct hg_segment *segment = sub->next ? sub->next : sub->group->unseen;
+    while (segment) {
+        for (size_t i = 0; i < segment->span_count; i++)
+            if (segment->spans[i].attachment == attachment)
+                return true;
+        const struct hg_list_node *next = segment->in_log.next;
+        segment = next ? HG_CONTAINER(next, const struct hg_segment, in_log) : NULL;
+    }
+    return false;
+}
+
 void hg_replays_end(struct hg_core *core, struct hg_source *source, enum hg_continuity why)
 {
     source->wants.page_stale = source->wants.page != NULL;
@@ -382,7 +397,8 @@ void hg_replays_end(struct hg_core *core, struct hg_source *source, enum hg_cont
                     struct hg_replay *replay = HG_CONTAINER(r, struct hg_replay, in_sub);
                     if (replay->attachment != attachment)
                         continue;
-                    tell_gap(core, replay, hg_gap_of(why), 0);
+                    if (has_entries(replay->sub, attachment))
+                        tell_gap(core, replay, hg_gap_of(why), 0);
                     finish(core, replay);
                 }
             }
@@ -531,7 +547,9 @@ void hg_replay_verdict(struct hg_core *core, struct hg_source *source, const str
         while ((node = hg_list_pop_front(&judged))) {
             struct hg_replay *replay = replay_of(node);
             struct hg_verdict verdict = {HG_CONTINUITY_TRIMMED, 0}; /* as far as anybody is let know */
-            if (told)
+            if (denied && hg_stream_id_cmp(replay->from.id, HG_STREAM_ID_ZERO) == 0)
+                verdict.kind = HG_CONTINUITY_WHOLE; /* nothing was seen that could be missing */
+            else if (told)
                 verdict = hg_continuity_of_place(&info, replay->from.id);
             if (verdict.kind == HG_CONTINUITY_WHOLE && replay->proof == HG_PROOF_FIRST) {
                 bool deleted = info.counts && hg_stream_id_cmp(info.max_deleted, replay->from.id) == 0;

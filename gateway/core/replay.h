@@ -79,7 +79,8 @@ void hg_replay_free(struct hg_core *core, struct hg_replay *replay);
 /* Its subscription goes on after a pause. */
 void hg_replay_wake(struct hg_core *core, struct hg_replay *replay);
 void hg_replay_sleep(struct hg_core *core, struct hg_replay *replay);
-/* The source's history is another from here on: its replays end, and their clients are told. */
+/* The source's history is another from here on: its replays end. Their clients are told in the log, and before, if the
+ * log has entries of it that they have not got yet. */
 void hg_replays_end(struct hg_core *core, struct hg_source *source, enum hg_continuity why);
 
 /* Puts events into session->out, up to HG_WRITE_BYTES, while there are any in memory. */
