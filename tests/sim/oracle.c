@@ -819,7 +819,9 @@ void sim_oracle_turn(struct sim_oracle *oracle)
     RULE(s.emits == s.emits_appended + s.emits_duplicate + s.emits_failed + s.emits_pending);
     RULE(s.log_bytes <= config->log_bytes_total_max);
     RULE(s.log_bytes <= config->log_bytes_max * s.groups);
-    RULE(s.log_bytes + s.history_bytes <= config->log_bytes_total_max + PAGE_BYTES);
+    if (s.log_bytes + s.history_bytes > config->log_bytes_total_max + PAGE_BYTES)
+        sim_violation(env, "counters: logs hold %" PRIu64 " and histories %" PRIu64 " bytes, of %" PRIu64 " allowed", s.log_bytes,
+                      s.history_bytes, config->log_bytes_total_max);
     if (sim_options_are_calm(&env->options))
         RULE(s.redis_losses == 0);
     RULE(s.emits_pending <= config->emits_max);
