@@ -82,6 +82,9 @@ struct hg_verdict hg_continuity_of_reading(const struct hg_stream_info *info, co
     }
     if (info->counts && reading->counted)
         return count_missed(info, reading);
+    /* Nothing ever went from it, so what stood at the place was of another one. */
+    if (info->counts && info->added == info->length && !is_zero(reading->last))
+        return verdict(HG_CONTINUITY_GONE, 0);
     bool nothing_came = reading->held == 0 && hg_stream_id_cmp(info->last_generated, reading->last) == 0;
     bool goes_on = reading->held > 0 ? is_next(reading->last, reading->held_first)
                                      : info->length > 0 && is_next(reading->last, info->first);

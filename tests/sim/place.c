@@ -509,8 +509,6 @@ void sim_place_updated(struct sim_oracle *oracle, struct sim_track *track, int t
         return;
     /* A pattern may not have found this stream yet, whatever others were shown of it. */
     size_t known = track->exact || place->begun ? place->shown_at_update : 0;
-    if (place->fence_told < key->fence_count && known > key->fences[place->fence_told].index)
-        known = key->fences[place->fence_told].index; /* what is behind it is not known to be that */
     if (!place->begun)
         bounds(oracle->env, track, place, key, topic, &low, &high);
     size_t due = first_due(oracle, track, place, key, high, key->count, key->count, true, &place->budget);
