@@ -78,6 +78,7 @@ struct sim_order {
     struct hg_slice id, event;
     bool stood_before; /* EMIT: the id stood in the stream already when the order arrived */
     uint64_t troubles; /* faults before it arrived */
+    uint64_t rewrites; /* of the store, before it arrived */
 };
 
 struct sim_message {

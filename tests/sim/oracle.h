@@ -75,6 +75,7 @@ struct sim_place {
     size_t shown_at_update;
     bool seam; /* an update was answered: the next entry is of [seam_low, seam_high], or the first after that passes */
     size_t seam_low, seam_high;
+    size_t seam_from; /* what was done to the stream since then may be told */
 };
 
 enum sim_track_state { SIM_TRACK_PENDING, SIM_TRACK_ACTIVE };

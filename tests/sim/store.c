@@ -158,11 +158,12 @@ static void clear(struct sim_key *key)
     key->added = key->length = 0;
 }
 
-static void lose(struct sim_key *key, size_t from, enum sim_loss how)
+static void lose(struct sim_store *store, struct sim_key *key, size_t from, enum sim_loss how)
 {
     for (size_t at = from; at < key->line_count; at++) {
         key->entries[key->line[at]].lost = how;
         key->entries[key->line[at]].lost_at = key->count;
+        key->entries[key->line[at]].lost_tick = store->tick;
     }
 }
 
@@ -172,7 +173,7 @@ void sim_store_drop(struct sim_store *store, struct sim_key *key)
         return;
     SIM_TRACE(store->env, "redis: DEL %.*s, after #%zu", HG_SLICE_ARG(key->name), key->count);
     store->tick++;
-    lose(key, 0, SIM_DROPPED);
+    lose(store, key, 0, SIM_DROPPED);
     clear(key);
     note(store, key, SIM_DEED_DROP, false);
 }
@@ -182,6 +183,7 @@ void sim_store_flush(struct sim_store *store)
     size_t kept = 0;
 
     SIM_TRACE(store->env, "redis: FLUSHALL");
+    store->rewrites++;
     for (size_t i = 0; i < store->key_count; i++)
         sim_store_drop(store, &store->keys[i]);
     for (size_t i = 0; i < store->remembered_count; i++)
@@ -234,7 +236,7 @@ static void go_back(struct sim_store *store, struct sim_key *key)
 
     if (key->type == SIM_KEY_STRING)
         return;
-    lose(key, kept, SIM_ROLLED_BACK);
+    lose(store, key, kept, SIM_ROLLED_BACK);
     clear(key);
     key->type = moment->type;
     key->life = moment->life;
@@ -259,6 +261,7 @@ static void go_back(struct sim_store *store, struct sim_key *key)
 void sim_store_failover(struct sim_store *store)
 {
     store->tick++;
+    store->rewrites++;
     for (size_t i = 0; i < store->key_count; i++)
         go_back(store, &store->keys[i]);
     free(store->remembered);

@@ -21,6 +21,7 @@ struct sim_entry {
     enum sim_loss lost;
     uint64_t removed_tick; /* of the store */
     size_t lost_at;        /* entries that were there before it was lost */
+    uint64_t lost_tick;
     uint32_t life;         /* which making of the key it is of */
     hg_stream_id id;
     const struct hg_slice *fields;
@@ -92,6 +93,7 @@ struct sim_store {
     size_t moment_count;
     uint64_t wall_ms; /* the server's clock at time zero */
     uint64_t tick;    /* deeds so far */
+    uint64_t rewrites; /* failovers and FLUSHALLs so far */
 };
 
 void sim_store_init(struct sim_store *store, struct sim_env *env);
