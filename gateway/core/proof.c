@@ -241,7 +241,8 @@ enum hg_proof_step hg_proof_judged(struct hg_core *core, struct hg_source *sourc
 {
     struct hg_proving *proving = &source->proving;
     struct hg_stream_info info;
-    struct hg_entry first = {.field_count = 0};
+    struct hg_entry first;
+    bool guessed = false, torn;
     proving->request = NULL;
     if (!reply)
         return HG_PROOF_STEP_DONE;
@@ -253,9 +254,10 @@ enum hg_proof_step hg_proof_judged(struct hg_core *core, struct hg_source *sourc
         if (!hg_reply_is_denial(reply))
             return not_answered(core, source, reply);
         info = guess(core, source, reply);
+        guessed = true;
     }
-    bool torn;
     struct hg_verdict verdict = judge(source, &info, &torn);
+    torn = torn && !guessed; /* what was read is there, as far as anybody is let know */
     if (torn && verdict.missed > 0) {
         /* How many are missing in front of what was read, and how many behind it, nobody can tell. But in front of the
          * first entry that is there now it is known. */

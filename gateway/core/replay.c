@@ -59,12 +59,20 @@ void hg_replay_sleep(struct hg_core *core, struct hg_replay *replay)
     leave_queue(core, replay);
 }
 
+static void set_end(struct hg_replay *replay)
+{
+    replay->end = hg_attachment_place(replay->attachment);
+    replay->until = replay->end.id;
+    replay->end.proven = replay->end.proven && hg_stream_id_cmp(replay->until, HG_STREAM_ID_ZERO) != 0;
+    replay->ended = false;
+}
+
 static struct hg_replay *start(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment)
 {
     struct hg_replay *replay = hg_core_alloc(sizeof(*replay));
     replay->sub = sub;
     replay->attachment = attachment;
-    replay->until = hg_attachment_place(attachment).id;
+    set_end(replay);
     hg_list_push_back(&sub->replays, &replay->in_sub);
     if (!sub->paused)
         hg_replay_wake(core, replay);
@@ -115,13 +123,19 @@ void hg_replay_start_fallen(struct hg_core *core, struct hg_sub *sub, const stru
 
 void hg_replay_extend(struct hg_replay *replay, const struct hg_span *span)
 {
-    replay->until = hg_attachment_place(replay->attachment).id;
+    set_end(replay);
     bool only_owes = replay->last == 0 && hg_stream_id_cmp(replay->from.id, HG_STREAM_ID_MAX) == 0;
     if (span->any && only_owes) {
         replay->proof = HG_PROOF_FIRST;
         replay->from.id = span->first;
-    } else if (span->any && hg_stream_id_cmp(replay->fallen, HG_STREAM_ID_ZERO) == 0)
+    } else if (span->any && hg_stream_id_cmp(replay->fallen, HG_STREAM_ID_ZERO) == 0) {
         replay->fallen = span->first;
+        if (replay->last == 0 && replay->proof == HG_PROOF_NONE &&
+            hg_stream_id_cmp(span->first, replay->from.id) < 0) { /* a time to come was asked for */
+            replay->proof = HG_PROOF_FIRST;
+            replay->from = (struct hg_place){.id = span->first};
+        }
+    }
     owe(replay, span);
 }
 
@@ -188,9 +202,41 @@ static void deliver(struct hg_core *core, struct hg_replay *replay, const struct
 static void arrive(struct hg_core *core, struct hg_replay *replay)
 {
     struct hg_source *source = source_of(replay);
-    if (hg_stream_id_cmp(replay->until, source->last.id) == 0)
+    if (replay->after != HG_CONTINUITY_WHOLE)
+        tell_gap(core, replay, hg_gap_of(replay->after), 0);
+    else if (hg_stream_id_cmp(replay->until, source->last.id) == 0)
         tell_verdict(core, replay, source->hole);
     finish(core, replay);
+}
+
+static void doubt(struct hg_core *core, struct hg_replay *replay)
+{
+    want(core, replay, &source_of(replay)->wants.verdicts);
+}
+
+/* It began with the first entry that is there, `id`, or found none (NULL); but its subscription lost entries of the log
+ * meanwhile, and the first of them is not there any more. */
+static bool lacks_fallen(struct hg_replay *replay, const hg_stream_id *id)
+{
+    if (replay->proof != HG_PROOF_NONE || hg_stream_id_cmp(replay->fallen, HG_STREAM_ID_ZERO) == 0 ||
+        (id && hg_stream_id_cmp(*id, replay->fallen) <= 0))
+        return false;
+    replay->proof = HG_PROOF_FIRST;
+    replay->from = (struct hg_place){.id = replay->fallen};
+    replay->fallen = HG_STREAM_ID_ZERO;
+    return true;
+}
+
+/* The last entry that it was to bring is not there: what it went through may be no history of that one. */
+static bool lacks_end(struct hg_replay *replay)
+{
+    bool came = replay->proof == HG_PROOF_SEEN && hg_stream_id_cmp(replay->from.id, replay->end.id) >= 0;
+    if (!replay->end.proven || came || replay->told)
+        return false;
+    replay->proof = HG_PROOF_FIRST;
+    replay->from = replay->end;
+    replay->ended = true;
+    return true;
 }
 
 /* False: it waits for Redis, for its time, or is over. */
@@ -224,6 +270,8 @@ static bool go_through(struct hg_core *core, struct hg_replay *replay, hg_stream
         const struct hg_past *past = &page->entries[index];
         if (hg_stream_id_cmp(past->id, replay->until) > 0)
             break;
+        if (lacks_fallen(replay, &past->id))
+            return true;
         if (session->out.len >= HG_WRITE_BYTES || core->replays.scans_left == 0)
             return true;
         replay->due = hg_sub_due(core, replay->sub, past->id.ms);
@@ -239,15 +287,16 @@ static bool go_through(struct hg_core *core, struct hg_replay *replay, hg_stream
             deliver(core, replay, page, index);
         replay->from = (struct hg_place){past->id, past->fingerprint, true};
         replay->proof = HG_PROOF_SEEN;
+        replay->told = false;
         index++;
     }
-    arrive(core, replay);
+    if (lacks_fallen(replay, NULL))
+        return true;
+    if (lacks_end(replay))
+        doubt(core, replay);
+    else
+        arrive(core, replay);
     return false;
-}
-
-static void doubt(struct hg_core *core, struct hg_replay *replay)
-{
-    want(core, replay, &source_of(replay)->wants.verdicts);
 }
 
 static bool prove_first(struct hg_core *core, struct hg_replay *replay)
@@ -281,6 +330,7 @@ static bool prove_seen(struct hg_core *core, struct hg_replay *replay)
         return go_through(core, replay, behind);
     case HG_KNOWN_OTHER:
         tell_gap(core, replay, HG_GAP_ROLLED_BACK, 0);
+        replay->told = true;
         replay->proof = HG_PROOF_NONE;
         return true;
     case HG_KNOWN_ABSENT:
@@ -371,10 +421,56 @@ void hg_replays_fill(struct hg_core *core, struct hg_session *session)
             hg_list_push_back(&session->ready, node);
 }
 
-void hg_replays_end(struct hg_core *core, struct hg_source *source, enum hg_continuity why)
+/* Whether the log, from where the subscription goes on, has entries of the stream: then what the replay leaves out lies
+ * in front of them, and the gap that comes behind them is not enough. */
+static bool has_entries(const struct hg_sub *sub, const struct hg_attachment *attachment)
+{
+    const struct hg_segment *segment = sub->next ? sub->next : sub->group->unseen;
+    while (segment) {
+        for (size_t i = 0; i < segment->span_count; i++)
+            if (segment->spans[i].attachment == attachment)
+                return true;
+        const struct hg_list_node *next = segment->in_log.next;
+        segment = next ? HG_CONTAINER(next, const struct hg_segment, in_log) : NULL;
+    }
+    return false;
+}
+
+/* Behind the place nothing is left of the history that it was to go through. */
+static void end_at(struct hg_core *core, struct hg_replay *replay, struct hg_place place, enum hg_continuity why)
+{
+    bool log_goes_on = has_entries(replay->sub, replay->attachment);
+    bool counts = replay->last > 0, beyond = hg_stream_id_cmp(replay->from.id, place.id) > 0;
+    if (why != HG_CONTINUITY_GONE && hg_stream_id_cmp(replay->until, place.id) <= 0) {
+        hg_replay_sleep(core, replay); /* its way is as it was, but for the history in memory */
+        if (!replay->sub->paused)
+            hg_replay_wake(core, replay);
+        return;
+    }
+    if (why == HG_CONTINUITY_GONE || (beyond && !counts)) {
+        if (log_goes_on)
+            tell_gap(core, replay, hg_gap_of(why), 0);
+        finish(core, replay);
+        return;
+    }
+    replay->until = place.id;
+    replay->end = place;
+    replay->ended = false;
+    replay->fallen = HG_STREAM_ID_ZERO;
+    if (log_goes_on)
+        replay->after = why;
+    if (counts && beyond)
+        replay->from.id = HG_STREAM_ID_MAX;
+    if (counts && hg_stream_id_cmp(replay->upper, place.id) > 0)
+        replay->upper = place.id;
+    hg_replay_sleep(core, replay);
+    if (!replay->sub->paused)
+        hg_replay_wake(core, replay);
+}
+
+void hg_replays_end(struct hg_core *core, struct hg_source *source, struct hg_place place, enum hg_continuity why)
 {
     source->wants.page_stale = source->wants.page != NULL;
-    source->wants.unjoined = false;
     for (struct hg_list_node *a = source->attachments.first; a; a = a->next) {
         const struct hg_attachment *attachment = HG_CONTAINER(a, struct hg_attachment, in_source);
         for (struct hg_list_node *g = attachment->interest->groups.first; g; g = g->next) {
@@ -384,10 +480,8 @@ void hg_replays_end(struct hg_core *core, struct hg_source *source, enum hg_cont
                 for (struct hg_list_node *r = group->members[i]->replays.first; r; r = next) {
                     next = r->next;
                     struct hg_replay *replay = HG_CONTAINER(r, struct hg_replay, in_sub);
-                    if (replay->attachment != attachment)
-                        continue;
-                    tell_gap(core, replay, hg_gap_of(why), 0);
-                    finish(core, replay);
+                    if (replay->attachment == attachment)
+                        end_at(core, replay, place, why);
                 }
             }
         }
@@ -514,6 +608,15 @@ void hg_replay_page(struct hg_core *core, struct hg_source *source, const struct
     check_hungry(core, source);
 }
 
+/* That the history is another one will be told by the log, unless it has more of the old one in front of that. */
+static void judge_end(struct hg_core *core, struct hg_replay *replay, struct hg_verdict verdict)
+{
+    bool rewritten = verdict.kind == HG_CONTINUITY_ROLLED_BACK || verdict.kind == HG_CONTINUITY_GONE;
+    if (!rewritten || has_entries(replay->sub, replay->attachment))
+        tell_verdict(core, replay, verdict);
+    arrive(core, replay);
+}
+
 void hg_replay_verdict(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply)
 {
     struct hg_past_wants *wants = &source->wants;
@@ -535,13 +638,20 @@ void hg_replay_verdict(struct hg_core *core, struct hg_source *source, const str
         while ((node = hg_list_pop_front(&judged))) {
             struct hg_replay *replay = replay_of(node);
             struct hg_verdict verdict = {HG_CONTINUITY_TRIMMED, 0}; /* as far as anybody is let know */
-            if (told)
+            if (denied && hg_stream_id_cmp(replay->from.id, HG_STREAM_ID_ZERO) == 0)
+                verdict.kind = HG_CONTINUITY_WHOLE; /* nothing was seen that could be missing */
+            else if (told)
                 verdict = hg_continuity_of_place(&info, replay->from.id);
             if (verdict.kind == HG_CONTINUITY_WHOLE && replay->proof == HG_PROOF_FIRST) {
                 bool deleted = info.counts && hg_stream_id_cmp(info.max_deleted, replay->from.id) == 0;
                 verdict.kind = deleted ? HG_CONTINUITY_DELETED : HG_CONTINUITY_TRIMMED;
             }
+            if (replay->ended) {
+                judge_end(core, replay, verdict);
+                continue;
+            }
             tell_verdict(core, replay, verdict);
+            replay->told = verdict.kind != HG_CONTINUITY_WHOLE;
             replay->proof = HG_PROOF_NONE;
             if (verdict.kind == HG_CONTINUITY_GONE)
                 replay->from.id = HG_STREAM_ID_ZERO;
@@ -600,8 +710,13 @@ static void ask_page(struct hg_core *core, struct hg_source *source)
         wants->page_to = first->upper;
         wants->page_from = HG_STREAM_ID_ZERO;
         const struct hg_page *below = hg_history_below(&source->history, first->upper);
-        if (below)
+        if (below && below->count > 0) {
+            /* The newest that is known as well: without it the two do not belong together. */
+            wants->page_from = below->entries[below->count - 1].id;
+            count++;
+        } else if (below) {
             (void)hg_stream_id_next(below->to, &wants->page_from);
+        }
     } else {
         wants->page_from = first->from.id;
         wants->page_to = hg_history_unknown_to(&source->history, first->from.id, source->read.id);

@@ -35,10 +35,14 @@ struct hg_replay {
     enum hg_proof proof;
     struct hg_place from;
     hg_stream_id until; /* included */
+    struct hg_place end;      /* proven: an entry stood there, which must come, or be told as missing */
+    bool told;                /* what is missing behind the last entry that came */
+    bool ended;               /* it did not come: what became of it is asked */
+    enum hg_continuity after; /* to be told at the end: its log goes on in a history that is another one now */
     uint64_t last;      /* > 0: `from` is to be found, this many entries that pass, not newer than `upper` */
     hg_stream_id upper;
     struct hg_verdict owed; /* what its subscription lost of the log with a gap in it; told first */
-    hg_stream_id fallen;    /* last > 0: the first entry that its subscription lost of the log meanwhile; 0-0: none */
+    hg_stream_id fallen;    /* the first entry that its subscription lost of the log meanwhile; 0-0: none */
     hg_time due;            /* paced: of the next entry */
 };
 
@@ -79,8 +83,9 @@ void hg_replay_free(struct hg_core *core, struct hg_replay *replay);
 /* Its subscription goes on after a pause. */
 void hg_replay_wake(struct hg_core *core, struct hg_replay *replay);
 void hg_replay_sleep(struct hg_core *core, struct hg_replay *replay);
-/* The source's history is another from here on: its replays end, and their clients are told. */
-void hg_replays_end(struct hg_core *core, struct hg_source *source, enum hg_continuity why);
+/* The source's history is another from `place` on: its replays end there. Their clients are told in the log, and
+ * before, if the log has entries of it that they have not got yet. */
+void hg_replays_end(struct hg_core *core, struct hg_source *source, struct hg_place place, enum hg_continuity why);
 
 /* Puts events into session->out, up to HG_WRITE_BYTES, while there are any in memory. */
 void hg_replays_fill(struct hg_core *core, struct hg_session *session);

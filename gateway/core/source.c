@@ -614,7 +614,7 @@ void hg_source_reset(struct hg_core *core, struct hg_source *source, struct hg_p
 {
     hg_core_log(core, HG_LOG_WARNING, "stream '%.*s' %s", HG_SLICE_ARG(source->name),
                 why == HG_CONTINUITY_GONE ? "is gone, or made anew" : "was rewritten: this is another history");
-    hg_replays_end(core, source, why);
+    hg_replays_end(core, source, place_now, why);
     hg_history_clear(core, &source->history);
     source->last = source->read = source->tail = place_now;
     set_held(source, 0);

@@ -17,6 +17,13 @@ static struct hg_verdict verdict(enum hg_continuity kind, uint64_t missed)
     return (struct hg_verdict){kind, missed};
 }
 
+/* Of the entries behind a place: XDEL took one of them at least, or it was trimmed as far as anybody can tell. */
+static enum hg_continuity removal(const struct hg_stream_info *info, hg_stream_id place)
+{
+    bool deleted = info->counts && hg_stream_id_cmp(info->max_deleted, place) >= 0;
+    return deleted ? HG_CONTINUITY_DELETED : HG_CONTINUITY_TRIMMED;
+}
+
 struct hg_verdict hg_continuity_of_place(const struct hg_stream_info *info, hg_stream_id place)
 {
     if (!info->exists)
@@ -31,12 +38,12 @@ struct hg_verdict hg_continuity_of_place(const struct hg_stream_info *info, hg_s
     if (to_newest > 0)
         return verdict(HG_CONTINUITY_ROLLED_BACK, 0);
     if (info->length == 0)
-        return verdict(to_newest == 0 ? HG_CONTINUITY_WHOLE : HG_CONTINUITY_TRIMMED, 0);
+        return verdict(to_newest == 0 ? HG_CONTINUITY_WHOLE : removal(info, place), 0);
     if (hg_stream_id_cmp(place, info->first) < 0) {
         bool made_anew = info->counts && info->added == info->length;
         if (made_anew)
             return verdict(HG_CONTINUITY_GONE, 0);
-        return verdict(is_next(place, info->first) ? HG_CONTINUITY_WHOLE : HG_CONTINUITY_TRIMMED, 0);
+        return verdict(is_next(place, info->first) ? HG_CONTINUITY_WHOLE : removal(info, place), 0);
     }
     int deleted = info->counts ? hg_stream_id_cmp(info->max_deleted, place) : -1;
     if (deleted == 0) /* the entry that the client has, and nothing newer */
@@ -78,6 +85,9 @@ struct hg_verdict hg_continuity_of_reading(const struct hg_stream_info *info, co
         return verdict(HG_CONTINUITY_GONE, 0);
     if (info->counts && reading->counted)
         return count_missed(info, reading);
+    /* Nothing ever went from it, so what stood at the place was of another one. */
+    if (info->counts && info->added == info->length && !is_zero(reading->last))
+        return verdict(HG_CONTINUITY_GONE, 0);
     bool nothing_came = reading->held == 0 && hg_stream_id_cmp(info->last_generated, reading->last) == 0;
     bool goes_on = reading->held > 0 ? is_next(reading->last, reading->held_first)
                                      : info->length > 0 && is_next(reading->last, info->first);
