@@ -94,7 +94,8 @@ bool hg_reply_stream_info(const struct hg_reply *reply, struct hg_stream_info *r
             else if (hg_reply_is(name, "last-entry") && !hg_reply_entry(value, &last) && value->type != HG_REPLY_NIL)
                 return false;
         }
-        if (!length || !generated || (info.length > 0 && (!first_known || last.field_count == 0)))
+        /* A server has both of the two or none. */
+        if (!length || !generated || added != deleted || (info.length > 0 && (!first_known || last.field_count == 0)))
             return false;
         info.first = first.id;
         info.counts = added && deleted;

@@ -247,7 +247,6 @@ static void stream_info(struct sim_redis *redis, uint32_t link, struct sim_comma
     if (key && link == HG_LINK_COMMANDER) { /* asked for the place, not for a proof */
         key->asked = true;
         key->asked_at = redis->env->now;
-        key->shown = key->count;
     }
     if (!key || key->type == SIM_KEY_NONE) {
         send_error(redis, link, c->token, "ERR no such key");

@@ -229,6 +229,12 @@ void sim_place_answered(struct sim_oracle *oracle, struct sim_track *track, int 
     if (hg_stream_id_cmp(told.id, HG_STREAM_ID_ZERO) == 0)
         return;
     held->index = sim_store_ever(key, told.id, proven ? &told.fingerprint : NULL, key->count);
+    /* Behind a hole that could not be counted it stands in front of the first entry that is there. */
+    for (size_t i = 0; held->index == key->count && !proven && is_old(oracle) && i < key->count; i++)
+        if (hg_stream_id_cmp(key->entries[i].id, told.id) > 0)
+            held->index = i > 0 ? i - 1 : SIZE_MAX;
+    if (held->index == SIZE_MAX)
+        return;
     if (held->index == key->count)
         sim_violation(env, "ok: %s: no entry ever stood at %s", who(track, topic), text);
     place->seam = true;
