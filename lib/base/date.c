@@ -35,10 +35,10 @@ static unsigned days_in(unsigned year, unsigned month)
     return days[month - 1] + (month == 2 && is_leap(year) ? 1u : 0u);
 }
 
-static uint64_t days_since_1970(unsigned year, unsigned month, unsigned day)
+static int64_t days_since_1970(unsigned year, unsigned month, unsigned day)
 {
     unsigned before = year - 1; /* whole years since year 1 */
-    uint64_t days = (uint64_t)before * 365 + before / 4 - before / 100 + before / 400 - 719162;
+    int64_t days = (int64_t)before * 365 + before / 4 - before / 100 + before / 400 - 719162;
     for (unsigned m = 1; m < month; m++)
         days += days_in(year, m);
     return days + day - 1;
@@ -47,7 +47,8 @@ static uint64_t days_since_1970(unsigned year, unsigned month, unsigned day)
 bool hg_date_parse(struct hg_slice text, uint64_t *ret_ms)
 {
     struct scan scan = {text, true};
-    unsigned year = number(&scan, 4, 1970, 9999);
+    /* West of Greenwich the last hours of 1969 are in 1970. */
+    unsigned year = number(&scan, 4, 1969, 9999);
     take(&scan, "-");
     unsigned month = number(&scan, 2, 1, 12);
     take(&scan, "-");
@@ -84,7 +85,7 @@ bool hg_date_parse(struct hg_slice text, uint64_t *ret_ms)
     }
     if (!scan.good || scan.rest.len > 0)
         return false;
-    int64_t at = (int64_t)(((days_since_1970(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1000 + ms;
+    int64_t at = (((days_since_1970(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1000 + ms;
     if (at < offset)
         return false;
     *ret_ms = (uint64_t)(at - offset);

@@ -183,7 +183,7 @@ static hg_result read_since(struct parse *p, struct hg_json value)
 
 static hg_result read_speed(struct parse *p, struct hg_json value, uint32_t *ret_speed)
 {
-    /* Two digits behind the point are all that is heeded: no floating point. */
+    /* Two digits behind the point are all there may be: no floating point. */
     uint64_t whole = 0, cents = 0;
     struct hg_slice text = value.raw;
     size_t point = 0;
@@ -212,9 +212,10 @@ static bool read_cursor(struct hg_json value, struct hg_place *ret_place)
     if (value.type != HG_JSON_STRING)
         return false;
     struct hg_slice text = hg_slice(value.raw.ptr + 1, value.raw.len - 2);
-    *ret_place = (struct hg_place){.proven = false};
-    if (hg_stream_id_parse(text, &ret_place->id))
+    if (hg_stream_id_parse(text, &cursor.id)) {
+        *ret_place = (struct hg_place){.id = cursor.id, .proven = false};
         return true;
+    }
     if (!hg_cursor_parse(text, &cursor))
         return false;
     *ret_place = (struct hg_place){cursor.id, cursor.fingerprint, true};
@@ -260,9 +261,11 @@ static hg_result read_cursors(struct parse *p, struct hg_json cursors)
     return HG_OK;
 }
 
+#define OTHERWISE_ALLOWED "\"otherwise\" must be \"live\", \"start\" or {\"since\": time}."
+
 static hg_result read_otherwise(struct parse *p, struct hg_json value)
 {
-    struct hg_json key, since;
+    struct hg_json key, member, since = {0};
     struct hg_from *from = &p->command.from;
     if (value.type == HG_JSON_STRING && hg_json_string_is(value, "live")) {
         from->otherwise = HG_FROM_LIVE;
@@ -274,12 +277,16 @@ static hg_result read_otherwise(struct parse *p, struct hg_json value)
     }
     if (value.type == HG_JSON_OBJECT) {
         struct hg_json_iter iter = hg_json_iter(value);
-        if (hg_json_next_member(&iter, &key, &since) && hg_json_string_is(key, "since")) {
-            from->otherwise = HG_FROM_SINCE;
-            return read_since(p, since);
+        while (hg_json_next_member(&iter, &key, &member)) {
+            if (!hg_json_string_is(key, "since"))
+                return REFUSE_VALUE(p, BAD_REQUEST, key, OTHERWISE_ALLOWED);
+            since = member;
         }
     }
-    return REFUSE_VALUE(p, BAD_REQUEST, value, "\"otherwise\" must be \"live\", \"start\" or {\"since\": time}.");
+    if (!since.raw.ptr)
+        return REFUSE_VALUE(p, BAD_REQUEST, value, OTHERWISE_ALLOWED);
+    from->otherwise = HG_FROM_SINCE;
+    return read_since(p, since);
 }
 
 /* Stricter than elsewhere: each member would mean another place to start, so none is ignored. */
@@ -378,26 +385,37 @@ bool hg_from_next(struct hg_json_iter *iter, struct hg_buf *scratch, struct hg_s
     return false;
 }
 
+static hg_result refuse_conflate(struct parse *p, struct hg_json where)
+{
+    return REFUSE_VALUE(p, BAD_REQUEST, where,
+                        "\"conflate\" must be an object such as {\"key\": \"data.symbol\", \"every_ms\": %d}, of no "
+                        "other members, with every_ms from %d to %d.",
+                        HG_CONFLATE_MS, HG_CONFLATE_MS_MIN, HG_CONFLATE_MS_MAX);
+}
+
 static hg_result read_conflate(struct parse *p, struct hg_json conflate)
 {
-    struct hg_json key, value;
-    struct hg_pace *pace = &p->command.pace;
-    uint64_t every = HG_CONFLATE_MS;
-    if (conflate.type == HG_JSON_OBJECT) {
-        struct hg_json_iter iter = hg_json_iter(conflate);
-        while (hg_json_next_member(&iter, &key, &value)) {
-            if (hg_json_string_is(key, "key") && value.type == HG_JSON_STRING && value.raw.len > 2)
-                pace->key = value.raw;
-            else if (!hg_json_string_is(key, "every_ms") || !hg_json_u64(value, &every))
-                every = 0;
-        }
+    struct hg_json name, value, key = {0}, every = {0};
+    uint64_t every_ms = HG_CONFLATE_MS;
+    if (conflate.type != HG_JSON_OBJECT)
+        return refuse_conflate(p, conflate);
+    struct hg_json_iter iter = hg_json_iter(conflate);
+    while (hg_json_next_member(&iter, &name, &value)) {
+        if (hg_json_string_is(name, "key"))
+            key = value;
+        else if (hg_json_string_is(name, "every_ms"))
+            every = value;
+        else
+            return refuse_conflate(p, name);
     }
-    if (pace->key.len == 0 || every < HG_CONFLATE_MS_MIN || every > HG_CONFLATE_MS_MAX)
-        return REFUSE_VALUE(p, BAD_REQUEST, conflate,
-                            "\"conflate\" must be an object such as {\"key\": \"data.symbol\", \"every_ms\": %d} with "
-                            "every_ms from %d to %d.",
-                            HG_CONFLATE_MS, HG_CONFLATE_MS_MIN, HG_CONFLATE_MS_MAX);
-    pace->every_ms = (uint32_t)every;
+    if (!key.raw.ptr)
+        return refuse_conflate(p, conflate);
+    if (key.type != HG_JSON_STRING || hg_slice_is(key.raw, "\"\""))
+        return refuse_conflate(p, key);
+    if (every.raw.ptr &&
+        (!hg_json_u64(every, &every_ms) || every_ms < HG_CONFLATE_MS_MIN || every_ms > HG_CONFLATE_MS_MAX))
+        return refuse_conflate(p, every);
+    p->command.pace = (struct hg_pace){key.raw, (uint32_t)every_ms};
     return HG_OK;
 }
 

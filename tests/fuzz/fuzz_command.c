@@ -20,23 +20,56 @@ static bool inside(struct hg_slice part, struct hg_slice whole)
     return part.ptr >= whole.ptr && part.ptr + part.len <= whole.ptr + whole.len;
 }
 
-/* Each cursor that was accepted is found again, and its topic is one of the pattern. */
+/* Each cursor that was accepted is found again, by name and in a row, the last of those for the same topic; a
+ * subscription stands for its topic. */
 static void check_cursors(const struct hg_command *command)
 {
     struct hg_json key, value;
-    struct hg_place place;
-    struct hg_buf topic;
-    if (command->from.kind != HG_FROM_CURSORS)
+    struct hg_place place, next;
+    struct hg_slice found;
+    struct hg_buf topic, decoded;
+    unsigned count = 0;
+    if (command->from.kind != HG_FROM_CURSORS) {
+        CHECK(!hg_from_cursor(&command->from, HG_LIT("a"), &place));
         return;
-    hg_buf_init(&topic, 4096);
-    struct hg_json_iter iter = hg_json_iter((struct hg_json){HG_JSON_OBJECT, command->from.cursors});
+    }
+    hg_buf_init(&topic, HG_COMMAND_SCRATCH_BYTES);
+    hg_buf_init(&decoded, HG_COMMAND_SCRATCH_BYTES);
+    struct hg_json object = {HG_JSON_OBJECT, command->from.cursors};
+    struct hg_json_iter iter = hg_json_iter(object), again = hg_json_iter(object);
     while (hg_json_next_member(&iter, &key, &value)) {
         hg_buf_clear(&topic);
         CHECK(hg_ok(hg_json_string_decode(key, &topic)));
-        CHECK(hg_pattern_match(command->topic, hg_buf_slice(&topic)));
+        CHECK(hg_ok(hg_topic_check(hg_buf_slice(&topic), NULL)));
+        CHECK(command->op != HG_OP_SUBSCRIBE || hg_pattern_match(command->topic, hg_buf_slice(&topic)));
         CHECK(hg_from_cursor(&command->from, hg_buf_slice(&topic), &place));
+        CHECK(place.proven || place.fingerprint == 0);
+        CHECK(hg_from_next(&again, &decoded, &found, &next) && hg_slice_eq(found, hg_buf_slice(&topic)));
+        struct hg_json_iter rest = iter;
+        bool last = true;
+        while (last && hg_json_next_member(&rest, &key, &value))
+            last = !hg_json_string_eq(key, hg_buf_slice(&topic));
+        if (last)
+            CHECK(hg_stream_id_cmp(place.id, next.id) == 0 && place.proven == next.proven &&
+                  place.fingerprint == next.fingerprint);
+        count++;
     }
+    CHECK(count <= HG_FROM_CURSORS_MAX && !hg_from_next(&again, &decoded, &found, &next));
     hg_buf_done(&topic);
+    hg_buf_done(&decoded);
+}
+
+static void check_from(const struct hg_command *command)
+{
+    const struct hg_from *from = &command->from;
+    CHECK(from->kind <= HG_FROM_CURSORS);
+    CHECK((from->kind == HG_FROM_LAST) == (from->last > 0) && from->last <= HG_FROM_LAST_MAX);
+    CHECK(from->otherwise == HG_FROM_LIVE ||
+          (from->kind == HG_FROM_CURSORS && (from->otherwise == HG_FROM_START || from->otherwise == HG_FROM_SINCE)));
+    CHECK(from->since_ms == 0 || from->kind == HG_FROM_SINCE || from->otherwise == HG_FROM_SINCE);
+    CHECK(from->speed <= HG_SPEED_MAX);
+    CHECK(from->speed == 0 || (from->kind != HG_FROM_LIVE && from->kind != HG_FROM_LAST));
+    check_cursors(command);
 }
 
 static void check_command(const struct hg_command *command, struct hg_slice line, struct hg_slice scratch)
@@ -48,13 +81,10 @@ static void check_command(const struct hg_command *command, struct hg_slice line
     case HG_OP_SUBSCRIBE:
         CHECK(inside(command->topic, line) || inside(command->topic, scratch));
         CHECK(hg_ok(hg_pattern_check(command->topic, NULL)));
-        CHECK(command->from.kind <= HG_FROM_CURSORS);
-        CHECK((command->from.kind == HG_FROM_LAST) == (command->from.last > 0) &&
-              command->from.last <= HG_FROM_LAST_MAX);
-        CHECK(command->from.otherwise != HG_FROM_LAST && command->from.otherwise != HG_FROM_CURSORS);
-        CHECK(command->from.speed <= HG_SPEED_MAX && command->pace.every_ms <= HG_CONFLATE_MS_MAX);
-        CHECK(command->pace.key.len == 0 || (inside(command->pace.key, line) && command->pace.every_ms > 0));
-        check_cursors(command);
+        CHECK(command->pace.every_ms <= HG_CONFLATE_MS_MAX);
+        CHECK(command->pace.key.len == 0 ||
+              (inside(command->pace.key, line) && command->pace.every_ms >= HG_CONFLATE_MS_MIN));
+        check_from(command);
         break;
     case HG_OP_EMIT:
         CHECK(inside(command->topic, line) || inside(command->topic, scratch));
@@ -67,7 +97,8 @@ static void check_command(const struct hg_command *command, struct hg_slice line
         CHECK(hg_ok(hg_json_parse(command->event, &event, NULL)) && event.raw.len == command->event.len);
         break;
     case HG_OP_SEEK:
-        CHECK(command->from.kind <= HG_FROM_CURSORS && command->from.speed <= HG_SPEED_MAX);
+        CHECK(command->topic.ptr == NULL && command->event.ptr == NULL);
+        check_from(command);
         break;
     case HG_OP_EXPLAIN:
         CHECK(command->filter.len > 0 && inside(command->filter, line));

@@ -135,6 +135,58 @@ static void test_places(void **state)
     assert_int_equal(command.from.otherwise, HG_FROM_START);
 }
 
+/* As many as allowed, each found; one more is refused. All of them written in the longest way, and so is the topic:
+ * it must stay where it is while they are looked at. */
+static void test_the_most_cursors(void **state)
+{
+    (void)state;
+    struct hg_buf line, topic, decoded;
+    struct hg_place place;
+    struct hg_slice found;
+    hg_buf_init(&line, 1u << 20);
+    hg_buf_init(&topic, 100);
+    hg_buf_init(&decoded, HG_COMMAND_SCRATCH_BYTES);
+    for (int most = HG_FROM_CURSORS_MAX; most <= HG_FROM_CURSORS_MAX + 1; most++) {
+        hg_buf_clear(&line);
+        hg_buf_put_str(&line, "{\"op\":\"subscribe\",\"from\":{\"cursors\":{");
+        for (int i = 0; i < most; i++)
+            hg_buf_printf(&line, "%s\"\\u0061\\u002e\\u0062%d\":\"%d-7~0000000f\"", i ? "," : "", i, i);
+        hg_buf_put_str(&line, "}},\"topic\":\"\\u0061\\u002e*\"}");
+        if (most > HG_FROM_CURSORS_MAX) {
+            refuse_slice(hg_buf_slice(&line), HG_ERR_BAD_REQUEST, "{\"\\u0061", "holds more than 1000 cursors");
+            continue;
+        }
+        accept_slice(hg_buf_slice(&line));
+        assert_slice(command.topic, "a.*");
+        struct hg_json_iter iter = hg_json_iter((struct hg_json){HG_JSON_OBJECT, command.from.cursors});
+        for (int i = 0; i < most; i++) {
+            hg_buf_clear(&topic);
+            hg_buf_printf(&topic, "a.b%d", i);
+            assert_true(hg_from_cursor(&command.from, hg_buf_slice(&topic), &place));
+            assert_true(place.id.ms == (uint64_t)i && place.id.seq == 7 && place.proven && place.fingerprint == 15);
+            place = (struct hg_place){.proven = false};
+            assert_true(hg_from_next(&iter, &decoded, &found, &place));
+            assert_true(hg_slice_eq(found, hg_buf_slice(&topic)) && place.id.ms == (uint64_t)i && place.proven);
+        }
+        assert_false(hg_from_next(&iter, &decoded, &found, &place));
+    }
+    hg_buf_done(&line);
+    hg_buf_done(&topic);
+    hg_buf_done(&decoded);
+}
+
+/* What is not there leaves what the caller had. */
+static void test_no_cursor_touches_nothing(void **state)
+{
+    (void)state;
+    struct hg_place place = {{5, 6}, 7, true}, before = place;
+    accept("{\"op\":\"subscribe\",\"topic\":\"a.*\",\"from\":{\"cursors\":{\"a.b\":\"1-0\"}}}");
+    assert_false(hg_from_cursor(&command.from, HG_LIT("a.c"), &place));
+    accept("{\"op\":\"subscribe\",\"topic\":\"a\",\"from\":\"start\"}");
+    assert_false(hg_from_cursor(&command.from, HG_LIT("a"), &place));
+    assert_memory_equal(&place, &before, sizeof(place));
+}
+
 static void test_pace(void **state)
 {
     (void)state;
@@ -148,6 +200,13 @@ static void test_pace(void **state)
     accept("{\"op\":\"subscribe\",\"topic\":\"a\",\"rate\":4}");
     assert_int_equal(command.pace.every_ms, 250);
     assert_slice(command.pace.key, "");
+    accept("{\"op\":\"subscribe\",\"topic\":\"a\",\"rate\":3}"); /* upwards: never more often than asked */
+    assert_int_equal(command.pace.every_ms, 334);
+    accept("{\"op\":\"subscribe\",\"topic\":\"a\",\"rate\":1000}");
+    assert_int_equal(command.pace.every_ms, 1);
+    accept("{\"op\":\"subscribe\",\"topic\":\"a\",\"conflate\":{\"every_ms\":60000,\"key\":5,\"key\":\"\\u006b\"}}");
+    assert_int_equal(command.pace.every_ms, HG_CONFLATE_MS_MAX);
+    assert_slice(command.pace.key, "\"\\u006b\"");
 }
 
 static void test_pause_resume_and_seek(void **state)
@@ -377,15 +436,25 @@ static void test_refusals(void **state)
         {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"conflate\":false}", "false",
          "\"conflate\" must be an object such as {\"key\": \"data.symbol\", \"every_ms\": 200}"},
         {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"conflate\":{}}", "{}", "must be an object"},
-        {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"conflate\":{\"key\":\"\"}}", "{\"key",
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"conflate\":{\"key\":\"\"}}", "\"\"}",
          "must be an object"},
-        {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"conflate\":{\"key\":\"a\",\"every_ms\":9}}",
-         "{\"key", "every_ms from 10 to 60000"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"conflate\":{\"key\":7}}", "7",
+         "must be an object"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"conflate\":{\"every_ms\":200}}", "{\"every",
+         "must be an object"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"conflate\":{\"key\":\"a\",\"every_ms\":9}}", "9",
+         "every_ms from 10 to 60000"},
         {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"conflate\":{\"key\":\"a\",\"every_ms\":60001}}",
-         "{\"key", "from 10 to 60000"},
-        {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"conflate\":{\"key\":\"a\",\"each\":5}}", "{\"key",
-         "must be an object"},
-        {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"conflate\":{\"key\":7}}", "{\"key",
+         "60001", "from 10 to 60000"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"conflate\":{\"key\":\"a\",\"every_ms\":\"20\"}}",
+         "\"20\"", "from 10 to 60000"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"conflate\":{\"key\":\"a\",\"each\":5}}",
+         "\"each\"", "of no other members"},
+        {HG_ERR_BAD_REQUEST,
+         "{\"op\":\"subscribe\",\"topic\":\"a\",\"conflate\":{\"each\":5,\"key\":\"a\",\"every_ms\":200}}", "\"each\"",
+         "of no other members"},
+        {HG_ERR_BAD_REQUEST,
+         "{\"op\":\"subscribe\",\"topic\":\"a\",\"conflate\":{\"key\":\"a\",\"key\":5,\"every_ms\":200}}", "5",
          "must be an object"},
         {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"rate\":0}", "0",
          "\"rate\" must be a whole number of events a second from 1 to 1000."},
@@ -417,6 +486,23 @@ static void test_refusals(void **state)
         {HG_ERR_BAD_REQUEST,
          "{\"op\":\"subscribe\",\"topic\":\"a\",\"from\":{\"cursors\":{},\"otherwise\":{\"since\":\"x\"}}}", "\"x\"",
          "\"since\" must be a time"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"from\":{\"cursors\":{},\"otherwise\":{}}}",
+         "{}}}", "\"otherwise\" must be"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"from\":{\"cursors\":{},\"otherwise\":null}}",
+         "null", "\"otherwise\" must be"},
+        {HG_ERR_BAD_REQUEST,
+         "{\"op\":\"subscribe\",\"topic\":\"a\",\"from\":{\"cursors\":{},\"otherwise\":{\"since\":5,\"speed\":2}}}",
+         "\"speed\"", "\"otherwise\" must be"},
+        {HG_ERR_BAD_REQUEST,
+         "{\"op\":\"subscribe\",\"topic\":\"a\",\"from\":{\"cursors\":{\"a\":\"1-0\",\"a\":\"2\"}}}", "\"2\"",
+         "A cursor must be"},
+        {HG_ERR_BAD_REQUEST,
+         "{\"op\":\"subscribe\",\"topic\":\"a\",\"from\":{\"cursors\":{\"a\":\"1-0\\u007e00000000\"}}}", "\"1-0\\",
+         "A cursor must be"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"from\":{\"cursors\":{\"a*\":\"1-0\"}}}", "\"a*\"",
+         "does not stand for"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"from\":{\"cursors\":{\"a\\ud800\":\"1-0\"}}}",
+         "\"a\\", "A topic of \"cursors\" holds half of a surrogate pair"},
         {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"from\":{\"start\":true,\"otherwise\":\"live\"}}",
          "\"live\"", "\"otherwise\" goes with \"cursors\" only."},
         {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":\"a\",\"from\":{\"start\":false}}", "false",
@@ -443,6 +529,8 @@ static void test_refusals(void **state)
         {HG_ERR_BAD_REQUEST, "{\"op\":\"pause\"}", NULL, "\"sub\" is missing"},
         {HG_ERR_BAD_REQUEST, "{\"op\":\"resume\",\"sub\":1,\"speed\":-1}", "-1", "must be a number"},
         {HG_ERR_BAD_REQUEST, "{\"op\":\"seek\",\"sub\":1}", NULL, "\"from\" is missing; give the place to go to."},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"seek\",\"sub\":1,\"from\":{\"cursors\":{\"\":\"1-0\"}}}", "\"\":\"1",
+         "A topic of \"cursors\" is empty"},
         {HG_ERR_BAD_REQUEST, "{\"op\":\"seek\",\"sub\":1,\"from\":7}", "7", "\"from\" must be \"live\""},
         {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\"}", NULL, "\"topic\" is missing"},
         {HG_ERR_BAD_REQUEST, "{\"op\":\"subscribe\",\"topic\":[\"a\"]}", "[",
@@ -606,10 +694,14 @@ static bool parse_some(void)
     hg_result first = hg_command_parse(
         HG_LIT("{\"op\":\"emit\",\"topic\":\"a\\u0062\",\"id\":\"\\u0063\",\"event\":1}"), &decoded, &parsed, &into);
     assert_true(hg_ok(first) || first.code == HG_ERR_NOMEM);
+    hg_result cursors = hg_command_parse(HG_LIT("{\"op\":\"subscribe\",\"topic\":\"a\\u002e*\",\"from\":{\"cursors\":"
+                                                "{\"a\\u002eb\":\"1-2\",\"\\u0061.c\":\"3-4~00000005\"}}}"),
+                                         &decoded, &parsed, &into);
+    assert_true(hg_ok(cursors) || cursors.code == HG_ERR_NOMEM);
     hg_result second = hg_command_parse(HG_LIT("{\"op\":\"nothing\"}"), &decoded, &parsed, &into);
     assert_int_equal(second.code,
                      HG_ERR_UNKNOWN_OP); /* the code is right whether or not there was room for the sentence */
-    bool ok = hg_ok(first) && hg_ok(hg_buf_result(&sentence));
+    bool ok = hg_ok(first) && hg_ok(cursors) && hg_ok(hg_buf_result(&sentence));
     hg_buf_done(&decoded);
     hg_buf_done(&sentence);
     return ok;
@@ -627,6 +719,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_subscribe),
         TEST(test_places),
+        TEST(test_the_most_cursors),
+        TEST(test_no_cursor_touches_nothing),
         TEST(test_pace),
         TEST(test_pause_resume_and_seek),
         TEST(test_filters),

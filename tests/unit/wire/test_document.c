@@ -14,12 +14,11 @@
 #include "wire/command.h"
 #include "wire/gap.h"
 
-static struct hg_buf page;
+static struct hg_buf page, guarantees;
 
 /* tests/unit/wire/test_document.c is three folders below the tree's root. */
-static int read_page(void **state)
+static int read_file(const char *name, struct hg_buf *into)
 {
-    (void)state;
     char path[4096];
     snprintf(path, sizeof(path), "%s", __FILE__);
     for (int i = 0; i < 4; i++) {
@@ -28,38 +27,57 @@ static int read_page(void **state)
             return -1;
         *slash = '\0';
     }
-    strncat(path, "/web/docs/protocol.md", sizeof(path) - strlen(path) - 1);
+    strncat(path, name, sizeof(path) - strlen(path) - 1);
     FILE *file = fopen(path, "rb");
     if (!file)
         return -1;
-    hg_buf_init(&page, 1u << 20);
+    hg_buf_init(into, 1u << 20);
     char bytes[4096];
     for (size_t len; (len = fread(bytes, 1, sizeof(bytes), file)) > 0;)
-        hg_buf_put(&page, hg_slice(bytes, len));
+        hg_buf_put(into, hg_slice(bytes, len));
     fclose(file);
-    hg_buf_put_char(&page, '\0');
-    return hg_ok(hg_buf_result(&page)) ? 0 : -1;
+    hg_buf_put_char(into, '\0');
+    return hg_ok(hg_buf_result(into)) ? 0 : -1;
+}
+
+static int read_page(void **state)
+{
+    (void)state;
+    return read_file("/web/docs/protocol.md", &page) == 0 ? read_file("/web/docs/guarantees.md", &guarantees) : -1;
 }
 
 static int drop_page(void **state)
 {
     (void)state;
     hg_buf_done(&page);
+    hg_buf_done(&guarantees);
     return 0;
 }
 
-static size_t count_lines(const char *start)
+static size_t count_lines(const struct hg_buf *in, const char *start)
 {
     size_t count = 0;
-    for (const char *at = page.ptr; (at = strstr(at, start)); at += strlen(start))
-        count += at == page.ptr || at[-1] == '\n';
+    for (const char *at = in->ptr; (at = strstr(at, start)); at += strlen(start))
+        count += at == in->ptr || at[-1] == '\n';
     return count;
 }
 
-static void expect_row(const char *start)
+static void expect_row(const struct hg_buf *in, const char *start)
 {
-    if (count_lines(start) != 1)
-        fail_msg("protocol.md has %zu rows that start with \"%s\"", count_lines(start), start);
+    if (count_lines(in, start) != 1)
+        fail_msg("%s has %zu rows that start with \"%s\"", in == &page ? "protocol.md" : "guarantees.md",
+                 count_lines(in, start), start);
+}
+
+/* Rows of the table whose first line begins so, and the line below it. */
+static size_t count_rows(const struct hg_buf *in, const char *header)
+{
+    size_t count = 0;
+    const char *at = strstr(in->ptr, header);
+    assert_non_null(at);
+    for (at = strchr(strchr(at, '\n') + 1, '\n') + 1; *at == '|'; at = strchr(at, '\n') + 1)
+        count++;
+    return count;
 }
 
 static void test_tables_of_codes(void **state)
@@ -72,22 +90,25 @@ static void test_tables_of_codes(void **state)
         if (row->wire_code == 0)
             continue;
         snprintf(start, sizeof(start), "| %d | `%s` | ", row->wire_code, row->reason);
-        expect_row(start);
+        expect_row(&page, start);
         rows++;
     }
     for (int i = 0; i < HG_CLOSE__COUNT; i++, rows++) {
         const struct hg_close_row *row = hg_close_row((enum hg_close)i);
         snprintf(start, sizeof(start), "| %u | `%s` | %s |\n", row->code, row->reason, row->text);
-        expect_row(start);
+        expect_row(&page, start);
     }
     for (int i = 0; i < HG_GAP__COUNT; i++) {
         const struct hg_gap_row *row = hg_gap_row((enum hg_gap)i);
         snprintf(start, sizeof(start), "| `%s` | %s | %s |\n", row->word, row->text, row->advice);
-        expect_row(start);
+        expect_row(&page, start);
+        expect_row(&guarantees, start);
     }
+    assert_int_equal(count_rows(&page, "| `reason` | happened | do |\n"), HG_GAP__COUNT);
+    assert_int_equal(count_rows(&guarantees, "| `reason` | what happened | what to do |\n"), HG_GAP__COUNT);
     for (int digit = 0; digit < 10; digit++) { /* and no others */
         snprintf(start, sizeof(start), "| %d", digit);
-        found += count_lines(start);
+        found += count_lines(&page, start);
     }
     assert_int_equal(found, rows);
 }

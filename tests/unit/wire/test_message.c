@@ -1,6 +1,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,6 +111,13 @@ static void test_notices(void **state)
     check("{\"op\":\"gap\",\"sub\":3,\"topic\":\"prices:*\",\"reason\":\"disconnected\"}");
     hg_message_gap(&buf, 3, hostile, HG_GAP_OVERFLOW, 12);
     check("{\"op\":\"gap\",\"sub\":3,\"topic\":" HOSTILE_JSON ",\"reason\":\"overflow\",\"count\":12}");
+    for (int i = 0; i < HG_GAP__COUNT; i++) { /* each reason by its word */
+        char expected[200];
+        snprintf(expected, sizeof(expected), "{\"op\":\"gap\",\"sub\":3,\"topic\":\"t\",\"reason\":\"%s\",\"count\":1}",
+                 hg_gap_row((enum hg_gap)i)->word);
+        hg_message_gap(&buf, 3, HG_LIT("t"), (enum hg_gap)i, 1);
+        check(expected);
+    }
     hg_message_alive(&buf, false, 3, hostile);
     check("{\"op\":\"stale\",\"sub\":3,\"topics\":[" HOSTILE_JSON "]}");
     hg_message_alive(&buf, true, 3, HG_LIT("a"));
@@ -153,6 +161,24 @@ static void no_error_at_all(void)
     struct hg_buf into;
     hg_buf_init(&into, 1000);
     hg_message_error(&into, HG_SLICE_NULL, HG_ERR_OK, HG_SLICE_NULL, SIZE_MAX, 0);
+}
+
+static void no_such_gap(void)
+{
+    (void)hg_gap_row(HG_GAP__COUNT);
+}
+
+static void test_the_table_of_gaps(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"trimmed", "rolled_back", "deleted", "gone", "overflow", "disconnected"};
+    assert_int_equal(HG_GAP__COUNT, sizeof(words) / sizeof(words[0]));
+    for (int i = 0; i < HG_GAP__COUNT; i++) {
+        const struct hg_gap_row *row = hg_gap_row((enum hg_gap)i);
+        assert_string_equal(row->word, words[i]);
+        assert_true(row->text[strlen(row->text) - 1] == '.' && row->advice[strlen(row->advice) - 1] == '.');
+    }
+    assert_true(hgt_dies(no_such_gap));
 }
 
 static void test_no_error_is_our_mistake(void **state)
@@ -242,11 +268,26 @@ static void put_each(struct hg_buf *into, unsigned which)
     case 8:
         hg_message_goodbye(into, "restart", 1);
         break;
+    case 9: {
+        struct hg_place place = {{1, 2}, 3, true};
+        uint64_t since_ms = 17;
+        hg_message_ok_subscribe(into, HG_LIT("1"), 1, HG_LIT("so"), &place, &since_ms);
+        break;
+    }
+    case 10:
+        hg_message_ok_explain(into, HG_LIT("1"), true, HG_LIT("{}"), HG_LIT("so"));
+        break;
+    case 11:
+        hg_message_ok_hint(into, HG_LIT("1"), HG_LIT("so"));
+        break;
+    case 12:
+        hg_message_conflated(into, 1, 17);
+        break;
     default:
         hg_message_event(into, 1, HG_LIT(",\"topic\":\"t\",\"event\":1}"));
     }
 }
-enum { EACH = 10 };
+enum { EACH = 14 };
 
 static void test_a_message_that_does_not_fit_leaves_nothing(void **state)
 {
@@ -299,6 +340,7 @@ int main(void)
         TEST(test_answers),
         TEST(test_notices),
         TEST(test_errors),
+        TEST(test_the_table_of_gaps),
         TEST(test_no_error_is_our_mistake),
         TEST(test_events),
         TEST(test_events_of_every_length),
