@@ -162,7 +162,7 @@ bool hg_history_insert(struct hg_core *core, struct hg_history *history, hg_stre
 {
     const struct hg_verdict trimmed = {HG_CONTINUITY_TRIMMED, 0};
     hg_stream_id place = from;
-    bool torn = step > 0 && is_torn(history, from, entries, count);
+    bool torn = is_torn(history, from, entries, count);
     for (const struct hg_page *known = hg_history_page(history, from); known; known = hg_page_after(known))
         if (!hg_stream_id_next(known->to, &from))
             return true;

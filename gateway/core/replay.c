@@ -567,8 +567,13 @@ static void ask_page(struct hg_core *core, struct hg_source *source)
         wants->page_to = first->upper;
         wants->page_from = HG_STREAM_ID_ZERO;
         const struct hg_page *below = hg_history_below(&source->history, first->upper);
-        if (below)
+        /* Down to the newest entry that is known there: if it is not found, others may be missing too. */
+        if (below && below->count > 0) {
+            wants->page_from = below->entries[below->count - 1].id;
+            count++;
+        } else if (below) {
             (void)hg_stream_id_next(below->to, &wants->page_from);
+        }
     } else {
         wants->page_from = first->from.id;
         wants->page_to = hg_history_unknown_to(&source->history, first->from.id, source->read.id);
