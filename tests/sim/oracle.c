@@ -433,6 +433,26 @@ static void caught_up(struct sim_oracle *oracle, struct sim_client *client, cons
                           client->number, track->sub, track->pattern, sim_topics[t].name);
 }
 
+/* Live means proven as well: another history was told before. */
+static void check_proven(const struct sim_oracle *oracle, const struct sim_track *track)
+{
+    struct sim_env *env = oracle->env;
+    int topic = track->exact ? sim_topic_find(hg_slice_str(track->pattern)) : -1;
+    const struct sim_key *key = topic >= 0 ? sim_store_key(env->store, topic) : NULL;
+
+    if (!key || track->company > 1 || !sim_place_owes_fence(oracle, track, topic))
+        return;
+    const struct sim_fence *fence = &key->fences[key->entries[track->places[topic].held.index].fence - 1];
+    for (uint32_t i = HG_LINK_READER; i < SIM_LINKS; i++) {
+        const struct sim_link *link = &env->redis->links[i];
+        if (link->state == SIM_LINK_IS_UP && (link->topics >> topic & 1) && fence->at.us < link->up_at.us)
+            sim_violation(env,
+                          "live: client %" PRIu64 " sub %" PRIu64 " (%s): the history of entry %zu was lost before the "
+                          "link came up, and no gap told",
+                          track->client, track->sub, track->pattern, track->places[topic].held.index);
+    }
+}
+
 static void alive(struct sim_oracle *oracle, struct sim_client *client, bool stale, const json_t *message)
 {
     const json_t *topics = json_object_get(message, "topics");
@@ -455,6 +475,8 @@ static void alive(struct sim_oracle *oracle, struct sim_client *client, bool sta
                       stale ? "stale" : "live", client->number, track->sub, pattern);
     track->stale = stale;
     track->stale_due = false;
+    if (!stale)
+        check_proven(oracle, track);
     if (stale && sim_options_are_calm(&oracle->env->options) && oracle->env->now.us - oracle->env->started.us > 1000000)
         sim_violation(oracle->env, "stale: client %" PRIu64 " sub %" PRIu64 " (%s) on a calm day", client->number,
                       track->sub, pattern);
