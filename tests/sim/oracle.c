@@ -425,6 +425,18 @@ static void caught_up(struct sim_oracle *oracle, struct sim_client *client, cons
         sim_violation(oracle->env, "caught_up: client %" PRIu64 " sub %" PRIu64 " (%s): twice, or not asked for",
                       client->number, track->sub, track->pattern);
     track->caught_up_due = false;
+    for (size_t t = 0; t < sim_topic_count; t++) {
+        const struct sim_key *key = sim_store_key(oracle->env->store, (int)t);
+        const struct sim_place *place = &track->places[t];
+        bool alone = place->replays_at_order == oracle->replays_asked[t];
+        if (track->matches[t] && place->in_memory && !track->from_unclear && alone &&
+            key->ranges != place->ranges_at_order)
+            sim_violation(oracle->env,
+                          "memory: client %" PRIu64 " sub %" PRIu64
+                          " (%s): what it missed of %s is in memory, but Redis "
+                          "was asked for it",
+                          track->client, track->sub, track->pattern, sim_topics[t].name);
+    }
     for (size_t t = 0; t < sim_topic_count; t++)
         if (track->matches[t] && sim_topics[t].kind == SIM_TOPIC_STREAM && !track->from_unclear &&
             !sim_place_is_in_doubt(oracle, track, (int)t) &&
@@ -697,6 +709,11 @@ void sim_oracle_turn(struct sim_oracle *oracle)
          s.deliveries_sent + s.deliveries_gapped + s.deliveries_replaced + s.deliveries_dropped);
     RULE(s.emits == s.emits_appended + s.emits_duplicate + s.emits_failed + s.emits_pending);
     RULE(s.log_bytes <= config->log_bytes_total_max);
+    /* What waits for its proof cannot go; but it does not wait for long. */
+    if (s.log_bytes + s.history_bytes <= config->log_bytes_total_max)
+        oracle->full_since = env->now;
+    RULE(env->now.us - oracle->full_since.us <
+         (4 * config->canary_ms + 4 * config->redis_timeout_ms + 2 * config->redis_backoff_max_ms + 3000) * 1000);
     RULE(s.log_bytes <= config->log_bytes_max * s.groups);
     RULE(s.emits_pending <= config->emits_max);
     RULE(s.sessions <= config->connections_max);
