@@ -125,7 +125,7 @@ enum hg_proof_step hg_proof_found(struct hg_core *core, struct hg_source *source
         return HG_PROOF_STEP_DONE;
     if (hg_reply_is_error(reply, "WRONGTYPE")) {
         hg_source_is_no_stream(core, source);
-        return HG_PROOF_STEP_DONE;
+        return HG_PROOF_STEP_NO_STREAM;
     }
     if (reply->type != HG_REPLY_ARRAY || (reply->count > 0 && !hg_reply_entry(&reply->items[0], &entry)))
         return not_answered(core, source, reply);
@@ -248,7 +248,7 @@ enum hg_proof_step hg_proof_judged(struct hg_core *core, struct hg_source *sourc
         return HG_PROOF_STEP_DONE;
     if (hg_reply_is_error(reply, "WRONGTYPE")) {
         hg_source_is_no_stream(core, source);
-        return HG_PROOF_STEP_DONE;
+        return HG_PROOF_STEP_NO_STREAM;
     }
     if (!hg_reply_stream_info(reply, &info, &first, NULL)) {
         if (!hg_reply_is_denial(reply))

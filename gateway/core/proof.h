@@ -26,6 +26,7 @@ struct hg_proving {
     struct hg_place older;      /* what was found instead; proven: something was */
     bool strange;               /* something was found that had not been there */
     uint64_t held;              /* entries read, not handed on */
+    bool held_before;           /* and before the link came up: once handed on, they are to be proven too */
     bool counted;               /* `added` is known */
     uint64_t added;             /* entries ever added to the stream up to its place */
     struct hg_list_node wanted; /* reader->unproven */
@@ -36,11 +37,12 @@ struct hg_proving {
 void hg_proof_begin(struct hg_source *source, const struct hg_stream_info *info);
 /* Sends the question; an answer follows on the same link. */
 void hg_proof_ask(struct hg_core *core, struct hg_source *source, uint32_t link);
-/* `reply` NULL: lost. The source may be freed. */
+/* `reply` NULL: lost. */
 enum hg_proof_step {
     HG_PROOF_STEP_DONE,
-    HG_PROOF_STEP_ASKED,   /* another question was sent */
-    HG_PROOF_STEP_REFUSED, /* for now: to be asked again */
+    HG_PROOF_STEP_NO_STREAM, /* the source may be freed */
+    HG_PROOF_STEP_ASKED,     /* another question was sent */
+    HG_PROOF_STEP_REFUSED,   /* for now: to be asked again */
     HG_PROOF_STEP_MALFORMED
 };
 enum hg_proof_step hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t link,

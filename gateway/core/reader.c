@@ -228,6 +228,10 @@ void hg_reader_proved(struct hg_core *core, uint32_t link, struct hg_source *sou
     if (reader->proving == 0)
         return; /* the last source was let go */
     reader->proving -= step != HG_PROOF_STEP_ASKED;
+    if (source && step == HG_PROOF_STEP_DONE && reply && source->reader == reader && source->proving.held_before) {
+        source->proving.held_before = false;
+        prove(reader, source);
+    }
     if (reader->proving == 0 && reply && reader->taken && reader->unproven.count == 0)
         finish_read(core, reader);
 }
@@ -254,8 +258,11 @@ void hg_readers_link_up(struct hg_core *core, uint32_t link)
     reader->behind = true;
     reader->next_read = core->now;
     /* Who answers now may have another history. */
-    for (struct hg_list_node *n = reader->sources.first; n && !HG_MUTANT(ROLLBACK_UNSEEN); n = n->next)
-        prove(reader, HG_CONTAINER(n, struct hg_source, in_reader));
+    for (struct hg_list_node *n = reader->sources.first; n && !HG_MUTANT(ROLLBACK_UNSEEN); n = n->next) {
+        struct hg_source *source = HG_CONTAINER(n, struct hg_source, in_reader);
+        source->proving.held_before = source->proving.held > 0;
+        prove(reader, source);
+    }
 }
 
 void hg_readers_link_lost(struct hg_core *core, uint32_t link)

@@ -435,12 +435,46 @@ static void caught_up(struct sim_oracle *oracle, struct sim_client *client, cons
         sim_violation(oracle->env, "caught_up: client %" PRIu64 " sub %" PRIu64 " (%s): twice, or not asked for",
                       client->number, track->sub, track->pattern);
     track->caught_up_due = false;
+    for (size_t t = 0; t < sim_topic_count; t++) {
+        const struct sim_key *key = sim_store_key(oracle->env->store, (int)t);
+        const struct sim_place *place = &track->places[t];
+        bool alone = place->replays_at_order == oracle->replays_asked[t];
+        if (track->matches[t] && place->in_memory && !track->from_unclear && alone &&
+            key->ranges != place->ranges_at_order)
+            sim_violation(oracle->env,
+                          "memory: client %" PRIu64 " sub %" PRIu64
+                          " (%s): what it missed of %s is in memory, but Redis "
+                          "was asked for it",
+                          track->client, track->sub, track->pattern, sim_topics[t].name);
+    }
     for (size_t t = 0; t < sim_topic_count; t++)
         if (track->matches[t] && sim_topics[t].kind == SIM_TOPIC_STREAM && !track->from_unclear &&
             !sim_place_is_in_doubt(oracle, track, (int)t) &&
             !sim_place_has(oracle, track, (int)t, track->places[t].there, false))
             sim_violation(oracle->env, "caught_up: client %" PRIu64 " sub %" PRIu64 " (%s): before all of %s came",
                           client->number, track->sub, track->pattern, sim_topics[t].name);
+}
+
+/* Live means proven as well: another history was told before. */
+static void check_proven(const struct sim_oracle *oracle, const struct sim_track *track)
+{
+    struct sim_env *env = oracle->env;
+    int topic = track->exact ? sim_topic_find(hg_slice_str(track->pattern)) : -1;
+    const struct sim_key *key = topic >= 0 ? sim_store_key(env->store, topic) : NULL;
+
+    /* Who fell behind the log is told in another order. */
+    if (!key || env->options.stalls || env->options.socket_bytes < 1000000 || track->company > 1 ||
+        !sim_place_owes_fence(oracle, track, topic))
+        return;
+    const struct sim_fence *fence = &key->fences[key->entries[track->places[topic].held.index].fence - 1];
+    for (uint32_t i = HG_LINK_READER; i < SIM_LINKS; i++) {
+        const struct sim_link *link = &env->redis->links[i];
+        if (link->state == SIM_LINK_IS_UP && (link->topics >> topic & 1) && fence->at.us < link->up_at.us)
+            sim_violation(env,
+                          "live: client %" PRIu64 " sub %" PRIu64 " (%s): the history of entry %zu was lost before the "
+                          "link came up, and no gap told",
+                          track->client, track->sub, track->pattern, track->places[topic].held.index);
+    }
 }
 
 static void alive(struct sim_oracle *oracle, struct sim_client *client, bool stale, const json_t *message)
@@ -465,6 +499,8 @@ static void alive(struct sim_oracle *oracle, struct sim_client *client, bool sta
                       stale ? "stale" : "live", client->number, track->sub, pattern);
     track->stale = stale;
     track->stale_due = false;
+    if (!stale)
+        check_proven(oracle, track);
     if (stale && sim_options_are_calm(&oracle->env->options) && oracle->env->now.us - oracle->env->started.us > 1000000)
         sim_violation(oracle->env, "stale: client %" PRIu64 " sub %" PRIu64 " (%s) on a calm day", client->number,
                       track->sub, pattern);
@@ -689,6 +725,11 @@ void sim_oracle_turn(struct sim_oracle *oracle)
                                      s.deliveries_dropped + s.deliveries_conflated);
     RULE(s.emits == s.emits_appended + s.emits_duplicate + s.emits_failed + s.emits_pending);
     RULE(s.log_bytes <= config->log_bytes_total_max);
+    /* What waits for its proof cannot go; but it does not wait for long. */
+    if (s.log_bytes + s.history_bytes <= config->log_bytes_total_max)
+        oracle->full_since = env->now;
+    RULE(env->now.us - oracle->full_since.us <
+         (4 * config->canary_ms + 4 * config->redis_timeout_ms + 2 * config->redis_backoff_max_ms + 3000) * 1000);
     RULE(s.log_bytes <= config->log_bytes_max * s.groups);
     RULE(s.emits_pending <= config->emits_max);
     RULE(s.sessions <= config->connections_max);

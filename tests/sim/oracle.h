@@ -45,8 +45,10 @@ struct sim_feed {
 
 struct sim_place {
     size_t count_at_order, first_at_order, shown_at_order, count_at_ok;
-    size_t there;      /* entries that the gateway knows of, or must find */
-    size_t recent;     /* the first entry that was young when the order came */
+    size_t there;   /* entries that the gateway knows of, or must find */
+    size_t recent;  /* the first entry that was young when the order came */
+    bool in_memory; /* where it begins is: no XRANGE may be needed */
+    uint64_t ranges_at_order, replays_at_order;
     bool followed;     /* somebody else's subscription may have had the gateway read it already */
     size_t since_high; /* the first entry of the log at the time asked for */
     bool begun;
@@ -112,7 +114,9 @@ struct sim_oracle {
     size_t track_count, track_capacity;
     struct sim_payload *messages[SIM_TOPICS_MAX]; /* published, by number */
     size_t message_count[SIM_TOPICS_MAX], message_capacity[SIM_TOPICS_MAX];
-    uint64_t troubles; /* links lost, commands refused, odd answers so far */
+    uint64_t replays_asked[SIM_TOPICS_MAX];
+    hg_time full_since; /* more bytes are held than allowed */
+    uint64_t troubles;  /* links lost, commands refused, odd answers so far */
     uint64_t events_seen, gaps_seen;
     struct sim_memory memories[16]; /* of subscriptions that ended, in turn */
     size_t memory_count;

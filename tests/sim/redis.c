@@ -342,6 +342,7 @@ void sim_redis_event(struct sim_redis *redis, const struct sim_event *event)
             return;
         }
         l->state = SIM_LINK_IS_UP;
+        l->up_at = env->now;
         l->client_id = redis->next_client_id++;
         SIM_TRACE(env, "link %" PRIu32 ": up, client %" PRIu64, event->who, l->client_id);
         hg_on_redis_up(env->core, env->now, event->who, sim_chance(env, 5) ? 0 : l->client_id);

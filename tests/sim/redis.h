@@ -49,6 +49,7 @@ struct sim_link {
     bool deaf;                   /* DYING: replies under way are lost too */
     bool half_open;              /* UP: whatever is sent, either way, is swallowed, and nobody is told */
     hg_time half_open_since;
+    hg_time up_at;
     uint32_t topics; /* of the last XREAD, a bit each */
     struct sim_command *commands, **commands_end;
     struct sim_reply *replies, **replies_end;
