@@ -224,9 +224,7 @@ class _Course:
             if kind == "gap":
                 if session != told_in:
                     gaps, told_in = [], session  # it came back with the cursor of before, so it is told once more
-                # It comes back to a place that was trimmed too: whether it missed anything nobody knows who was not there.
-                vain = session > at_in and at not in record.there and what == ["trimmed", None]
-                gaps.append([*what, vain])
+                gaps.append([*what, session > at_in])
                 continue
             n = what[0]
             if n <= at and not exact:
@@ -249,14 +247,16 @@ class _Course:
         where = f"{record.topic} between {at} and {n}"
         reasons = [reason for reason, _, _ in gaps]
         if breaks:
-            self._check_breaks(record, at, where, breaks, reasons, unseen)
+            self._check_breaks(record, at, where, breaks, gaps, unseen)
             self.findings.missed += len(unseen)
             return
         if unseen and not gaps:
             self.fault(f"{where}: a silent hole: {unseen[:10]}")
             return
         wrong = set(reasons) - set(self.expect.holes)
-        if not wrong and not missing and all(vain for _, _, vain in gaps):
+        # Who comes back to a place that was trimmed too: whether it missed anything nobody knows who was not there.
+        vain = at not in record.there and all(count is None and resumed for _, count, resumed in gaps)
+        if not wrong and not missing and vain:
             self.findings.vain += len(gaps)
             return
         if wrong or not missing:
@@ -270,15 +270,17 @@ class _Course:
         elif None not in counts and sum(counts) != len(missing):
             self.fault(f"{where}: {len(missing)} are missing, told was {gaps}")
 
-    def _check_breaks(self, record, at, where, breaks, reasons, unseen):
+    def _check_breaks(self, record, at, where, breaks, gaps, unseen):
         """Where history broke, somebody who was there is told so at least once, and not more often than it broke. Something may have
-        been trimmed as well, and who comes back when the new stream was trimmed can be told only that. Who has seen nothing that was
-        lost need not be told of it."""
+        been trimmed as well, and who comes back when the new stream was trimmed can be told only that. Who comes back just when the
+        gateway notices may be told for its own place and then with all others. Who has seen nothing that was lost need not be told."""
+        reasons = [reason for reason, _, _ in gaps]
+        most = len(breaks) + any(resumed for _, _, resumed in gaps)
         may = {"gone": {"gone"}, "lost": {"rolled_back", "gone"}}
         told = [reason for reason in reasons if reason in ("gone", "rolled_back")]
         allowed = set().union(*(may[what] for what in breaks))
         concerned = at > 0 and ("gone" in breaks or record.events[at - 1].lost)
-        if not set(told) <= allowed or len(told) > len(breaks) or (concerned and not told and "trimmed" not in reasons):
+        if not set(told) <= allowed or len(told) > most or (concerned and not told and "trimmed" not in reasons):
             self.fault(f"{where}: history broke ({', '.join(breaks)}), told was {reasons}")
         elif unseen and not reasons:
             self.fault(f"{where}: a silent hole: {unseen[:10]}")
