@@ -32,6 +32,7 @@ class Record:
     every: int
     events: list = field(default_factory=list)  # of number n: events[n - 1]
     breaks: list = field(default_factory=list)
+    there: set = field(default_factory=set)  # numbers of the events that are in Redis, once a checker has looked
     maxlen: int = None  # each entry trims the stream to so many
     own_ids: bool = False  # ids are chosen so that a new history hands out those of a lost one again
 

@@ -403,8 +403,14 @@ def test_one_thing_after_another(redis, make_gateway, make_crowd, tell):
     def pause():
         connection.execute_command("CLIENT", "PAUSE", CANARY_MS // 10, "ALL")
 
+    def kill_a_gateway():
+        killed, other = chance.sample(gateways, 2)
+        crowd.swarm.refuge = other.port
+        killed.kill9()
+        killed.start()
+
     for _ in range(25):
-        chance.choice((cut_clients, cut_clients, kill_links, trim, trim, delete, pause))()
+        chance.choice((cut_clients, cut_clients, kill_links, trim, trim, delete, pause, kill_a_gateway))()
         if chance.random() < 0.6:
             publisher.wait_more(chance.choice((1, 5, 10)))
     crowd.swarm.wait_subscribed()
