@@ -75,9 +75,9 @@ export class Comeback {
     subscriptions.changed.hear(() => this.#sweep());
   }
 
-  /** An event or a gap is about to be shown: where the connection was lost comes before it. */
-  open({ sub }) {
-    if (!this.#waiting || this.#opened || !this.#subscriptions.bySub(sub)?.catching) return;
+  /** Something is about to be shown: where the connection was lost comes before it. */
+  open() {
+    if (!this.#waiting || this.#opened) return;
     this.#opened = true;
     this.told.tell(`The connection was lost here, for ${spanWords(this.#span)}.`, true);
   }

@@ -42,13 +42,13 @@ const hear = {
   event(message, text) {
     const now = Date.now();
     rate.add(now);
-    comeback.open(message);
+    comeback.open();
     subscriptions.count(message);
     events.add(new Item(message, text, now));
   },
   gap(message, text) {
     const item = new Item(message, text, Date.now());
-    comeback.open(message);
+    comeback.open();
     subscriptions.miss(message);
     events.add(item);
     announce(`${item.words} ${item.advice}`);
@@ -85,6 +85,7 @@ comeback.told.hear((words, quiet) => {
 });
 subscriptions.replayed.hear(({ topic, playback }, turn) => {
   const words = turn === 'sought' ? `${topic} goes on from ${momentWords(playback.at)}, at ${speedWords(playback.speed)}.` : `The replay of ${topic} has met the present.`;
+  comeback.open();
   note(words);
   announce(words);
 });

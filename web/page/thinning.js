@@ -32,5 +32,5 @@ export function thinningText(thinning) {
 
 export function thinningWords(thinning) {
   if (!thinning) return '';
-  return thinning.rate ? `at most ${number(thinning.rate)}/s` : `latest of ${thinning.key} each ${number(thinning.every_ms)} ms`;
+  return thinning.rate ? `at most ${number(thinning.rate)}/s` : `latest of each ${thinning.key} every ${number(thinning.every_ms)} ms`;
 }

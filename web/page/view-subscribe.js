@@ -64,7 +64,7 @@ export function viewSubscribe({ subscriptions, trial }) {
     byId('from-last').hidden = from.value !== 'last';
     byId('from-since').hidden = from.value !== 'since';
     const ms = since.value.trim() ? momentRead(since.value) : NaN;
-    setText(byId('since-hint'), Number.isNaN(ms) ? 'Such as 15m, 10:30 or 2026-11-23T10:00:00Z.' : `That is ${momentWords(ms)} on this computer’s clock.`);
+    setText(byId('since-hint'), Number.isNaN(ms) ? 'Such as 15m, 10:30 or 2026-11-23T10:00:00Z.' : `${momentWords(ms)} on this computer’s clock.`);
     byId('speed-field').hidden = !replays();
     byId('speed-absent').hidden = replays();
     byId('deliver-latest').hidden = deliver.value !== 'latest';
@@ -72,7 +72,7 @@ export function viewSubscribe({ subscriptions, trial }) {
     // What is folded away still counts, so it is said.
     const pace = speedTyped();
     const thinning = thinningTyped();
-    const parts = [pace ? `at ${speedWords(pace)}` : '', thinning?.key === '' ? 'latest of a key' : thinningWords(thinning)].filter(Boolean);
+    const parts = [pace ? `at ${speedWords(pace)}` : '', thinning?.key === '' ? 'latest of each key' : thinningWords(thinning)].filter(Boolean);
     setText(byId('subscribe-more-sum'), parts.length ? parts.join(', ') : 'replay speed, leave out');
     more.classList.toggle('is-used', parts.length > 0);
   }

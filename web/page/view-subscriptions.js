@@ -126,7 +126,7 @@ export function viewSubscriptions({ subscriptions, connection, trial, announce }
     const gaps = subscription.gaps ? [plural(subscription.gaps, 'gap')] : [];
     const thinned = subscription.thinning ? [thinningWords(subscription.thinning)] : [];
     setText(row.facts, [plural(subscription.events, 'event'), ...leftOut, ...gaps, fromWords(subscription.from), ...thinned, ...sub].join(' · '));
-    const stale = `Not proven alive since ${momentWords(subscription.staleSince)}; events may be happening that do not come.`;
+    const stale = `Not proven alive since ${momentWords(subscription.staleSince)}; events may be happening unseen.`;
     setText(row.proof, state === 'stale' ? stale : '');
     row.playback.draw();
     const verb = state === 'error' ? 'Remove' : 'Unsubscribe';
