@@ -1,6 +1,7 @@
 """The page comes back after a break: it goes on where it was, shows everything once, and says what is missing and what to do."""
 
 import signal
+import threading
 
 import pytest
 from browser import event
@@ -68,6 +69,84 @@ def test_everything_once_while_a_gateway_is_killed(page, gateway, redis):
     assert [row[0] for row in page.rows()].count("Note") == 2
     page.wait_row("Note", "The connection was lost here, for ")
     assert page.text("#count-gaps") == "0"
+
+
+# The browser itself tells of scrolling with the next frame only.
+SCROLL = """
+  const scroll = (by) => {
+    document.querySelector('#event-list').scrollTop += by;
+    document.querySelector('#event-list').dispatchEvent(new Event('scroll'));
+  };
+"""
+
+
+def all_shown(page):
+    """[topic, n] of every event in the list, the oldest first, read from top to bottom as a person would."""
+    page.script(SCROLL + "scroll(-1e9)")
+    found = {}
+    while True:
+        rows, end = page.script(
+            SCROLL + """const list = document.querySelector('#event-list');
+               const rows = [...document.querySelectorAll('#event-rows .row[data-kind="event"]')]
+                 .map((row) => [Number(row.dataset.seq), row.querySelector('.row-topic').textContent, row.querySelector('.row-text').textContent]);
+               const end = list.scrollTop + list.clientHeight >= list.scrollHeight - 1;
+               scroll(list.clientHeight);
+               return [rows, end];""")
+        found.update((seq, [topic, int(text.split(":")[1].rstrip(" }"))]) for seq, topic, text in rows)
+        if end:
+            return [found[seq] for seq in sorted(found)]
+
+
+class Publisher(threading.Thread):
+    """Adds entries to some streams in turn, without a pause, until it is told to stop or has added enough."""
+
+    TOPICS = ["st.a", "st.b", "st.c"]
+    ENOUGH = 4500
+
+    def __init__(self, redis):
+        super().__init__(daemon=True)
+        self.client = redis.client()
+        self.enough = threading.Event()
+        self.count = 0
+        self.start()
+
+    def run(self):
+        while not self.enough.wait(0.002) and self.count < self.ENOUGH:
+            self.client.xadd(self.TOPICS[self.count % 3], {"event": event(n=self.count)})
+            self.count += 1
+
+    def stop(self):
+        self.enough.set()
+        self.join()
+
+
+@pytest.mark.parametrize("subscribed", [["st.*"], Publisher.TOPICS], ids=["pattern", "topics"])
+def test_everything_once_whatever_breaks_while_events_come(page, gateway, road, redis, subscribed):
+    page.excused = ["WebSocket connection to"]
+    page.open([("sub", topic) for topic in subscribed])
+    for topic in subscribed:
+        page.wait_subscribed(topic)
+    publisher = Publisher(redis)
+    for break_it in (road.cut, lambda: gateway.end_with(signal.SIGTERM), road.cut, gateway.kill9):
+        come = page.received()
+        page.wait_received(come + 50)
+        break_it()
+        page.wait(lambda: page.text("#state-name") != "Live" or page.received() > come + 500, "the break")
+        if not gateway.alive():
+            gateway.start()
+        page.wait_state("Live")
+    page.wait_received(page.received() + 50)
+    publisher.stop()
+    page.wait_received(publisher.count)
+    events = all_shown(page)
+    assert sorted(n for _, n in events) == list(range(publisher.count))
+    for i, topic in enumerate(Publisher.TOPICS):
+        assert [n for t, n in events if t == topic] == list(range(i, publisher.count, 3))
+    assert page.text("#count-gaps") == "0"
+    # The breaks were there to be seen, and nothing was missed in any of them.
+    page.fill("#filter", "reconnected")
+    page.wait_text("#events-status", "4 of ")
+    assert all("caught up, none missed" in words for _, words in page.rows()), page.rows()
 
 
 def test_nothing_came_meanwhile(page, road, redis):
