@@ -92,12 +92,20 @@ class Page:
 
     # --- subscriptions
 
-    def subscribe(self, topic, start="live", last=None):
+    def subscribe(self, topic, start="live", last=None, since=None, speed=None, key=None, every=None, rate=None):
         self.fill("#subscribe-topic", topic)
-        self.script("document.querySelector(`input[name=from][value=${arguments[0]}]`).click()", start)
-        if last is not None:
-            self.fill("input[name=last]", str(last))
+        self.choose("from", start)
+        if speed or key or rate:
+            self.script("document.querySelector('#subscribe-more').open = true")
+            self.choose("deliver", "latest" if key else "rate" if rate else "all")
+        given = {"last": last, "since": since, "speed": speed, "key": key, "every": every, "rate": rate}
+        for name, value in given.items():
+            if value is not None:
+                self.fill(f"#subscribe-form input[name={name}]", str(value))
         self.click("#subscribe-form .main")
+
+    def choose(self, name, value):
+        self.script("document.querySelector(`#subscribe-form input[name=${arguments[0]}][value=${arguments[1]}]`).click()", name, value)
 
     def subscription(self, topic):
         """{state, facts, trouble} of one row of the list, or None."""

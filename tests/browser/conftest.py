@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scenario"))
 
 from browser import Page, start_driver  # noqa: E402
 from harness import Gateway, RedisServer, free_port  # noqa: E402
+from relay import Relay  # noqa: E402
 
 
 @pytest.fixture
@@ -19,10 +20,15 @@ def redis(tmp_path):
     server.done()
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "settings(**settings): the gateway's, laid over those of the harness")
+
+
 @pytest.fixture
-def gateway(tmp_path, redis):
+def gateway(request, tmp_path, redis):
+    settings = request.node.get_closest_marker("settings")
     # A fixed port: the page must find the gateway again after a restart.
-    server = Gateway(tmp_path / "gateway", redis.url, listen=f"127.0.0.1:{free_port()}")
+    server = Gateway(tmp_path / "gateway", redis.url, settings and settings.kwargs, listen=f"127.0.0.1:{free_port()}")
     yield server
     # Not done(): that waits until no client holds a connection, and a browser keeps idle ones for minutes.
     assert server.alive(), "the gateway ended by itself"
@@ -37,8 +43,17 @@ def driver(tmp_path_factory):
 
 
 @pytest.fixture
-def page(driver, gateway):
-    page = Page(driver, gateway.url)
+def road(gateway):
+    """The road from the page to the gateway; tests can cut it."""
+    relay = Relay(gateway.port)
+    yield relay
+    relay.done()
+
+
+@pytest.fixture
+def page(request, driver, gateway):
+    on_the_road = "road" in request.fixturenames
+    page = Page(driver, f"http://127.0.0.1:{request.getfixturevalue('road').port}" if on_the_road else gateway.url)
     page.size(1400, 900)
     page.media(prefers_reduced_motion="reduce")
     driver.get_log("browser")

@@ -22,7 +22,9 @@ export class Item {
     this.cursor = message.cursor;
     this.form = ['event', 'text', 'base64'].find((form) => form in message) ?? null;
     this.text = text;
-    this.words = message.op === 'gap' ? gapWords(message) : (message.words ?? '');
+    const told = message.op === 'gap' ? gapWords(message) : { sentence: message.words ?? '', advice: '' };
+    this.words = told.sentence;
+    this.advice = told.advice;
     if (this.form !== 'event') this.#raw = this.form ? String(message[this.form]) : text;
   }
 
@@ -33,7 +35,7 @@ export class Item {
   }
 
   holds(needle) {
-    return `${this.topic}\n${this.words || this.raw}\n${this.cursor ?? ''}`.toLowerCase().includes(needle);
+    return `${this.topic}\n${this.words ? `${this.words} ${this.advice}` : this.raw}\n${this.cursor ?? ''}`.toLowerCase().includes(needle);
   }
 }
 

@@ -3,9 +3,12 @@
 import { addressRead, addressWrite } from './address.js';
 import { announce } from './announcer.js';
 import { Answers } from './answers.js';
+import { Comeback } from './comeback.js';
 import { Connection, Refusal } from './connection.js';
 import { Emitter } from './emitter.js';
 import { Events, Item } from './events.js';
+import { speedWords } from './from.js';
+import { momentWords } from './moment.js';
 import { Rate } from './rate.js';
 import { Subscriptions } from './subscriptions.js';
 import { Trial } from './trial.js';
@@ -15,8 +18,8 @@ import { viewEmitter } from './view-emitter.js';
 import { viewEvents } from './view-events.js';
 import { viewFlow } from './view-flow.js';
 import { viewInspector } from './view-inspector.js';
+import { viewSubscribe } from './view-subscribe.js';
 import { viewSubscriptions } from './view-subscriptions.js';
-import { plural } from './words.js';
 
 function socketUrl() {
   const url = new URL('ws', document.baseURI);
@@ -28,6 +31,7 @@ function socketUrl() {
 
 const connection = new Connection(socketUrl());
 const subscriptions = new Subscriptions(connection);
+const comeback = new Comeback(connection, subscriptions);
 const events = new Events();
 const emitter = new Emitter(connection);
 const answers = new Answers(connection);
@@ -38,13 +42,16 @@ const hear = {
   event(message, text) {
     const now = Date.now();
     rate.add(now);
+    comeback.open();
     subscriptions.count(message);
     events.add(new Item(message, text, now));
   },
   gap(message, text) {
     const item = new Item(message, text, Date.now());
+    comeback.open();
+    subscriptions.miss(message);
     events.add(item);
-    announce(item.words);
+    announce(`${item.words} ${item.advice}`);
   },
   conflated({ sub, count }) {
     subscriptions.leaveOut(sub, count);
@@ -67,33 +74,32 @@ connection.received.hear((message, text) => {
   if (Object.hasOwn(hear, message.op)) hear[message.op](message, text);
 });
 
-// The list says where the connection broke. Streams go on where they were; what passed on a channel nobody knows.
-let lostAt = 0;
-connection.changed.hear(() => {
-  if (connection.state === 'waiting' && !lostAt) lostAt = Date.now();
-  if (connection.state !== 'live' || !lostAt) return;
-  const seconds = Math.max(1, Math.round((Date.now() - lostAt) / 1000));
-  lostAt = 0;
-  if (!events.total && !events.gaps) return;
-  const words = `This page was not connected for ${seconds} s. Streams go on where they were; what channels carried meanwhile is not shown.`;
-  events.add(new Item({ op: 'break', words }, words, Date.now()));
+/** A line of the page's own in the list; `quiet` ones ask for no attention. */
+function note(words, quiet = true) {
+  events.add(new Item({ op: quiet ? 'mark' : 'break', words }, words, Date.now()));
+}
+
+comeback.told.hear((words, quiet) => {
+  note(words, quiet);
+  announce(words);
 });
-subscriptions.resumed.hear(({ topic }, count) => {
-  if (count === 0) return;
-  const words = `${topic} has caught up with ${plural(count, 'event')} from that time.`;
-  events.add(new Item({ op: 'break', words }, words, Date.now()));
+subscriptions.replayed.hear(({ topic, playback }, turn) => {
+  const words = turn === 'sought' ? `${topic} goes on from ${momentWords(playback.at)}, at ${speedWords(playback.speed)}.` : `The replay of ${topic} has met the present.`;
+  comeback.open();
+  note(words);
   announce(words);
 });
 
 const inspector = viewInspector({ subscriptions, announce });
 viewConnection({ connection, announce });
 viewFlow({ connection, events, subscriptions, rate });
+viewSubscribe({ subscriptions, trial });
 viewSubscriptions({ subscriptions, connection, trial, announce });
 viewEvents({ events, subscriptions, trial, inspector, announce });
 viewEmitter({ emitter, connection, announce });
 viewAnswers({ answers });
 
-for (const { topic, from, filter } of addressRead(location.search)) subscriptions.add(topic, from, filter);
+for (const wanted of addressRead(location.search)) subscriptions.add(wanted);
 let written = location.search.slice(1);
 subscriptions.changed.hear(() => {
   const query = addressWrite(

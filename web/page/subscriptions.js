@@ -4,26 +4,36 @@
 
 import { Backoff } from './backoff.js';
 import { filterJson } from './filter-text.js';
+import { fromAt } from './from.js';
 import { Place } from './place.js';
+import { Playback } from './playback.js';
 import { Signal } from './signal.js';
+import { thinningMembers, thinningText } from './thinning.js';
 
 // The gateway says these may pass; the others would be refused again.
 const PASSING = new Set([108, 111]);
+const FILTER_INVALID = 120;
 
 class Subscription {
-  constructor(topic, from, filter) {
+  constructor({ topic, from = 'live', filter = '', thinning = null }) {
     this.topic = topic;
     this.from = from;
     this.filter = filter;
+    this.thinning = thinning;
     this.hint = '';
     this.state = 'pending';
     this.sub = null;
     this.refusal = null;
     this.retryAt = 0;
     this.events = 0;
-    this.conflated = 0;
+    this.gaps = 0;
+    this.leftOut = 0;
+    this.staleSince = 0;
     this.place = new Place(from);
-    // Events since it came back, until it has caught up; null: it has.
+    this.playback = new Playback(from);
+    // Some of its topics are channels: events came without a cursor, or it has no place at all.
+    this.channels = false;
+    // Since it came back, until it has caught up: {events, gaps}; null: it has.
     this.catching = null;
     this.wasLive = false;
     this.asking = false;
@@ -37,8 +47,10 @@ export class Subscriptions {
   changed = new Signal();
   /** A subscription changed its state: (subscription). */
   turned = new Signal();
-  /** One came back and has caught up: (subscription, how many events it got). */
+  /** One came back after a break: (subscription, {events, gaps} until it had caught up, or null: it was still on its way). */
   resumed = new Signal();
+  /** A replay turned: (subscription, 'sought' or 'ended'). */
+  replayed = new Signal();
   /** One went because another means the same: (the one that went). */
   merged = new Signal();
 
@@ -52,16 +64,18 @@ export class Subscriptions {
     connection.changed.hear(() => this.#follow());
   }
 
-  find(topic, filter) {
-    return this.list.find((s) => s.topic === topic && s.filter === filter);
+  find({ topic, filter, thinning = null }) {
+    const text = thinningText(thinning);
+    return this.list.find((s) => s.topic === topic && s.filter === filter && thinningText(s.thinning) === text);
   }
 
   bySub(sub) {
     return this.#bySub.get(sub);
   }
 
-  add(topic, from, filter = '') {
-    const subscription = new Subscription(topic, from, filter);
+  /** `wanted`: {topic, from, filter, thinning}. */
+  add(wanted) {
+    const subscription = new Subscription(wanted);
     this.list.push(subscription);
     this.#ask(subscription);
     this.changed.tell();
@@ -108,13 +122,72 @@ export class Subscriptions {
     this.changed.tell();
   }
 
+  /** The replay stands still until it is resumed. Rejects with the gateway's Refusal, as do the next three. */
+  async pause(subscription) {
+    await this.#steer(subscription, { op: 'pause' });
+    subscription.playback.paused = true;
+    this.changed.tell();
+  }
+
+  async resume(subscription) {
+    await this.#steer(subscription, { op: 'resume', speed: subscription.playback.speed });
+    subscription.playback.paused = false;
+    this.changed.tell();
+  }
+
+  /** Another speed; one that stands still takes it up when it is resumed. */
+  async pace(subscription, speed) {
+    if (!subscription.playback.paused) await this.#steer(subscription, { op: 'resume', speed });
+    subscription.playback.speed = speed;
+    subscription.place.pace(speed);
+    this.changed.tell();
+  }
+
+  /** It goes on from a time (ms since 1970), at its speed. */
+  async seek(subscription, since) {
+    const from = fromAt({ since }, subscription.playback.speed);
+    await this.#steer(subscription, { op: 'seek', from });
+    subscription.place.go(from);
+    subscription.playback.begin(since);
+    subscription.catching = null;
+    this.replayed.tell(subscription, 'sought');
+    this.changed.tell();
+  }
+
+  async #steer(subscription, members) {
+    try {
+      await this.#connection.request({ ...members, sub: subscription.sub });
+      subscription.refusal = null;
+    } catch (refusal) {
+      subscription.refusal = refusal;
+      throw refusal;
+    } finally {
+      this.changed.tell();
+    }
+  }
+
   /** One event came for a subscription. */
   count({ sub, topic, cursor }) {
     const subscription = this.#bySub.get(sub);
     if (!subscription) return;
     subscription.events += 1;
-    if (subscription.catching !== null) subscription.catching += 1;
-    subscription.place.note(topic, cursor);
+    if (subscription.catching) subscription.catching.events += 1;
+    if (typeof cursor === 'string') {
+      subscription.place.note(topic, cursor);
+      subscription.playback.note(cursor);
+    } else {
+      subscription.channels = true;
+    }
+    this.changed.tell();
+  }
+
+  /** Events of a subscription were missed. */
+  miss({ sub, topic, reason }) {
+    const subscription = this.#bySub.get(sub);
+    if (!subscription) return;
+    subscription.gaps += 1;
+    if (subscription.catching) subscription.catching.gaps += 1;
+    subscription.place.miss(topic, reason);
     this.changed.tell();
   }
 
@@ -122,7 +195,7 @@ export class Subscriptions {
   leaveOut(sub, count) {
     const subscription = this.#bySub.get(sub);
     if (!subscription || !Number.isFinite(count)) return;
-    subscription.conflated += count;
+    subscription.leftOut += count;
     this.changed.tell();
   }
 
@@ -131,14 +204,16 @@ export class Subscriptions {
     const subscription = this.#bySub.get(sub);
     if (!subscription) return;
     subscription.place.arrive();
-    if (subscription.catching !== null) this.resumed.tell(subscription, subscription.catching);
+    if (subscription.catching) this.resumed.tell(subscription, subscription.catching);
     subscription.catching = null;
+    if (subscription.playback.end()) this.replayed.tell(subscription, 'ended');
+    this.changed.tell();
   }
 
   /** The gateway says whether the sources of a subscription are proven alive. */
   prove(sub, alive) {
     const subscription = this.#bySub.get(sub);
-    if (subscription) this.#turn(subscription, alive ? 'live' : 'stale');
+    if (subscription && subscription.state !== (alive ? 'live' : 'stale')) this.#turn(subscription, alive ? 'live' : 'stale');
   }
 
   #follow() {
@@ -149,6 +224,7 @@ export class Subscriptions {
     this.#bySub.clear();
     for (const subscription of [...this.list]) {
       clearTimeout(subscription.timer);
+      if (subscription.sub !== null) subscription.place.halt();
       subscription.sub = null;
       if (subscription.leaving && !subscription.asking) this.remove(subscription);
       else if (subscription.state !== 'pending') this.#turn(subscription, 'pending');
@@ -160,22 +236,40 @@ export class Subscriptions {
     if (subscription.asking || this.#connection.state !== 'live') return;
     subscription.asking = true;
     try {
-      const from = subscription.wasLive ? subscription.place.from : subscription.from;
-      const texts = subscription.filter ? { filter: filterJson(subscription.filter) } : {};
-      const answer = await this.#connection.request({ op: 'subscribe', topic: subscription.topic, from }, texts);
+      const { topic, filter, place, thinning, wasLive } = subscription;
+      // Beside the cursors a message has room for the rest.
+      const room = (this.#connection.limits.message_bytes ?? Infinity) * 0.75 - filter.length * 3 - 2000;
+      const from = wasLive ? place.from(room) : subscription.from;
+      const texts = filter ? { filter: filterJson(filter) } : {};
+      const answer = await this.#connection.request({ op: 'subscribe', topic, from, ...thinningMembers(thinning) }, texts);
       subscription.asking = false;
       subscription.hint = answer.hint ?? '';
-      subscription.catching = subscription.wasLive && subscription.place.known ? 0 : null;
-      subscription.place.begin(answer, subscription.topic);
       subscription.wasLive = true;
       subscription.backoff.reset();
+      const resumes = wasLive && place.known && place.complete;
+      subscription.catching = resumes ? { events: 0, gaps: 0 } : null;
+      place.begin(answer, topic);
+      if (!place.known && place.complete) subscription.channels = true;
       if (!this.#take(subscription, answer.sub)) return;
       this.#turn(subscription, 'live');
+      if (wasLive && !resumes) this.resumed.tell(subscription, null);
+      if (subscription.playback.paused) this.pause(subscription).catch(() => {});
     } catch (refusal) {
       subscription.asking = false;
-      this.#refuse(subscription, refusal);
+      this.#refuse(subscription, await this.#placed(subscription, refusal));
     }
     if (subscription.leaving) this.remove(subscription);
+  }
+
+  // Both the filter and the key of a thinning are expressions; a refusal does not say which of them it is about.
+  async #placed(subscription, refusal) {
+    if (refusal.code !== FILTER_INVALID || !subscription.thinning?.key) return refusal;
+    const { filter } = subscription;
+    const wrong = filter && (await this.#connection.request({ op: 'explain' }, { filter: filterJson(filter) }).then(
+      () => false,
+      ({ code }) => code === FILTER_INVALID,
+    ));
+    return Object.assign(refusal, { of: wrong ? 'filter' : 'key' });
   }
 
   // The gateway knows filters by what they mean: two that differ in spelling only are one subscription.
@@ -210,6 +304,7 @@ export class Subscriptions {
   }
 
   #turn(subscription, state, refusal = null, retryAt = 0) {
+    if (state === 'stale') subscription.staleSince = Date.now();
     Object.assign(subscription, { state, refusal, retryAt });
     this.turned.tell(subscription);
     this.changed.tell();

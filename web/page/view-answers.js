@@ -2,7 +2,8 @@
 
 import { byId, element } from './dom.js';
 import { framed } from './frame.js';
-import { clockWords, refusalWords } from './words.js';
+import { clockWords } from './moment.js';
+import { refusalWords } from './words.js';
 
 function resultWords({ answer, refusal }) {
   if (refusal) {

@@ -4,8 +4,8 @@ import { byId, element, setText } from './dom.js';
 import { Draft } from './draft.js';
 import { newId } from './emitter.js';
 import { fault } from './json-text.js';
+import { topicFault } from './pattern.js';
 import { refusalView } from './view-refusal.js';
-import { topicFault } from './view-subscriptions.js';
 import { bytesWords, plural } from './words.js';
 
 const TITLES = {

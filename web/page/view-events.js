@@ -3,11 +3,13 @@
 import { byId, element, setText } from './dom.js';
 import { Draft } from './draft.js';
 import { framed } from './frame.js';
+import { clockWords } from './moment.js';
 import { VirtualList } from './virtual-list.js';
-import { clockWords, number, plural } from './words.js';
+import { number, plural } from './words.js';
 
 const PREVIEW_CHARACTERS = 400;
 const ANNOUNCE_MS = 10000;
+const KINDS = { gap: 'Gap', break: 'Break', mark: 'Note' };
 const FORM_TAGS = { text: 'text', base64: 'binary' };
 
 /** The shown ring, seen from its newest end. */
@@ -49,8 +51,8 @@ function drawRow(row, item) {
   row.dataset.kind = item.kind;
   time.textContent = clockWords(item.time);
   if (item.kind !== 'event') {
-    topic.textContent = item.kind === 'gap' ? 'Gap' : 'Break';
-    text.textContent = item.words;
+    topic.textContent = KINDS[item.kind];
+    text.textContent = item.advice ? `${item.words} ${item.advice}` : item.words;
     return;
   }
   topic.textContent = item.topic;

@@ -2,8 +2,9 @@
 
 import { byId, copyButton, element, setText } from './dom.js';
 import { JsonTextError, indented } from './json-text.js';
+import { clockWords } from './moment.js';
 import { Signal } from './signal.js';
-import { bytesWords, clockWords } from './words.js';
+import { bytesWords } from './words.js';
 
 // Above this every token as an element of its own would cost more than colours are worth.
 const COLOURED_CHARACTERS_MAX = 100000;
@@ -66,14 +67,15 @@ export function viewInspector({ subscriptions, announce }) {
     panel.hidden = !item;
     if (!item) return;
     const isEvent = item.kind === 'event';
-    setText(byId('inspector-title'), isEvent ? item.topic : item.kind === 'gap' ? `Gap on ${item.topic}` : 'Break');
+    setText(byId('inspector-title'), isEvent ? item.topic : item.kind === 'gap' ? `Gap on ${item.topic}` : 'The connection');
     setText(byId('inspector-words'), isEvent ? '' : item.words);
+    setText(byId('inspector-advice'), item.advice);
     fact('cursor', item.cursor ?? (isEvent ? 'none, it came over a channel' : ''));
     fact('sub', subWords(item));
     fact('time', `${new Date(item.time).toLocaleDateString('en-CA')} ${clockWords(item.time)}`);
     const kind = { event: 'JSON', text: 'text that is not JSON', base64: 'binary, as base64' }[item.form];
     fact('size', isEvent ? `${bytesWords(bytesOf(item))} · ${kind ?? 'empty'}` : '');
-    const readable = item.kind !== 'break';
+    const readable = isEvent || item.kind === 'gap';
     byId('inspector-json').hidden = !readable;
     byId('inspector-copy').hidden = !readable;
     asReceived.parentElement.hidden = !readable || (isEvent && item.form !== 'event');

@@ -1,12 +1,14 @@
-// View of the subscriptions: the form that makes one and the list of those there are.
+// View of the subscriptions: the list of those there are, each with its state, its numbers and what can be done with it.
 
-import { LAST_MAX } from './address.js';
 import { byId, element, setText } from './dom.js';
-import { Draft } from './draft.js';
 import { framed } from './frame.js';
+import { fromWords } from './from.js';
+import { momentWords } from './moment.js';
+import { thinningWords } from './thinning.js';
 import { FilterField, filterFaultViews } from './view-filter.js';
+import { playbackView } from './view-playback.js';
 import { refusalView } from './view-refusal.js';
-import { fromWords, number, plural, refusalWords } from './words.js';
+import { number, plural, refusalWords } from './words.js';
 
 const STATES = { pending: 'Pending', live: 'Live', stale: 'Stale', error: 'Refused' };
 const STATE_HINTS = {
@@ -15,80 +17,15 @@ const STATE_HINTS = {
   stale: 'The gateway cannot prove at the moment that its source in Redis is alive.',
   error: 'The gateway refused it.',
 };
-const TOPIC_BYTES_MAX = 255;
-
-export function topicFault(topic, what) {
-  if (!topic) return `Type a ${what}.`;
-  const bytes = new TextEncoder().encode(topic).length;
-  if (bytes > TOPIC_BYTES_MAX) return `A ${what} has at most ${TOPIC_BYTES_MAX} bytes; this one has ${bytes}.`;
-  return '';
-}
 
 /** How one names it to a person: two may have the same topic. */
-function nameOf({ topic, filter }) {
-  return filter ? `${topic} where ${filter}` : topic;
+function nameOf({ topic, filter, thinning }) {
+  return [topic, filter && `where ${filter}`, thinning && `(${thinningWords(thinning)})`].filter(Boolean).join(' ');
 }
 
 export function viewSubscriptions({ subscriptions, connection, trial, announce }) {
-  const form = byId('subscribe-form');
-  const fault = byId('subscribe-fault');
-  const { topic, from, last } = form.elements;
   const list = byId('subscriptions');
   const rows = new Map();
-
-  const filter = new FilterField({ id: 'subscribe-filter', label: 'Filter, if any', name: 'filter', trial, topic: () => topic.value.trim() });
-  byId('subscribe-filter-place').replaceWith(filter.node);
-  // What the form asked for last, until the gateway has answered.
-  let sent = null;
-
-  new Draft('headgate.subscribe', form).restore();
-
-  function drawFrom() {
-    last.disabled = from.value !== 'last';
-  }
-
-  function complain(sentence) {
-    setText(fault, sentence);
-    topic.setAttribute('aria-invalid', sentence ? 'true' : 'false');
-  }
-
-  form.addEventListener('input', () => complain(''));
-  topic.addEventListener('input', () => filter.text && filter.ask());
-  filter.input.addEventListener('focus', () => filter.text && filter.ask());
-  form.addEventListener('change', drawFrom);
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
-    const name = topic.value.trim();
-    const sentence =
-      topicFault(name, 'topic or pattern') ||
-      (subscriptions.find(name, filter.text)
-        ? `${name} is subscribed already${filter.text ? ' with this filter' : ''}. Unsubscribe it to start elsewhere.`
-        : '');
-    complain(sentence);
-    if (sentence) {
-      topic.focus();
-      return;
-    }
-    if (!filter.check()) {
-      filter.focus();
-      return;
-    }
-    filter.end();
-    const count = Math.min(LAST_MAX, Math.max(1, Math.round(Number(last.value)) || 50));
-    last.value = count;
-    sent = subscriptions.add(name, from.value === 'last' ? { last: count } : from.value, filter.text);
-    topic.select();
-  });
-
-  // A filter that the form has just sent and the gateway does not understand is mended where it was typed.
-  function mend(subscription) {
-    if (subscription !== sent || subscription.state === 'pending') return;
-    sent = null;
-    if (subscription.state !== 'error' || subscription.refusal.code !== 120 || subscription.filter !== filter.text) return;
-    filter.refuse(subscription.refusal);
-    if (form.contains(document.activeElement) || document.activeElement === document.body) filter.focus(subscription.refusal);
-    subscriptions.remove(subscription);
-  }
 
   // The form in which one subscription is given another filter; made when it is opened, gone when it is closed.
   let editors = 0;
@@ -114,7 +51,7 @@ export function viewSubscriptions({ subscriptions, connection, trial, announce }
     editor.addEventListener('submit', async (event) => {
       event.preventDefault();
       const { text } = field;
-      const twin = subscriptions.find(subscription.topic, text);
+      const twin = subscriptions.find({ ...subscription, filter: text });
       if (text === subscription.filter && subscription.state !== 'error') {
         close();
         return;
@@ -151,7 +88,9 @@ export function viewSubscriptions({ subscriptions, connection, trial, announce }
     const hint = element('p', { class: 'hint advice' });
     const retry = element('button', { type: 'button', class: 'quiet', 'aria-label': `Try ${subscription.topic} again` }, 'Try again');
     const remove = element('button', { type: 'button', class: 'quiet sub-remove' });
+    const proof = element('p', { class: 'sub-proof' });
     const trouble = element('div', { class: 'sub-trouble' });
+    const playback = playbackView({ subscriptions, subscription, announce });
     change.addEventListener('click', () => (row.editor ? row.editor.close() : openEditor(row, subscription)));
     retry.addEventListener('click', () => subscriptions.retry(subscription));
     remove.addEventListener('click', async () => {
@@ -160,7 +99,7 @@ export function viewSubscriptions({ subscriptions, connection, trial, announce }
       if (subscriptions.list.includes(subscription)) return;
       announce(`Unsubscribed ${nameOf(subscription)}.`);
       // The button is gone; the keyboard goes on at a neighbour, else at the form.
-      (next?.querySelector('.sub-remove') ?? topic).focus();
+      (next?.querySelector('.sub-remove') ?? byId('subscribe-topic')).focus();
     });
     const node = element(
       'li',
@@ -168,10 +107,12 @@ export function viewSubscriptions({ subscriptions, connection, trial, announce }
       element('div', { class: 'sub-line' }, name, state),
       element('div', { class: 'sub-line' }, condition, element('span', { class: 'sub-actions' }, change)),
       element('div', { class: 'sub-line' }, facts, element('span', { class: 'sub-actions' }, retry, remove)),
+      proof,
+      playback.node,
       hint,
       trouble,
     );
-    const row = { node, state, condition, change, hint, facts, retry, remove, trouble, shownRefusal: null, editor: null };
+    const row = { node, state, condition, change, hint, facts, retry, remove, proof, trouble, playback, shownRefusal: null, editor: null };
     return row;
   }
 
@@ -181,8 +122,13 @@ export function viewSubscriptions({ subscriptions, connection, trial, announce }
     setText(row.state, subscription.leaving ? 'Leaving' : STATES[state]);
     row.state.title = subscription.leaving ? '' : STATE_HINTS[state];
     const sub = subscription.sub === null ? [] : [`sub ${subscription.sub}`];
-    const leftOut = subscription.conflated ? [`${number(subscription.conflated)} left out`] : [];
-    setText(row.facts, [plural(subscription.events, 'event'), ...leftOut, fromWords(subscription.from), ...sub].join(' · '));
+    const leftOut = subscription.leftOut ? [`${number(subscription.leftOut)} left out`] : [];
+    const gaps = subscription.gaps ? [plural(subscription.gaps, 'gap')] : [];
+    const thinned = subscription.thinning ? [thinningWords(subscription.thinning)] : [];
+    setText(row.facts, [plural(subscription.events, 'event'), ...leftOut, ...gaps, fromWords(subscription.from), ...thinned, ...sub].join(' · '));
+    const stale = `Not proven alive since ${momentWords(subscription.staleSince)}; events may be happening unseen.`;
+    setText(row.proof, state === 'stale' ? stale : '');
+    row.playback.draw();
     const verb = state === 'error' ? 'Remove' : 'Unsubscribe';
     setText(row.remove, verb);
     row.remove.setAttribute('aria-label', `${verb} ${nameOf(subscription)}`);
@@ -199,8 +145,9 @@ export function viewSubscriptions({ subscriptions, connection, trial, announce }
       row.shownRefusal = subscription.refusal;
       const more = subscription.retryAt ? 'It is tried again by itself.' : '';
       row.trouble.replaceChildren(...(subscription.refusal ? [refusalView(subscription.refusal, more)] : []));
-      // Where in the filter it is; the sentence stands above.
-      if (subscription.refusal?.code === 120) row.trouble.append(...filterFaultViews(subscription.filter, subscription.refusal).slice(1));
+      // Where in the filter or the key it is; the sentence stands above.
+      const wrong = subscription.refusal?.of === 'key' ? subscription.thinning.key : subscription.filter;
+      if (subscription.refusal?.code === 120) row.trouble.append(...filterFaultViews(wrong, subscription.refusal).slice(1));
     }
   }
 
@@ -225,9 +172,7 @@ export function viewSubscriptions({ subscriptions, connection, trial, announce }
   subscriptions.changed.hear(draw);
   subscriptions.merged.hear((subscription, twin) => {
     announce(`${nameOf(subscription)} means the same as ${nameOf(twin)}, which is subscribed already.`);
-    if (subscription === sent) sent = null;
   });
-  subscriptions.turned.hear(mend);
   subscriptions.turned.hear((subscription) => {
     if (subscription.state === 'live') announce(`Subscribed to ${nameOf(subscription)}. ${subscription.hint}`.trim());
     if (subscription.state === 'stale') announce(`${subscription.topic} is stale: its source is not proven alive.`);
@@ -237,6 +182,5 @@ export function viewSubscriptions({ subscriptions, connection, trial, announce }
     }
   });
   connection.changed.hear(draw);
-  drawFrom();
   draw();
 }

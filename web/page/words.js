@@ -1,12 +1,31 @@
 // Words: what codes and reasons of the wire mean, said to a person.
 
+// What happened, and what somebody who builds on these events should do.
 const GAPS = {
-  trimmed: 'the stream was trimmed before they could be read',
-  rolled_back: 'Redis came back with another history of the stream; some events shown above may not be in it',
-  deleted: 'they were deleted from the stream',
-  gone: 'the stream was deleted or made anew',
-  overflow: 'they came faster than this page could take them, or were too large',
-  disconnected: 'the gateway had lost its connection to Redis',
+  trimmed: {
+    says: (what, topic) => `${what} missed on ${topic}: the stream was trimmed before they could be read.`,
+    advice: 'Fetch the present state from where it is kept, or let the stream keep more entries.',
+  },
+  rolled_back: {
+    says: (what, topic) => `The history of ${topic} was rewritten, as by a failover that loses the newest entries: some events shown here may not be in Redis any more.`,
+    advice: 'Drop what was derived from the newest events and fetch the present state. They may come again under new ids.',
+  },
+  deleted: {
+    says: (what, topic) => `${what} missed on ${topic}: they were deleted from the stream.`,
+    advice: 'Usually nothing is to be done; fetch the present state if each event counts.',
+  },
+  gone: {
+    says: (what, topic) => `The stream of ${topic} was deleted, flushed or made anew: there is no history to go on from.`,
+    advice: 'Fetch the present state. What comes now is a new stream’s.',
+  },
+  overflow: {
+    says: (what, topic) => `${what} missed on ${topic}: they came faster than this page took them, or were larger than the gateway’s limits.`,
+    advice: 'Fetch the present state. Filter, leave more out, or use a stream for what must not be lost.',
+  },
+  disconnected: {
+    says: (what, topic) => `${what} missed on ${topic}: the gateway had lost its connection to Redis, and channels keep nothing.`,
+    advice: 'Fetch the present state. Use a stream for what must not be lost.',
+  },
 };
 
 const CLOSES = {
@@ -52,11 +71,12 @@ export function plural(n, one, many = `${one}s`) {
   return `${number(n)} ${n === 1 ? one : many}`;
 }
 
-/** A gap as one sentence. */
+/** A gap in two parts: what happened and what to do (may be empty). */
 export function gapWords({ topic, reason, count }) {
-  const what = Number.isFinite(count) ? plural(count, 'event') : 'Events';
-  const why = GAPS[reason] ?? `the gateway gives the reason “${reason}”`;
-  return `${what} missed on ${topic}: ${why}.`;
+  const what = Number.isFinite(count) && count > 0 ? plural(count, 'event') : 'Events';
+  if (!Object.hasOwn(GAPS, reason)) return { sentence: `${what} missed on ${topic}: the gateway gives the reason “${reason}”.`, advice: '' };
+  const { says, advice } = GAPS[reason];
+  return { sentence: says(what, topic), advice };
 }
 
 export function closeWords(code, text, reached) {
@@ -70,22 +90,8 @@ export function refusalWords({ code, reason, message }) {
   return { label: code ? `${code} ${reason}` : '', sentence: message || FALLBACKS[reason] || 'The request failed.' };
 }
 
-export function fromWords(from) {
-  if (from === 'start') return 'from the start';
-  if (from?.last) return `last ${number(from.last)}`;
-  return 'live';
-}
-
 export function bytesWords(bytes) {
   if (bytes < 1024) return plural(bytes, 'byte');
   if (bytes < 1024 * 1024) return `${(bytes / 1024).toFixed(1)} KiB`;
   return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
-}
-
-const pad = (n, width = 2) => String(n).padStart(width, '0');
-
-/** Time of day with milliseconds. Written by hand: it is asked for on every row, and Intl is slow at it. */
-export function clockWords(ms) {
-  const t = new Date(ms);
-  return `${pad(t.getHours())}:${pad(t.getMinutes())}:${pad(t.getSeconds())}.${pad(t.getMilliseconds(), 3)}`;
 }
