@@ -34,12 +34,12 @@ struct hg_replay {
     struct hg_attachment *attachment;
     enum hg_proof proof;
     struct hg_place from;
-    hg_stream_id until; /* included */
+    hg_stream_id until;       /* included */
     struct hg_place end;      /* proven: an entry stood there, which must come, or be told as missing */
     bool told;                /* what is missing behind the last entry that came */
     bool ended;               /* it did not come: what became of it is asked */
     enum hg_continuity after; /* to be told at the end: its log goes on in a history that is another one now */
-    uint64_t last;      /* > 0: `from` is to be found, this many entries that pass, not newer than `upper` */
+    uint64_t last;            /* > 0: `from` is to be found, this many entries that pass, not newer than `upper` */
     hg_stream_id upper;
     struct hg_verdict owed; /* what its subscription lost of the log with a gap in it; told first */
     hg_stream_id fallen;    /* the first entry that its subscription lost of the log meanwhile; 0-0: none */
