@@ -101,7 +101,7 @@ void hg_replay_start_last(struct hg_core *core, struct hg_sub *sub, struct hg_at
 /* Where in the log the gap was is not known any more: it is told before all that was lost with it, without a count. */
 static void owe(struct hg_replay *replay, const struct hg_span *span)
 {
-    if (span->missed.kind != HG_CONTINUITY_WHOLE)
+    if (span->missed.kind != HG_CONTINUITY_WHOLE && !HG_MUTANT(GAP_FALLS_OFF))
         replay->owed = (struct hg_verdict){span->missed.kind, 0};
 }
 
@@ -184,10 +184,19 @@ static void deliver(struct hg_core *core, struct hg_replay *replay, const struct
     core->stats.replayed++;
 }
 
+/* It has seen nothing yet, and has to bring what its subscription lost of the log since: what was trimmed before that is
+ * no gap, but from there on everything was due. */
+static bool lacks_fallen(const struct hg_replay *replay)
+{
+    return replay->proof == HG_PROOF_NONE && hg_stream_id_cmp(replay->fallen, HG_STREAM_ID_ZERO) != 0;
+}
+
 /* At the end. What was missed behind it was told to those who were there. */
 static void arrive(struct hg_core *core, struct hg_replay *replay)
 {
     struct hg_source *source = source_of(replay);
+    if (lacks_fallen(replay))
+        tell_gap(core, replay, HG_GAP_TRIMMED, 0);
     if (hg_stream_id_cmp(replay->until, source->last.id) == 0)
         tell_verdict(core, replay, source->hole);
     finish(core, replay);
@@ -233,6 +242,8 @@ static bool go_through(struct hg_core *core, struct hg_replay *replay, hg_stream
             return false;
         }
         core->replays.scans_left--;
+        if (lacks_fallen(replay) && hg_stream_id_cmp(past->id, replay->fallen) > 0)
+            tell_gap(core, replay, HG_GAP_TRIMMED, 0);
         if (past->hole)
             tell_verdict(core, replay, (struct hg_verdict){(enum hg_continuity)past->hole, past->missed});
         if (passes(core, replay, page, index))
@@ -522,6 +533,7 @@ void hg_replay_verdict(struct hg_core *core, struct hg_source *source, const str
             }
             tell_verdict(core, replay, verdict);
             replay->proof = HG_PROOF_NONE;
+            replay->fallen = HG_STREAM_ID_ZERO;
             if (verdict.kind == HG_CONTINUITY_GONE)
                 replay->from.id = HG_STREAM_ID_ZERO;
             hg_replay_wake(core, replay);

@@ -38,7 +38,7 @@ struct hg_replay {
     uint64_t last;      /* > 0: `from` is to be found, this many entries that pass, not newer than `upper` */
     hg_stream_id upper;
     struct hg_verdict owed; /* what its subscription lost of the log with a gap in it; told first */
-    hg_stream_id fallen;    /* last > 0: the first entry that its subscription lost of the log meanwhile; 0-0: none */
+    hg_stream_id fallen;    /* the first entry that its subscription lost of the log meanwhile; 0-0: none */
     hg_time due;            /* paced: of the next entry */
 };
 
