@@ -147,7 +147,7 @@ static void let_go_of_gone_streams(struct hg_core *core)
         if (exact)
             continue;
         /* Unless that was told when its reader found out. */
-        if (hg_stream_id_cmp(source->last.id, HG_STREAM_ID_ZERO) != 0)
+        if (hg_stream_id_cmp(source->last.id, HG_STREAM_ID_ZERO) != 0 && !HG_MUTANT(LET_GO_UNTOLD))
             hg_source_tell(core, source, (struct hg_verdict){HG_CONTINUITY_GONE, 0});
         for (size_t left = source->attachments.count; left > 0; left--)
             hg_interest_detach(core, HG_CONTAINER(source->attachments.first, struct hg_attachment, in_source));

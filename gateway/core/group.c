@@ -101,9 +101,13 @@ void hg_group_forget(struct hg_core *core, struct hg_group *group, const struct 
         for (struct hg_list_node *n = sub->replays.first; n; n = next) {
             next = n->next;
             struct hg_replay *replay = HG_CONTAINER(n, struct hg_replay, in_sub);
-            if (replay->attachment == attachment)
-                hg_replay_free(core, replay);
+            if (replay->attachment != attachment)
+                continue;
+            sub->forgotten = sub->forgotten || replay->owed.kind != HG_CONTINUITY_WHOLE;
+            hg_replay_free(core, replay);
         }
+        if (sub->forgotten && sub->session->writable)
+            hg_sub_tell_jump(core, sub);
         hg_sub_check_replays(core, sub);
     }
     for (struct hg_list_node *n = group->log.first; n; n = n->next) {

@@ -175,7 +175,7 @@ bool hg_history_insert(struct hg_core *core, struct hg_history *history, hg_stre
 {
     const struct hg_verdict trimmed = {HG_CONTINUITY_TRIMMED, 0};
     hg_stream_id place = from;
-    bool torn = is_torn(history, from, entries, count);
+    bool torn = is_torn(history, from, entries, count) && !HG_MUTANT(TORN_UNSEEN);
     for (const struct hg_page *known = hg_history_page(history, from); known; known = hg_page_after(known))
         if (!hg_stream_id_next(known->to, &from))
             return true;
@@ -399,7 +399,7 @@ bool hg_histories_evict_oldest(struct hg_core *core)
 void hg_histories_evict(struct hg_core *core)
 {
     const struct hg_config *config = core->config;
-    hg_dur age = hg_ms(config->history_ms);
+    hg_dur age = hg_ms(HG_MUTANT(FORGETS_AT_ONCE) ? 0 : config->history_ms);
     struct hg_list_node *next;
     for (struct hg_list_node *n = core->histories.by_age.first; n; n = next) {
         next = n->next;
@@ -418,7 +418,7 @@ void hg_histories_evict(struct hg_core *core)
             hg_list_remove(&core->histories.full, n);
     }
     while (core->stats.log_bytes + core->stats.history_bytes > config->log_bytes_total_max &&
-           hg_histories_evict_oldest(core))
+           !HG_MUTANT(HISTORY_UNBOUNDED) && hg_histories_evict_oldest(core))
         ;
 }
 

@@ -29,6 +29,11 @@
     X(TRIM_UNSEEN, 1, "what was read is handed on without asking whether something is missing in front of it")         \
     X(ROLLBACK_UNSEEN, 1, "the place in a stream is not proven again after a reconnection")                            \
     X(GONE_UNSEEN, 1, "quiet streams are not asked about")                                                             \
+    X(GAP_FALLS_OFF, 1, "a gap of a stream is not told to those whose log lost it")                                    \
+    X(TORN_UNSEEN, 1, "a page that was read is joined to memory without looking whether they meet")                    \
+    X(LET_GO_UNTOLD, 1, "a pattern's stream that is gone is let go without a word")                                    \
+    X(FORGETS_AT_ONCE, 1, "what is kept of a stream is thrown away at the end of the turn")                            \
+    X(HISTORY_UNBOUNDED, 1, "what is kept of streams is not bounded together with the logs")                           \
     X(PACE_LOST, 7, "the latest event of a key is left out of a tick")
 
 #ifdef HG_MUTANTS

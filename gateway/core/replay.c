@@ -109,7 +109,7 @@ void hg_replay_start_last(struct hg_core *core, struct hg_sub *sub, struct hg_at
 /* Where in the log the gap was is not known any more: it is told before all that was lost with it, without a count. */
 static void owe(struct hg_replay *replay, const struct hg_span *span)
 {
-    if (span->missed.kind != HG_CONTINUITY_WHOLE)
+    if (span->missed.kind != HG_CONTINUITY_WHOLE && !HG_MUTANT(GAP_FALLS_OFF))
         replay->owed = (struct hg_verdict){span->missed.kind, 0};
 }
 
@@ -653,6 +653,7 @@ void hg_replay_verdict(struct hg_core *core, struct hg_source *source, const str
             tell_verdict(core, replay, verdict);
             replay->told = verdict.kind != HG_CONTINUITY_WHOLE;
             replay->proof = HG_PROOF_NONE;
+            replay->fallen = HG_STREAM_ID_ZERO;
             if (verdict.kind == HG_CONTINUITY_GONE)
                 replay->from.id = HG_STREAM_ID_ZERO;
             hg_replay_wake(core, replay);
