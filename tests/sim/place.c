@@ -303,7 +303,7 @@ static void told_fence(struct sim_place *place, const struct sim_key *key, bool 
     place->seam = true;
     place->seam_low = gone ? 0 : from;
     place->seam_high = high;
-    place->begun = place->unclear = false;
+    place->begun = place->unclear = place->vague = false;
     place->budget = place->told = place->missing_least = place->missing_most = 0;
     place->fence_told = key->fence_count;
 }
@@ -345,7 +345,7 @@ static void count_missing(struct sim_oracle *oracle, struct sim_track *track, in
         place->missing_most += key->entries[i].went == SIM_WENT_TRIMMED;
         place->missing_least += key->entries[i].went == SIM_WENT_TRIMMED && !sim_is_oversize(oracle->env, key, i);
     }
-    if (is_countable(oracle->env, track, key) && !place->unclear && place->told < place->missing_least)
+    if (is_countable(oracle->env, track, key) && !place->unclear && !place->vague && place->told < place->missing_least)
         sim_violation(oracle->env, "gap: %s: %" PRIu64 " entries are missing before %zu, %" PRIu64 " were told",
                       who(track, topic), place->missing_least, to, place->told);
 }
@@ -356,7 +356,7 @@ void sim_place_settled(struct sim_oracle *oracle, struct sim_track *track, int t
     struct sim_place *place = &track->places[topic];
     const struct sim_place before = *place;
 
-    if (!place->begun || !is_countable(oracle->env, track, key))
+    if (!place->begun || place->vague || !is_countable(oracle->env, track, key))
         return;
     count_missing(oracle, track, topic, key, place->next, key->count);
     if (!place->unclear && !is_slow(oracle->env, track) && place->told > place->missing_most)
@@ -477,7 +477,7 @@ void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int top
             sim_violation(env, "place: %s: begins with entry %zu, but should begin at %zu at latest, and %zu was due",
                           who(track, topic), index, bounds.high, due);
         /* From where it began on, nobody knows how many were missing before. */
-        place->unclear = place->unclear || place->told > 0;
+        place->vague = place->vague || place->told > 0;
         /* The fingerprint of an entry that is not there cannot be compared. */
         bool forged = track->order->from == HG_FROM_CURSORS && track->order->cursors[topic].forged &&
                       key->entries[track->order->cursors[topic].index].went == SIM_IS_THERE;
@@ -529,7 +529,7 @@ void sim_place_updated(struct sim_oracle *oracle, struct sim_track *track, int t
     place->seam = true;
     place->seam_low = bounds.low < known ? known : bounds.low;
     place->seam_high = due;
-    place->begun = place->unclear = false;
+    place->begun = place->unclear = place->vague = false;
     place->budget = place->told = place->missing_least = place->missing_most = 0;
 }
 
