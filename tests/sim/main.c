@@ -185,7 +185,7 @@ static int usage(void)
     fprintf(stderr, "hg_sim [--seeds N] [--from S] [--brief]   runs N seeds (1000) from S (1)\n"
                     "hg_sim --survey [--seeds N] [--from S]    tells every violation, not only the first\n"
                     "hg_sim --seed S [--trace]                 runs one\n"
-                    "hg_sim_mutants --mutants [--seeds N]      each fault must be caught by one of N seeds (2000)\n"
+                    "hg_sim_mutants --mutants [--seeds N]      each fault must be caught by one of N seeds (6000)\n"
                     "hg_sim_mutants --list-mutants\n"
                     "hg_sim_mutants --mutant NAME …            runs seeds with that fault\n");
     return 2;
@@ -251,7 +251,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (mutants)
-        return try_mutants(progress, from, count ? count : 2000);
+        return try_mutants(progress, from, count ? count : 6000);
     if (one && sim_tracing) {
         int result = run_seeds(progress, from, 1);
         printf("sim: seed %" PRIu64 ": %s\n", from, result ? progress->violation : "good");

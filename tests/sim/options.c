@@ -91,6 +91,12 @@ static void make_config(struct sim_options *o, struct hg_prng *prng)
     c->log_bytes_max = PICK(prng, 1024, 4096, 65536);
     c->log_bytes_total_max = PICK(prng, 8192, 65536, 1048576);
     c->reply_bytes_max = PICK(prng, 4096, 262144);
+    if (o->roomy) {
+        c->history_bytes_max = 4194304;
+        c->history_ms = 600000;
+        c->log_bytes_max = 65536;
+        c->log_bytes_total_max = 1048576;
+    }
     if (o->tight) {
         c->connections_max = PICK(prng, 1, 3, 100);
         c->subscriptions_per_session_max = PICK(prng, 1, 3, 100);
@@ -135,6 +141,7 @@ void sim_options_init(struct sim_options *o, struct hg_prng *prng)
     o->failovers = hg_prng_chance(prng, 15);
     o->deletions = hg_prng_chance(prng, 15);
     o->clock_back = (o->failovers || o->deletions) && hg_prng_chance(prng, 40);
+    o->roomy = hg_prng_chance(prng, 25);
     o->half_opens = hg_prng_chance(prng, 20);
     o->scan_page = PICK(prng, 1, 3, 100);
     o->page_repeats = hg_prng_chance(prng, 30);

@@ -41,6 +41,7 @@
     X(deletions, "streams are deleted, or all keys, or single entries")                                                \
     X(clock_back, "the clock of Redis goes back")                                                                      \
     X(half_opens, "links to Redis swallow everything and say nothing")                                                 \
+    X(roomy, "memory is plenty")                                                                                       \
     X(scan_page, "keys that SCAN looks at in a call at most")                                                          \
     X(page_repeats, "SCAN tells a key twice now and then")                                                             \
     X(long_names, "Redis names differ from topics")                                                                    \

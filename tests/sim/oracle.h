@@ -63,6 +63,7 @@ struct sim_place {
     hg_time gap_at;
     /* Entries told as trimmed, and those that were missing: at least, at most. */
     bool unclear;
+    bool vague; /* some of them before the first event */
     uint64_t told, missing_least, missing_most;
     bool fenced;       /* told since the last event that ids may begin again */
     size_t fence_told; /* fences of the key when it was told so */

@@ -91,13 +91,27 @@ static bool is_old(const struct sim_oracle *oracle)
     return oracle->env->redis->old; /* and counts nothing */
 }
 
+/* What was trimmed behind a fence can make up for what was lost in front of it: as many were added as there should be,
+ * and no entry is left that tells. Nobody can know then. */
+static bool is_covered(const struct sim_key *key, size_t fence)
+{
+    if (key->log_count > 0 && key->log[0] < fence)
+        return false;
+    for (size_t i = fence; i < key->count; i++)
+        if (key->entries[i].went == SIM_WENT_TRIMMED || key->entries[i].went == SIM_WENT_DELETED)
+            return true;
+    return false;
+}
+
 /* Whether an entry that was trimmed was so before the gateway can have known of its stream. */
 static bool was_not_known(const struct sim_oracle *oracle, const struct sim_track *track, const struct sim_place *place,
-                          const struct sim_entry *entry)
+                          const struct sim_key *key, const struct sim_entry *entry)
 {
     const struct hg_config *config = &oracle->env->options.config;
     uint64_t pass_us = (12 * config->discover_ms + 2 * config->redis_timeout_ms + 5000) * 1000;
 
+    if (place->fence_told < key->fence_count && is_covered(key, key->fences[place->fence_told].index))
+        return true;
     if (place->begun)
         return false;
     if (is_old(oracle) && !place->held.given)
@@ -119,7 +133,7 @@ static size_t first_due(const struct sim_oracle *oracle, const struct sim_track 
             continue;
         if (entry->went == SIM_WENT_TRIMMED &&
             (i < told_from || (place->gap && (place->gap_is_last || entry->went_at.us <= place->gap_at.us)) ||
-             was_not_known(oracle, track, place, entry)))
+             was_not_known(oracle, track, place, key, entry)))
             continue;
         if (*budget > 0 && sim_is_oversize(oracle->env, key, i)) {
             (*budget)--;
@@ -233,7 +247,8 @@ bool sim_place_owes_fence(const struct sim_oracle *oracle, const struct sim_trac
     if (!place->held.given || place->held.index == SIZE_MAX)
         return false;
     const struct sim_entry *entry = &key->entries[place->held.index];
-    return entry->went >= SIM_WENT_WITH_TAIL && place->fence_told < entry->fence;
+    return entry->went >= SIM_WENT_WITH_TAIL && place->fence_told < entry->fence &&
+           !is_covered(key, key->fences[entry->fence - 1].index);
 }
 
 void sim_place_answered(struct sim_oracle *oracle, struct sim_track *track, int topic, const char *text)
@@ -288,7 +303,7 @@ static void told_fence(struct sim_place *place, const struct sim_key *key, bool 
     place->seam = true;
     place->seam_low = gone ? 0 : from;
     place->seam_high = high;
-    place->begun = place->unclear = false;
+    place->begun = place->unclear = place->vague = false;
     place->budget = place->told = place->missing_least = place->missing_most = 0;
     place->fence_told = key->fence_count;
 }
@@ -330,7 +345,7 @@ static void count_missing(struct sim_oracle *oracle, struct sim_track *track, in
         place->missing_most += key->entries[i].went == SIM_WENT_TRIMMED;
         place->missing_least += key->entries[i].went == SIM_WENT_TRIMMED && !sim_is_oversize(oracle->env, key, i);
     }
-    if (is_countable(oracle->env, track, key) && !place->unclear && place->told < place->missing_least)
+    if (is_countable(oracle->env, track, key) && !place->unclear && !place->vague && place->told < place->missing_least)
         sim_violation(oracle->env, "gap: %s: %" PRIu64 " entries are missing before %zu, %" PRIu64 " were told",
                       who(track, topic), place->missing_least, to, place->told);
 }
@@ -341,7 +356,7 @@ void sim_place_settled(struct sim_oracle *oracle, struct sim_track *track, int t
     struct sim_place *place = &track->places[topic];
     const struct sim_place before = *place;
 
-    if (!place->begun || !is_countable(oracle->env, track, key))
+    if (!place->begun || place->vague || !is_countable(oracle->env, track, key))
         return;
     count_missing(oracle, track, topic, key, place->next, key->count);
     if (!place->unclear && !is_slow(oracle->env, track) && place->told > place->missing_most)
@@ -463,7 +478,7 @@ void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int top
             sim_violation(env, "place: %s: begins with entry %zu, but should begin at %zu at latest, and %zu was due",
                           who(track, topic), index, bounds.high, due);
         /* From where it began on, nobody knows how many were missing before. */
-        place->unclear = place->unclear || place->told > 0;
+        place->vague = place->vague || place->told > 0;
         /* The fingerprint of an entry that is not there cannot be compared. */
         bool forged = track->order->from == HG_FROM_CURSORS && track->order->cursors[topic].forged &&
                       key->entries[track->order->cursors[topic].index].went == SIM_IS_THERE;
@@ -515,7 +530,7 @@ void sim_place_updated(struct sim_oracle *oracle, struct sim_track *track, int t
     place->seam = true;
     place->seam_low = bounds.low < known ? known : bounds.low;
     place->seam_high = due;
-    place->begun = place->unclear = false;
+    place->begun = place->unclear = place->vague = false;
     place->budget = place->told = place->missing_least = place->missing_most = 0;
 }
 

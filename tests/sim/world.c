@@ -619,7 +619,7 @@ static uint64_t weight(const struct sim_options *o, enum sim_op_kind kind)
         [SIM_OP_RESTART] = o->restarts ? 1 : 0,
         [SIM_OP_SPIKE] = o->spikes ? 2 : 0,
         [SIM_OP_ODD_PUSH] = o->odd_chance ? 1 : 0,
-        [SIM_OP_TRIM] = o->trims ? 3 : 0,
+        [SIM_OP_TRIM] = o->trims ? 5 : 0,
         [SIM_OP_FAILOVER] = o->failovers ? 2 : 0,
         [SIM_OP_DELETE] = o->deletions ? 3 : 0,
         [SIM_OP_CLOCK_BACK] = o->clock_back ? 1 : 0,
