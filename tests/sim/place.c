@@ -247,6 +247,10 @@ bool sim_place_owes_fence(const struct sim_oracle *oracle, const struct sim_trac
     if (!place->held.given || place->held.index == SIZE_MAX)
         return false;
     const struct sim_entry *entry = &key->entries[place->held.index];
+    /* A place without a fingerprint cannot tell the entry from another one that got its id. */
+    for (size_t i = 0; !place->held.proven && i < key->count; i++)
+        if (i != place->held.index && hg_stream_id_cmp(key->entries[i].id, place->held.id) == 0)
+            return false;
     return entry->went >= SIM_WENT_WITH_TAIL && place->fence_told < entry->fence &&
            !is_covered(key, key->fences[entry->fence - 1].index);
 }
