@@ -114,7 +114,7 @@ static bool was_not_known(const struct sim_oracle *oracle, const struct sim_trac
         return true;
     if (place->begun)
         return false;
-    if (is_old(oracle) && !place->held.given)
+    if (is_old(oracle) && (!place->held.given || place->held.index == SIZE_MAX))
         return true;
     return !track->exact && entry->went_at.us - entry->life_at.us < pass_us;
 }
