@@ -389,6 +389,9 @@ static bool step(struct hg_core *core, struct hg_replay *replay)
 {
     tell_verdict(core, replay, replay->owed);
     replay->owed.kind = HG_CONTINUITY_WHOLE;
+    struct hg_source *source = source_of(replay);
+    if (replay->last > 0 && hg_stream_id_cmp(replay->upper, source->read.id) > 0 && !source->whole)
+        replay->upper = source->read.id;
     if (replay->last > 0)
         return count_back(core, replay);
     if (hg_stream_id_cmp(replay->from.id, replay->until) > 0 && replay->proof == HG_PROOF_SEEN) {
@@ -399,6 +402,10 @@ static bool step(struct hg_core *core, struct hg_replay *replay)
     if (hg_stream_id_cmp(replay->from.id, replay->until) > 0 ||
         hg_stream_id_cmp(replay->until, HG_STREAM_ID_ZERO) == 0) {
         finish(core, replay);
+        return false;
+    }
+    if (replay->proof == HG_PROOF_NONE && !source->whole && hg_stream_id_cmp(replay->from.id, source->read.id) > 0) {
+        arrive(core, replay); /* what was there is not any more */
         return false;
     }
     switch (replay->proof) {
@@ -741,6 +748,25 @@ static void ask_page(struct hg_core *core, struct hg_source *source)
     hg_buf_done(&ids);
 }
 
+/* A stream that is read from its beginning for some may be wanted by others: what lies behind its reader's place is not
+ * asked for, the reader brings it. */
+static bool is_ahead(const struct hg_replay *replay)
+{
+    hg_stream_id id = replay->last > 0 ? replay->upper : replay->from.id;
+    return hg_stream_id_cmp(id, source_of(replay)->read.id) > 0;
+}
+
+void hg_replays_settled(struct hg_core *core, struct hg_source *source)
+{
+    struct hg_list waiting = {0};
+    struct hg_list_node *node;
+    while ((node = hg_list_pop_front(&source->wants.pages)))
+        hg_list_push_back(&waiting, node);
+    while ((node = hg_list_pop_front(&waiting)))
+        hg_replay_wake(core, replay_of(node));
+    check_hungry(core, source);
+}
+
 static void ask_verdict(struct hg_core *core, struct hg_source *source)
 {
     struct hg_slice argv[] = {HG_LIT("XINFO"), HG_LIT("STREAM"), source->name};
@@ -769,7 +795,9 @@ void hg_replays_pump(struct hg_core *core)
         if (source->wants.verdicts.count > 0 && !source->wants.verdict)
             ask_verdict(core, source);
         bool doubted = source->wants.unjoined && (source->proving.wanted.owner || source->proving.request);
-        if (source->wants.pages.count > 0 && !source->wants.page && !doubted && replays->running < HG_REPLAYS_RUNNING)
+        bool comes = source->whole && source->wants.pages.first && is_ahead(replay_of(source->wants.pages.first));
+        if (source->wants.pages.count > 0 && !source->wants.page && !doubted && !comes &&
+            replays->running < HG_REPLAYS_RUNNING)
             ask_page(core, source);
         check_hungry(core, source);
     }

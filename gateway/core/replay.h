@@ -94,6 +94,8 @@ void hg_replay_page(struct hg_core *core, struct hg_source *source, const struct
 void hg_replay_verdict(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply);
 /* The source is about to be freed. */
 void hg_replays_forget(struct hg_core *core, struct hg_source *source);
+/* The source was read up to where it stood when it was found. */
+void hg_replays_settled(struct hg_core *core, struct hg_source *source);
 void hg_replays_tick(struct hg_core *core);
 void hg_replays_pump(struct hg_core *core);
 hg_time hg_replays_deadline(const struct hg_core *core);

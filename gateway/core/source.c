@@ -378,6 +378,7 @@ void hg_source_settle(struct hg_core *core, struct hg_source *source)
         attachment->interest->unready -= attachment->whole;
         attachment->whole = false;
     }
+    hg_replays_settled(core, source);
     announce_ready(core, source);
 }
 

@@ -65,7 +65,11 @@ void sim_place_ordered(struct sim_oracle *oracle, struct sim_track *track, int t
     for (size_t i = key->log_count; i > 0 && key->entries[key->log[i - 1]].id.ms >= order->since_ms; i--)
         place->since_high = key->log[i - 1];
     if (order->from == HG_FROM_CURSORS && order->cursors[topic].given) {
-        place->held = order->cursors[topic];
+        struct sim_cursor *given = &order->cursors[topic];
+        /* Without a fingerprint it means whatever has that id now. */
+        if (!given->proven && given->index != SIZE_MAX)
+            given->index = sim_store_ever(key, given->id, NULL, key->count);
+        place->held = *given;
         place->fence_told = 0;
         place->in_memory = !place->held.forged && is_in_memory(oracle, key, topic, &place->held);
     }
@@ -114,7 +118,7 @@ static bool was_not_known(const struct sim_oracle *oracle, const struct sim_trac
         return true;
     if (place->begun)
         return false;
-    if (is_old(oracle) && !place->held.given)
+    if (is_old(oracle) && (!place->held.given || place->held.index == SIZE_MAX))
         return true;
     return !track->exact && entry->went_at.us - entry->life_at.us < pass_us;
 }
@@ -244,7 +248,7 @@ bool sim_place_owes_fence(const struct sim_oracle *oracle, const struct sim_trac
     const struct sim_key *key = sim_store_key(oracle->env->store, topic);
     const struct sim_place *place = &track->places[topic];
 
-    if (!place->held.given || place->held.index == SIZE_MAX)
+    if (!place->held.given || !place->held.proven || place->held.index == SIZE_MAX)
         return false;
     const struct sim_entry *entry = &key->entries[place->held.index];
     /* A place without a fingerprint cannot tell the entry from another one that got its id. */

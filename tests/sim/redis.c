@@ -201,6 +201,14 @@ static uint32_t topics_of(struct sim_redis *redis, const struct hg_slice *argv, 
     return topics;
 }
 
+/* The link that named them last reads them. */
+static void follow_topics(struct sim_redis *redis, uint32_t link, uint32_t topics)
+{
+    for (uint32_t i = HG_LINK_READER; i < SIM_LINKS; i++)
+        redis->links[i].topics &= ~topics;
+    redis->links[link].topics = topics;
+}
+
 void sim_redis_command(struct sim_redis *redis, uint32_t link, uint64_t token, const struct hg_slice *argv, size_t argc)
 {
     struct sim_env *env = redis->env;
@@ -223,7 +231,7 @@ void sim_redis_command(struct sim_redis *redis, uint32_t link, uint64_t token, c
                                                 : "");
     }
     if (word_is(argv[0], "XREAD"))
-        l->topics = topics_of(redis, argv, argc);
+        follow_topics(redis, link, topics_of(redis, argv, argc));
     if (l->state == SIM_LINK_IS_DYING || l->half_open)
         return;
 
