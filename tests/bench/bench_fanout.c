@@ -24,10 +24,10 @@
 
 #define PATIENCE          (10 * HGT_SECOND) /* so long nothing may happen that should */
 #define WARM_EVENTS       64
-#define STALL_BYTES       (8u << 20)
-#define ESTABLISHED       1     /* as the kernel counts a connection's states; linux/tcp.h has no name for it */
-#define OPENING_MAX       256   /* connections on their way at the same time */
-#define IN_FLIGHT_MAX     65536 /* events; a power of two */
+#define STALL_BYTES       (5u << 20) /* of events; with what frames them, more than log_bytes_max and the kernel hold */
+#define ESTABLISHED       1          /* as the kernel counts a connection's states; linux/tcp.h has no name for it */
+#define OPENING_MAX       256        /* connections on their way at the same time */
+#define IN_FLIGHT_MAX     65536      /* events; a power of two */
 #define MEASURES_MAX      16
 #define COUNTS_MAX        8
 #define EVENT_BYTES_MIN   64
