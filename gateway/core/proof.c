@@ -168,6 +168,9 @@ static struct hg_verdict judge(const struct hg_source *source, const struct hg_s
 {
     const struct hg_proving *proving = &source->proving;
     *ret_torn = false;
+    /* Nothing was read of it yet, but it was there when it was found, and some stand behind that. */
+    if (!info->exists && !is_zero(source->tail.id))
+        return (struct hg_verdict){.kind = HG_CONTINUITY_GONE};
     if (info->exists && proving->strange && proving->older.proven)
         return (struct hg_verdict){.kind = HG_CONTINUITY_ROLLED_BACK};
     struct hg_reading reading = {.last = source->last.id,
