@@ -213,7 +213,11 @@ static struct bounds bounds_of(const struct sim_env *env, const struct sim_track
             return bounds;
         }
         low = order->cursors[topic].index + !order->cursors[topic].forged;
-        return (struct bounds){low, low, low};
+        bounds = (struct bounds){low, low, low};
+        /* The fingerprint of an entry that is not there any more cannot be compared. */
+        if (order->cursors[topic].forged && key->entries[low].went != SIM_IS_THERE)
+            bounds.high = bounds.told_from = low + 1;
+        return bounds;
     }
     HG_UNREACHABLE();
 }
