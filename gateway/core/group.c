@@ -103,7 +103,9 @@ void hg_group_forget(struct hg_core *core, struct hg_group *group, const struct 
             struct hg_replay *replay = HG_CONTAINER(n, struct hg_replay, in_sub);
             if (replay->attachment != attachment)
                 continue;
-            sub->forgotten = sub->forgotten || replay->owed.kind != HG_CONTINUITY_WHOLE;
+            /* What it had still to bring went with the stream, or was never proven to be there. */
+            sub->forgotten =
+                sub->forgotten || replay->owed.kind != HG_CONTINUITY_WHOLE || replay->proof != HG_PROOF_NONE;
             hg_replay_free(core, replay);
         }
         if (sub->forgotten && sub->session->writable)
