@@ -334,7 +334,7 @@ static void told_fence(struct sim_place *place, const struct sim_key *key, bool 
         high++;
     place->seam = true;
     place->seam_low = gone ? 0 : from;
-    place->seam_high = high;
+    place->seam_high = high > from ? high : from; /* it may have come already: the gap is told late to slow ones */
     place->begun = place->unclear = place->vague = false;
     place->budget = place->told = place->missing_least = place->missing_most = 0;
     place->fence_told = key->fence_count;
