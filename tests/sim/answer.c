@@ -139,7 +139,7 @@ static bool may_subscribe(const struct sim_env *env, const char *pattern)
 static bool may_fail_to_update(const struct sim_env *env, const struct sim_order *order, int64_t code)
 {
     const struct sim_options *o = &env->options;
-    bool slow = o->stalls || o->mutes || o->socket_bytes < 100000;
+    bool slow = o->stalls || o->mutes || o->socket_bytes < 100000 || o->plays;
 
     switch (code) {
     case CODE_FILTER:
@@ -218,6 +218,12 @@ static void check_error(struct sim_oracle *oracle, const struct sim_order *order
             break;
         sim_violation(env, "error: emit %.*s to %s is refused: %s", HG_SLICE_ARG(order->id),
                       sim_topics[order->topic].name, words);
+    case SIM_ORDER_PAUSE:
+    case SIM_ORDER_RESUME:
+    case SIM_ORDER_SEEK:
+        if (code != CODE_BAD_REQUEST || (order->sub_was_there && !order->was_busy && !has_ended(env->clients, order)))
+            sim_violation(env, "error: the playing of %" PRIu64 " is refused: %s", order->sub, words);
+        break;
     case SIM_ORDER_UNSUBSCRIBE:
     case SIM_ORDER_GARBAGE:
         break;
@@ -279,6 +285,9 @@ struct sim_order *sim_answer_order(struct sim_oracle *oracle, struct sim_client 
             sim_violation(env, "answer: %s is no filter, but is taken", order->filter_text);
         break;
     case SIM_ORDER_UNSUBSCRIBE:
+    case SIM_ORDER_PAUSE:
+    case SIM_ORDER_RESUME:
+    case SIM_ORDER_SEEK:
     case SIM_ORDER_PING:
         break;
     }

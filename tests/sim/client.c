@@ -418,13 +418,18 @@ static struct sim_order *new_order(struct sim_clients *clients, enum sim_order_k
     return order;
 }
 
+void sim_order_from(struct sim_order *order, uint32_t from)
+{
+    order->from = from % 4 < 2 ? HG_FROM_LIVE : from % 4 == 2 ? HG_FROM_START : HG_FROM_LAST;
+    order->last = 1 + from / 4 % 7;
+}
+
 struct sim_order *sim_order_subscribe(struct sim_clients *clients, const char *pattern, uint32_t from)
 {
     struct sim_order *order = new_order(clients, SIM_ORDER_SUBSCRIBE);
 
     order->pattern = pattern;
-    order->from = from % 4 < 2 ? HG_FROM_LIVE : from % 4 == 2 ? HG_FROM_START : HG_FROM_LAST;
-    order->last = 1 + from / 4 % 7;
+    sim_order_from(order, from);
     return order;
 }
 
@@ -455,6 +460,11 @@ void sim_order_resume(struct sim_clients *clients, struct sim_order *order, cons
     }
 }
 
+static struct hg_slice write_speed(struct sim_arena *arena, const struct sim_order *order)
+{
+    return order->speed ? sim_arena_printf(arena, ",\"speed\":%" PRIu64, order->speed) : HG_LIT("");
+}
+
 static struct hg_slice write_from(struct sim_clients *clients, const struct sim_order *order)
 {
     struct sim_arena *arena = &clients->env->arena;
@@ -464,13 +474,14 @@ static struct hg_slice write_from(struct sim_clients *clients, const struct sim_
 
     switch (order->from) {
     case HG_FROM_LIVE:
-        return order->number % 2 == 0 ? HG_LIT(",\"from\":\"live\"") : HG_LIT("");
+        return order->number % 2 == 0 || order->kind == SIM_ORDER_SEEK ? HG_LIT(",\"from\":\"live\"") : HG_LIT("");
     case HG_FROM_START:
         return HG_LIT(",\"from\":\"start\"");
     case HG_FROM_LAST:
         return sim_arena_printf(arena, ",\"from\":{\"last\":%" PRIu64 "}", order->last);
     case HG_FROM_SINCE:
-        return sim_arena_printf(arena, ",\"from\":%.*s", HG_SLICE_ARG(since));
+        return sim_arena_printf(arena, ",\"from\":{\"since\":%" PRIu64 "%.*s}", order->since_ms,
+                                HG_SLICE_ARG(write_speed(arena, order)));
     case HG_FROM_CURSORS:
         break;
     }
@@ -485,10 +496,11 @@ static struct hg_slice write_from(struct sim_clients *clients, const struct sim_
         len += (size_t)snprintf(text + len, sizeof text - len, "\"");
     }
     HG_ASSERT(len < sizeof text);
-    return sim_arena_printf(arena, ",\"from\":{\"cursors\":{%.*s},\"otherwise\":%.*s}", (int)len, text,
+    return sim_arena_printf(arena, ",\"from\":{\"cursors\":{%.*s},\"otherwise\":%.*s%.*s}", (int)len, text,
                             HG_SLICE_ARG(order->otherwise == HG_FROM_LIVE    ? HG_LIT("\"live\"")
                                          : order->otherwise == HG_FROM_START ? HG_LIT("\"start\"")
-                                                                             : since));
+                                                                             : since),
+                            HG_SLICE_ARG(write_speed(arena, order)));
 }
 
 void sim_order_filter(struct sim_order *order, uint32_t chance)
@@ -519,6 +531,14 @@ struct sim_order *sim_order_update(struct sim_clients *clients, uint64_t sub, ui
 struct sim_order *sim_order_unsubscribe(struct sim_clients *clients, uint64_t sub)
 {
     struct sim_order *order = new_order(clients, SIM_ORDER_UNSUBSCRIBE);
+
+    order->sub = sub;
+    return order;
+}
+
+struct sim_order *sim_order_play(struct sim_clients *clients, enum sim_order_kind kind, uint64_t sub)
+{
+    struct sim_order *order = new_order(clients, kind);
 
     order->sub = sub;
     return order;
@@ -576,6 +596,14 @@ static struct hg_slice write_order(struct sim_clients *clients, const struct sim
     case SIM_ORDER_SUBSCRIBE:
         return sim_arena_printf(arena, "{\"op\":\"subscribe\",%s,\"topic\":\"%s\"%s%s%s%.*s}", ref, order->pattern,
                                 member, filter, order->pace ? order->pace->spellings[order->number % 2] : "",
+                                HG_SLICE_ARG(write_from(clients, order)));
+    case SIM_ORDER_PAUSE:
+        return sim_arena_printf(arena, "{\"op\":\"pause\",%s,\"sub\":%" PRIu64 "}", ref, order->sub);
+    case SIM_ORDER_RESUME:
+        return sim_arena_printf(arena, "{\"op\":\"resume\",\"sub\":%" PRIu64 ",%s%.*s}", order->sub, ref,
+                                HG_SLICE_ARG(write_speed(arena, order)));
+    case SIM_ORDER_SEEK:
+        return sim_arena_printf(arena, "{\"op\":\"seek\",%s,\"sub\":%" PRIu64 "%.*s}", ref, order->sub,
                                 HG_SLICE_ARG(write_from(clients, order)));
     case SIM_ORDER_UNSUBSCRIBE:
         return sim_arena_printf(arena, "{\"op\":\"unsubscribe\",\"sub\":%" PRIu64 ",%s}", order->sub, ref);

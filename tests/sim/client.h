@@ -20,6 +20,9 @@ enum sim_order_kind {
     SIM_ORDER_SUBSCRIBE,
     SIM_ORDER_UPDATE,
     SIM_ORDER_UNSUBSCRIBE,
+    SIM_ORDER_PAUSE,
+    SIM_ORDER_RESUME,
+    SIM_ORDER_SEEK,
     SIM_ORDER_EMIT,
     SIM_ORDER_PING,
     SIM_ORDER_GARBAGE
@@ -47,6 +50,8 @@ struct sim_order {
     enum hg_from_kind from, otherwise;
     uint64_t last, since_ms;
     struct sim_cursor *cursors;      /* CURSORS: one a topic */
+    uint64_t speed;                  /* SUBSCRIBE, SEEK, RESUME: times the original pace; 0: as fast as it goes */
+    struct sim_place *seek_places;   /* SEEK: where it begins, one a topic */
     const struct sim_filter *filter; /* SUBSCRIBE, UPDATE; NULL: every event */
     const char *filter_text;         /* its JSON; NULL: none is written */
     const struct sim_pace *pace;     /* SUBSCRIBE; NULL: none */
@@ -123,6 +128,8 @@ void sim_client_mute(struct sim_client *client, struct sim_env *env, bool muted)
 void sim_client_say(struct sim_clients *clients, struct sim_client *client, struct sim_order *order);
 /* Orders, ready to be said; `a` and `b` choose among what there is. */
 struct sim_order *sim_order_subscribe(struct sim_clients *clients, const char *pattern, uint32_t from);
+/* Lets a subscribe or a seek begin anywhere. */
+void sim_order_from(struct sim_order *order, uint32_t from);
 /* Lets a subscribe begin at places that were told; or at a time. `cursors` has one a topic; `chance` chooses what is
  * done with them, and what those without one get. */
 void sim_order_resume(struct sim_clients *clients, struct sim_order *order, const struct sim_cursor *cursors,
@@ -133,6 +140,8 @@ void sim_order_filter(struct sim_order *order, uint32_t chance);
 struct sim_order *sim_order_update(struct sim_clients *clients, uint64_t sub, uint32_t chance);
 struct sim_order *sim_order_unsubscribe(struct sim_clients *clients, uint64_t sub);
 struct sim_order *sim_order_emit(struct sim_clients *clients, int topic, uint32_t a, uint32_t b);
+/* Pause, resume or seek; a seek is to be given a `from`, as a subscribe. */
+struct sim_order *sim_order_play(struct sim_clients *clients, enum sim_order_kind kind, uint64_t sub);
 struct sim_order *sim_order_ping(struct sim_clients *clients);
 void sim_client_garbage(struct sim_clients *clients, struct sim_client *client, uint32_t kind);
 

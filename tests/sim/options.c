@@ -141,6 +141,7 @@ void sim_options_init(struct sim_options *o, struct hg_prng *prng)
     o->failovers = hg_prng_chance(prng, 15);
     o->deletions = hg_prng_chance(prng, 15);
     o->clock_back = (o->failovers || o->deletions) && hg_prng_chance(prng, 40);
+    o->plays = hg_prng_chance(prng, 20);
     o->roomy = hg_prng_chance(prng, 25);
     o->half_opens = hg_prng_chance(prng, 20);
     o->scan_page = PICK(prng, 1, 3, 100);

@@ -42,6 +42,7 @@
     X(clock_back, "the clock of Redis goes back")                                                                      \
     X(half_opens, "links to Redis swallow everything and say nothing")                                                 \
     X(roomy, "memory is plenty")                                                                                       \
+    X(plays, "clients pause, resume and seek, and replay at a pace")                                                   \
     X(scan_page, "keys that SCAN looks at in a call at most")                                                          \
     X(page_repeats, "SCAN tells a key twice now and then")                                                             \
     X(long_names, "Redis names differ from topics")                                                                    \

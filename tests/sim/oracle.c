@@ -300,7 +300,7 @@ void sim_oracle_unheard(struct sim_oracle *oracle, bool channels, uint32_t topic
 {
     const struct sim_env *env = oracle->env;
     const struct sim_options *o = &env->options;
-    bool slow = o->stalls || o->socket_bytes < 1000000;
+    bool slow = o->stalls || o->plays || o->socket_bytes < 1000000;
 
     for (size_t i = 0; i < oracle->track_count; i++) {
         struct sim_track *track = oracle->tracks[i];
@@ -463,8 +463,8 @@ static void check_proven(const struct sim_oracle *oracle, const struct sim_track
     const struct sim_key *key = topic >= 0 ? sim_store_key(env->store, topic) : NULL;
 
     /* Who fell behind the log is told in another order. */
-    if (!key || env->options.stalls || env->options.socket_bytes < 1000000 || track->company > 1 ||
-        !sim_place_owes_fence(oracle, track, topic))
+    if (!key || env->options.stalls || env->options.plays || env->options.socket_bytes < 1000000 ||
+        track->company > 1 || !sim_place_owes_fence(oracle, track, topic))
         return;
     const struct sim_fence *fence = &key->fences[key->entries[track->places[topic].held.index].fence - 1];
     for (uint32_t i = HG_LINK_READER; i < SIM_LINKS; i++) {
@@ -578,6 +578,27 @@ static void updated(struct sim_oracle *oracle, const struct sim_order *order, ui
     check_number(oracle, track);
 }
 
+static void played(struct sim_oracle *oracle, struct sim_track *track, struct sim_order *order)
+{
+    track->played = true;
+    if (order->kind != SIM_ORDER_SEEK) {
+        track->paused = order->kind == SIM_ORDER_PAUSE;
+        return;
+    }
+    if (!order->seek_places)
+        sim_violation(oracle->env, "ok: client %" PRIu64 " sub %" PRIu64 " seeks, but was not there", track->client,
+                      track->sub);
+    track->order = order;
+    track->from_unclear = false;
+    track->caught_up_due = order->from != HG_FROM_LIVE;
+    track->origin_at = oracle->env->now;
+    for (size_t t = 0; t < sim_topic_count; t++)
+        if (track->matches[t]) {
+            track->places[t] = order->seek_places[t];
+            sim_place_answered(oracle, track, (int)t, NULL);
+        }
+}
+
 static void ok(struct sim_oracle *oracle, struct sim_client *client, bool is_ok, const json_t *message)
 {
     struct sim_env *env = oracle->env;
@@ -607,6 +628,7 @@ static void ok(struct sim_oracle *oracle, struct sim_client *client, bool is_ok,
         count_company(oracle, track);
         check_number(oracle, track);
         track->caught_up_due = order->from != HG_FROM_LIVE || track->from_unclear;
+        track->origin_at = env->now;
         for (size_t t = 0; t < sim_topic_count; t++) {
             if (track->matches[t])
                 sim_place_answered(oracle, track, (int)t, json_string_value(json_object_get(message, "cursor")));
@@ -618,6 +640,10 @@ static void ok(struct sim_oracle *oracle, struct sim_client *client, bool is_ok,
             track->update = NULL;
         if (is_ok)
             updated(oracle, order, (uint64_t)json_integer_value(json_object_get(message, "sub")));
+    } else if (order->kind == SIM_ORDER_PAUSE || order->kind == SIM_ORDER_RESUME || order->kind == SIM_ORDER_SEEK) {
+        struct sim_track *track = find_active(oracle, client->number, order->sub);
+        if (is_ok && track)
+            played(oracle, track, order);
     } else if (order->kind == SIM_ORDER_UNSUBSCRIBE) {
         struct sim_track *track = find_active(oracle, client->number, order->sub);
         if (is_ok && track)
@@ -670,6 +696,18 @@ static void update_ordered(struct sim_oracle *oracle, struct sim_order *order)
     }
 }
 
+static void play_ordered(struct sim_oracle *oracle, struct sim_order *order)
+{
+    struct sim_track *track = find_active(oracle, order->client, order->sub);
+
+    order->delivered = false;
+    order->sub_was_there = track != NULL;
+    order->was_busy = !track || is_moving(oracle, track);
+    order->delivered = true;
+    if (track && order->kind == SIM_ORDER_SEEK)
+        sim_place_seek_ordered(oracle, track, order);
+}
+
 /* ---- clients ----------------------------------------------------------------------------------------------------- */
 
 void sim_oracle_order(struct sim_oracle *oracle, struct sim_order *order, bool open)
@@ -683,6 +721,8 @@ void sim_oracle_order(struct sim_oracle *oracle, struct sim_order *order, bool o
         new_track(oracle, order);
     else if (order->kind == SIM_ORDER_UNSUBSCRIBE)
         order->sub_was_there = find_active(oracle, order->client, order->sub) != NULL;
+    else if (order->kind == SIM_ORDER_PAUSE || order->kind == SIM_ORDER_RESUME || order->kind == SIM_ORDER_SEEK)
+        play_ordered(oracle, order);
     else if (order->kind == SIM_ORDER_EMIT)
         sim_answer_emit_ordered(oracle, order);
 }
@@ -756,6 +796,8 @@ bool sim_oracle_is_settled(const struct sim_oracle *oracle)
     }
     for (size_t i = 0; i < oracle->track_count; i++) {
         const struct sim_track *track = oracle->tracks[i];
+        if (track->paused)
+            return false;
         if (track->state == SIM_TRACK_PENDING || (track->stale && !track->stale_unclear && track->company == 1) ||
             (track->caught_up_due && !track->from_unclear))
             return false;

@@ -88,6 +88,11 @@ struct sim_track {
     const char *pattern;
     const struct sim_filter *filter; /* NULL: everything passes */
     const struct sim_order *update;  /* under way */
+    bool paused;                     /* as the last ok told */
+    bool played;                     /* ever paused, resumed or made to seek */
+    bool replay_began;               /* with a speed: */
+    uint64_t origin_ms;              /* of its first event; its way began then at the earliest: */
+    hg_time origin_at;
     bool exact, stale;
     bool stale_due;     /* for a link that was half open */
     bool stale_unclear; /* another of the same topics went, and which of them was told what is not known */
@@ -179,6 +184,8 @@ void sim_feed_settled(struct sim_oracle *oracle, struct sim_track *track, int to
 void sim_place_ordered(struct sim_oracle *oracle, struct sim_track *track, int topic);
 void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int topic, struct hg_slice cursor,
                      struct hg_slice text, const json_t *message);
+/* A seek reached the gateway: where it begins. */
+void sim_place_seek_ordered(struct sim_oracle *oracle, struct sim_track *track, struct sim_order *order);
 /* The ok of a subscribe. `cursor`: as it told, NULL without. */
 void sim_place_answered(struct sim_oracle *oracle, struct sim_track *track, int topic, const char *cursor);
 /* A gap of a reason that streams have. */

@@ -25,7 +25,7 @@ static bool is_in_memory(const struct sim_oracle *oracle, const struct sim_key *
 
     for (size_t i = 0; i < oracle->env->store->key_count; i++)
         bytes += oracle->env->store->keys[i].count * (o->pad_max + 500);
-    if (!sim_options_are_calm(o) || o->stalls || o->socket_bytes < 1000000 || bytes > 400000 ||
+    if (!sim_options_are_calm(o) || o->stalls || o->plays || o->socket_bytes < 1000000 || bytes > 400000 ||
         config->log_bytes_max < 65536 || config->log_bytes_total_max < 1048576 || config->history_ms < 600000 ||
         config->history_bytes_max < 4194304 || key->fence_count > 0 || key->deletions > 0 || key->trims > 0)
         return false;
@@ -88,6 +88,26 @@ void sim_place_ordered(struct sim_oracle *oracle, struct sim_track *track, int t
 static bool may_lose(const struct sim_env *env)
 {
     return env->options.trims || env->options.deletions || env->options.failovers;
+}
+
+void sim_place_seek_ordered(struct sim_oracle *oracle, struct sim_track *track, struct sim_order *order)
+{
+    struct sim_order *now = track->order;
+    bool unclear = track->from_unclear;
+
+    order->seek_places = sim_arena_get(&oracle->env->arena, sim_topic_count * sizeof *order->seek_places);
+    track->order = order;
+    track->from_unclear = false;
+    for (size_t t = 0; t < sim_topic_count; t++) {
+        struct sim_place place = track->places[t];
+        if (!track->matches[t])
+            continue;
+        sim_place_ordered(oracle, track, (int)t);
+        order->seek_places[t] = track->places[t];
+        track->places[t] = place;
+    }
+    track->order = now;
+    track->from_unclear = unclear;
 }
 
 static bool is_old(const struct sim_oracle *oracle)
@@ -314,7 +334,7 @@ static void told_fence(struct sim_place *place, const struct sim_key *key, bool 
         high++;
     place->seam = true;
     place->seam_low = gone ? 0 : from;
-    place->seam_high = high;
+    place->seam_high = high > from ? high : from; /* it may have come already: the gap is told late to slow ones */
     place->begun = place->unclear = place->vague = false;
     place->budget = place->told = place->missing_least = place->missing_most = 0;
     place->fence_told = key->fence_count;
@@ -329,7 +349,7 @@ static bool is_countable(const struct sim_env *env, const struct sim_track *trac
 static bool is_slow(const struct sim_env *env, const struct sim_track *track)
 {
     const struct sim_options *o = &env->options;
-    return o->stalls || o->socket_bytes < 1000000 || track->caught_up_due;
+    return o->stalls || o->plays || o->socket_bytes < 1000000 || track->caught_up_due;
 }
 
 /* A live subscription is told that entries were trimmed. */
@@ -437,6 +457,26 @@ void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic
         place->seam = place->begun = false;
 }
 
+/* A replay with a speed is not faster than that. */
+static void check_speed(struct sim_oracle *oracle, struct sim_track *track, int topic, uint64_t ms)
+{
+    struct sim_env *env = oracle->env;
+    uint64_t speed = track->order->speed;
+
+    if (track->paused)
+        sim_violation(env, "pause: %s: an event came while it was paused", who(track, topic));
+    if (speed == 0 || track->played || !track->exact || track->from_unclear || !track->caught_up_due)
+        return;
+    if (!track->replay_began) {
+        track->replay_began = true;
+        track->origin_ms = ms;
+    } else if (ms > track->origin_ms &&
+               (env->now.us - track->origin_at.us + 1000) * speed < (ms - track->origin_ms) * 1000) {
+        sim_violation(env, "speed: %s: %" PRIu64 " ms of the past came after %" PRIu64 " us, at a speed of %" PRIu64,
+                      who(track, topic), ms - track->origin_ms, env->now.us - track->origin_at.us, speed);
+    }
+}
+
 /* Up to where the gateway can know what is due: a fence is noticed with the next proofs. */
 static size_t known_end(const struct sim_oracle *oracle, const struct sim_place *place, const struct sim_key *key,
                         size_t end)
@@ -476,6 +516,8 @@ void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int top
         hg_stream_id_cmp(cursor.id, place->held.id) <= 0 && (place->begun || place->held.index != SIZE_MAX))
         sim_violation(env, "place: %s: entry %zu comes after %zu, and its id is not higher", who(track, topic), index,
                       place->held.index);
+
+    check_speed(oracle, track, topic, cursor.id.ms);
 
     if (!place->begun) {
         uint64_t budget = place->budget;

@@ -214,12 +214,15 @@ static uint64_t patience_ms(const struct sim_world *world)
     return sim_options_are_calm(o) && !slow ? 4000 : 20000;
 }
 
+static void play_on(struct sim_world *world);
+
 /* Waits until the oracle has no wish left; then insists. */
 static void settle(struct sim_world *world)
 {
     uint64_t limit = patience_ms(world), idle = 0, seen = 0;
 
     while (idle < limit && !sim_oracle_is_settled(&world->oracle)) {
+        play_on(world);
         run_for(world, hg_ms(100));
         uint64_t sees = world->oracle.events_seen + world->oracle.gaps_seen;
         bool reads = sees != seen;
@@ -403,6 +406,8 @@ static bool resume(struct sim_world *world, struct sim_order *order, const struc
     struct sim_cursor cursors[SIM_TOPICS_MAX] = {{0}};
     bool any = false;
 
+    if (world->env.options.plays && chance / 4 % 3 == 0)
+        order->speed = 10 + chance / 16 % 300;
     if (chance % 8 == 0) {
         sim_order_since(order, choose_time(world, chance / 8));
         return true;
@@ -454,6 +459,41 @@ static void subscribe(struct sim_world *world, struct sim_op op, struct sim_clie
     }
 }
 
+static void play(struct sim_world *world, struct sim_op op, struct sim_client *client)
+{
+    struct sim_clients *clients = &world->clients;
+    const struct sim_track *track = sim_oracle_pick(&world->oracle, client->number, op.b);
+    int topic = track && track->exact ? sim_topic_find(hg_slice_str(track->pattern)) : -1;
+
+    if (!track || track->pace)
+        return;
+    if (op.a / 8 % 4 == 0 && topic >= 0 && sim_topics[topic].kind == SIM_TOPIC_STREAM && sim_topics[topic].rule != 3) {
+        struct sim_order *like = sim_order_play(clients, SIM_ORDER_SEEK, track->sub);
+        sim_order_from(like, op.a / 32);
+        if (op.a / 32 % 2 == 0)
+            resume(world, like, track, op.a / 64);
+        sim_client_say(clients, client, like);
+        return;
+    }
+    struct sim_order *order = sim_order_play(clients, track->paused ? SIM_ORDER_RESUME : SIM_ORDER_PAUSE, track->sub);
+    if (order->kind == SIM_ORDER_RESUME && op.a / 32 % 2 == 0)
+        order->speed = 10 + op.a / 64 % 100;
+    sim_client_say(clients, client, order);
+}
+
+/* Everybody wants to hear again. */
+static void play_on(struct sim_world *world)
+{
+    for (size_t i = 0; i < world->oracle.track_count; i++) {
+        struct sim_track *track = world->oracle.tracks[i];
+        for (size_t c = 0; track->paused && c < SIM_CLIENTS; c++) {
+            struct sim_client *client = &world->clients.items[c];
+            if (client->number == track->client && client->state == SIM_CLIENT_OPEN)
+                sim_client_say(&world->clients, client, sim_order_play(&world->clients, SIM_ORDER_RESUME, track->sub));
+        }
+    }
+}
+
 static void trim(struct sim_world *world, struct sim_op op)
 {
     struct sim_key *key = sim_store_key(&world->store, choose_topic(op.a, is_stream));
@@ -501,6 +541,9 @@ static void client_op(struct sim_world *world, struct sim_op op)
             sim_client_say(&world->clients, client, sim_order_unsubscribe(&world->clients, track->sub));
         return;
     }
+    case SIM_OP_PLAY:
+        play(world, op, client);
+        return;
     case SIM_OP_UPDATE: {
         const struct sim_track *track = sim_oracle_pick(&world->oracle, client->number, op.b);
         if (!track || track->pace)
@@ -623,6 +666,7 @@ static uint64_t weight(const struct sim_options *o, enum sim_op_kind kind)
         [SIM_OP_FAILOVER] = o->failovers ? 2 : 0,
         [SIM_OP_DELETE] = o->deletions ? 3 : 0,
         [SIM_OP_CLOCK_BACK] = o->clock_back ? 1 : 0,
+        [SIM_OP_PLAY] = o->plays ? 8 : 0,
         [SIM_OP_HALF_OPEN] = o->half_opens ? 2 : 0,
         [SIM_OP_UPDATE] = o->filters ? 6 : 0,
     };

@@ -33,6 +33,7 @@ enum sim_op_kind {
     SIM_OP_DELETE,
     SIM_OP_CLOCK_BACK,
     SIM_OP_HALF_OPEN,
+    SIM_OP_PLAY,
     SIM_OP__COUNT
 };
 
