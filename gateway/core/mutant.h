@@ -29,6 +29,8 @@
     X(TRIM_UNSEEN, 1, "what was read is handed on without asking whether something is missing in front of it")         \
     X(ROLLBACK_UNSEEN, 1, "the place in a stream is not proven again after a reconnection")                            \
     X(GONE_UNSEEN, 1, "quiet streams are not asked about")                                                             \
+    X(PAUSE_IGNORED, 1, "a subscription goes on although it was paused")                                               \
+    X(SPEED_IGNORED, 1, "a replay at a pace goes as fast as it can")                                                   \
     X(GAP_FALLS_OFF, 1, "a gap of a stream is not told to those whose log lost it")                                    \
     X(TORN_UNSEEN, 1, "a page that was read is joined to memory without looking whether they meet")                    \
     X(LET_GO_UNTOLD, 1, "a pattern's stream that is gone is let go without a word")                                    \

@@ -7,7 +7,7 @@
 
 hg_time hg_sub_due(struct hg_core *core, struct hg_sub *sub, uint64_t ms)
 {
-    if (sub->speed == 0)
+    if (sub->speed == 0 || HG_MUTANT(SPEED_IGNORED))
         return core->now;
     if (!sub->origin_known) {
         sub->origin_known = true;
@@ -45,7 +45,7 @@ void hg_session_pause(struct hg_core *core, struct hg_session *session, const st
     struct hg_sub *sub = hg_session_sub(core, session, command);
     if (!sub)
         return;
-    if (!sub->paused) {
+    if (!sub->paused && !HG_MUTANT(PAUSE_IGNORED)) {
         sub->paused = true;
         sub->paused_at = core->now;
         hg_list_unlink(&sub->lagging);
