@@ -192,7 +192,8 @@ void hg_interest_check_ready(struct hg_core *core, struct hg_interest *interest)
 {
     if (interest->pending.count == 0 || !hg_interest_is_ready(interest))
         return;
-    for (size_t left = interest->pending.count; left > 0; left--) {
+    /* A session that is closed over its answers takes all its subscriptions along. */
+    for (size_t left = interest->pending.count; left > 0 && interest->pending.first; left--) {
         struct hg_list_node *node = hg_list_pop_front(&interest->pending);
         hg_list_push_back(&interest->pending, node);
         struct hg_sub *sub = HG_CONTAINER(node, struct hg_sub, pending);
