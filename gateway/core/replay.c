@@ -198,6 +198,20 @@ static void deliver(struct hg_core *core, struct hg_replay *replay, const struct
     core->stats.replayed++;
 }
 
+/* What is missing behind what the groups have: in front of what was read and waits for its proof, or of what comes. */
+static struct hg_verdict hole_behind(const struct hg_source *source)
+{
+    hg_stream_id id;
+    if (source->proving.held == 0 || !hg_stream_id_next(source->last.id, &id))
+        return source->hole;
+    const struct hg_page *page = hg_history_page(&source->history, id);
+    size_t index = page ? hg_page_seek(page, id) : 0;
+    if (!page || index == page->count)
+        return source->hole;
+    const struct hg_past *past = &page->entries[index];
+    return (struct hg_verdict){(enum hg_continuity)past->hole, past->missed};
+}
+
 /* At the end. What was missed behind it was told to those who were there. */
 static void arrive(struct hg_core *core, struct hg_replay *replay)
 {
@@ -205,7 +219,7 @@ static void arrive(struct hg_core *core, struct hg_replay *replay)
     if (replay->after != HG_CONTINUITY_WHOLE)
         tell_gap(core, replay, hg_gap_of(replay->after), 0);
     else if (hg_stream_id_cmp(replay->until, source->last.id) == 0)
-        tell_verdict(core, replay, source->hole);
+        tell_verdict(core, replay, hole_behind(source));
     finish(core, replay);
 }
 
