@@ -48,12 +48,6 @@ static bool is_stream(const struct sim_env *env, int topic)
     return key && (sim_topics[topic].kind == SIM_TOPIC_STREAM || key->type == SIM_KEY_STREAM);
 }
 
-static bool has_fence(const struct sim_env *env, int topic)
-{
-    const struct sim_key *key = sim_store_key(env->store, topic);
-    return key && key->fence_count > 0;
-}
-
 bool sim_is_oversize(const struct sim_env *env, const struct sim_key *key, size_t index)
 {
     const struct sim_entry *entry = &key->entries[index];
@@ -422,7 +416,7 @@ static void gap(struct sim_oracle *oracle, struct sim_client *client, const json
             sim_violation(env, "gap: client %" PRIu64 " sub %" PRIu64 ": %s of %s, which is no topic", client->number,
                           track->sub, reason, name);
         for (size_t t = 0; t < sim_topic_count; t++)
-            if (track->matches[t] && (topic < 0 ? has_fence(env, (int)t) : (int)t == topic))
+            if (track->matches[t] && (topic < 0 ? sim_place_is_in_doubt(oracle, track, (int)t) : (int)t == topic))
                 sim_place_gap(oracle, track, (int)t, reason, count);
     }
 }
