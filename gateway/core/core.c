@@ -115,7 +115,9 @@ hg_result hg_core_new(const struct hg_config *config, const struct hg_ports *por
     hg_buf_init(&core->message, 4096);
     hg_buf_init(&core->text, TEXT_BYTES_MAX);
     hg_buf_init(&core->words, 8 * WORDS_BYTES_MAX);
-    hg_buf_init(&core->sessions.gather, core->tail.max * 2 + config->reply_bytes_max + 3 * HG_WRITE_BYTES);
+    hg_buf_init(&core->key, TEXT_BYTES_MAX);
+    hg_sessions_init(core);
+    hg_emitter_init(core);
     core->replays.entry_bytes = 512;
     hg_canary_init(core);
     hg_sources_init(core);
@@ -149,6 +151,7 @@ void hg_core_free(struct hg_core *core)
     hg_buf_done(&core->message);
     hg_buf_done(&core->text);
     hg_buf_done(&core->words);
+    hg_buf_done(&core->key);
     free(core->fields);
     free(core->filter_scratch);
     free(core->key_scratch);
@@ -176,6 +179,7 @@ void hg_core_start(struct hg_core *core, hg_time now)
     hg_link_want(core, HG_LINK_COMMANDER);
     hg_link_want(core, HG_LINK_LISTENER);
     hg_link_want(core, HG_LINK_REPLAY);
+    hg_uplinks_start(core);
     leave(core);
 }
 
@@ -252,6 +256,13 @@ static void run_command(struct hg_core *core, struct hg_session *session, struct
         return;
     case HG_OP_EMIT:
         hg_emitter_emit(core, session, &command);
+        return;
+    case HG_OP_HELLO:
+        if (command.has_session)
+            hg_echo_hello(core, session, command.session);
+        hg_session_answer_begin(session, &mark);
+        hg_message_ok(&session->out, command.ref);
+        hg_session_answer_end(core, session, mark);
         return;
     case HG_OP_EXPLAIN:
         hg_session_explain(core, session, &command);
@@ -440,6 +451,7 @@ void hg_core_stats(const struct hg_core *core, struct hg_core_stats *ret_stats)
 
 void hg_core_validate(const struct hg_core *core)
 {
+    hg_emitter_validate(core);
     hg_sources_validate(core);
     hg_interests_validate(core);
     hg_groups_validate(core);

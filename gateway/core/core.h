@@ -80,6 +80,7 @@ hg_time hg_core_next_deadline(const struct hg_core *core);
     X(deliveries_replaced, "Of these, left to a replay from the stream after the client fell behind.")                 \
     X(deliveries_conflated, "Of these, left out by conflate or rate, and told so.")                                    \
     X(deliveries_dropped, "Of these, not needed any more: unsubscribed or disconnected before they were sent.")        \
+    X(deliveries_muted, "Of these, left out because the client emitted them itself, with echo off.")                   \
     X(replayed, "Events sent by replay.")                                                                              \
     X(writes, "Writes to connections.")                                                                                \
     X(bytes_out, "Bytes written to connections.")                                                                      \
@@ -91,6 +92,13 @@ hg_time hg_core_next_deadline(const struct hg_core *core);
     X(emits_failed, "Emits answered with an error.")                                                                   \
     X(emits_pending, "Emits waiting for Redis.")                                                                       \
     X(emits_orphaned, "Emits whose client left before the answer.")                                                    \
+    X(emits_by_idmp, "Events sent to Redis with XADD IDMP, attempts counted each.")                                    \
+    X(emits_by_function, "Events sent to Redis by the Function, attempts counted each.")                               \
+    X(emits_by_script, "Events sent to Redis by EVALSHA, attempts counted each.")                                      \
+    X(emits_plain, "Events sent to Redis without dedupe, attempts counted each.")                                      \
+    X(dead_letters, "Events that were refused and stand in a stream of dead letters.")                                 \
+    X(dead_letters_lost, "Events that were refused, and Redis refused them as dead letters too.")                      \
+    X(breaker_openings, "Times that emits began to be refused because Redis was away.")                                \
     X(redis_commands, "Commands sent to Redis.")                                                                       \
     X(redis_losses, "Links to Redis lost or refused.")
 

@@ -4,52 +4,147 @@
 
 #include "base/assert.h"
 #include "core/state.h"
-#include "stream/cursor.h"
 #include "topic/template.h"
 #include "wire/message.h"
 
-#define RETRY_MS         1000u
-#define REFUSED_PAUSE_MS 500u
+#define RETRY_MS       1000u
+#define PEER_BYTES_MAX 64u
 
-/* KEYS: stream, dedupe key. ARGV: event, id, fingerprint, window in ms, maxlen or 0, user or "", the event's field.
- * Returns {cursor, duplicate}. XADD comes before SET: when it is refused nothing is remembered. Redis before 7 must be
- * told to replicate the effects, since "*" gives another id on each server. */
-static const char script[] = "local known = redis.call('GET', KEYS[2])\n"
-                             "if known then return {known, 1} end\n"
-                             "if redis.replicate_commands then redis.replicate_commands() end\n"
-                             "local args = {KEYS[1]}\n"
-                             "if ARGV[5] ~= '0' then\n"
-                             "  args[2], args[3], args[4] = 'MAXLEN', '~', ARGV[5]\n"
-                             "end\n"
-                             "for _, v in ipairs({'*', ARGV[7], ARGV[1], 'id', ARGV[2]}) do args[#args + 1] = v end\n"
-                             "if ARGV[6] ~= '' then\n"
-                             "  args[#args + 1] = 'user'\n"
-                             "  args[#args + 1] = ARGV[6]\n"
-                             "end\n"
-                             "local cursor = redis.call('XADD', unpack(args)) .. '~' .. ARGV[3]\n"
-                             "redis.call('SET', KEYS[2], cursor, 'PX', ARGV[4])\n"
-                             "return {cursor, 0}\n";
-
-/* All keys of one stream share its hash slot (Redis Cluster specification, hash tags). */
-static void put_dedupe_key(struct hg_buf *buf, struct hg_slice stream, struct hg_slice principal, struct hg_slice id)
+void hg_emitter_init(struct hg_core *core)
 {
-    struct hg_slice tag = stream;
-    const char *open = memchr(stream.ptr, '{', stream.len);
-    if (open) {
-        size_t at = (size_t)(open + 1 - stream.ptr);
-        const char *end = memchr(stream.ptr + at, '}', stream.len - at);
-        if (end && end > stream.ptr + at)
-            tag = hg_slice(stream.ptr + at, (size_t)(end - stream.ptr) - at);
-    }
-    hg_buf_printf(buf, "headgate:dedupe:{%.*s}:%.*s:%zu:%.*s:", HG_SLICE_ARG(tag), HG_SLICE_ARG(stream), principal.len,
-                  HG_SLICE_ARG(principal));
-    hg_buf_put(buf, id);
+    struct hg_emitter *emitter = &core->emitter;
+    hg_map_init(&emitter->lanes, core->hash_key);
+    hg_limiter_init(core);
+    hg_buf_init(&emitter->pointer, HG_MESSAGE_POINTER_MAX);
+    emitter->doors = hg_core_alloc((core->config->rule_count + 1) * sizeof(*emitter->doors));
+    for (size_t i = 0; i < core->config->rule_count; i++)
+        emitter->doors[i].rule = &core->config->rules[i];
+    hg_uplinks_init(core);
 }
 
-static void refuse(struct hg_core *core, struct hg_session *session, const struct hg_command *command,
-                   enum hg_error error, const char *why, uint64_t retry_ms)
+static void free_emit(struct hg_core *core, struct hg_emit *emit)
 {
-    hg_session_error(core, session, command->ref, error, hg_slice_str(why), SIZE_MAX, retry_ms);
+    struct hg_emitter *emitter = &core->emitter;
+    struct hg_session *session = hg_session_get(core, emit->session);
+    if (session) {
+        session->emits--;
+        if (session->emits <= core->config->emits_per_session_max / 2)
+            hg_session_listen(core, session, HG_DEAF_EMITS);
+    }
+    emitter->bytes -= emit->bytes;
+    hg_lane_remove(core, emit);
+    hg_list_remove(&emitter->emits, &emit->in_order);
+    free(emit);
+}
+
+void hg_emitter_done(struct hg_core *core)
+{
+    struct hg_emitter *emitter = &core->emitter;
+    while (emitter->emits.first)
+        free_emit(core, HG_CONTAINER(emitter->emits.first, struct hg_emit, in_order));
+    hg_lanes_done(core);
+    hg_uplinks_done(core);
+    hg_limiter_done(core);
+    hg_map_done(&emitter->lanes);
+    hg_buf_done(&emitter->pointer);
+    free(emitter->doors);
+    free(emitter->words);
+}
+
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
+
+static uint64_t retry_ms(struct hg_core *core)
+{
+    return RETRY_MS / 2 + hg_prng_below(&core->prng, RETRY_MS);
+}
+
+static struct hg_session *client_of(struct hg_core *core, const struct hg_emit *emit)
+{
+    struct hg_session *session = hg_session_get(core, emit->session);
+    if (session && session->state == HG_SESSION_OPEN)
+        return session;
+    core->stats.emits_orphaned++;
+    return NULL;
+}
+
+/* It failed for now: its client keeps it and asks again. */
+static void put_off(struct hg_core *core, struct hg_emit *emit, enum hg_error error, struct hg_slice why)
+{
+    core->stats.emits_failed++;
+    struct hg_session *session = client_of(core, emit);
+    if (session)
+        hg_session_error(core, session, emit->ref, error, why, SIZE_MAX, retry_ms(core));
+    free_emit(core, emit);
+}
+
+static void tell_verdict(struct hg_core *core, struct hg_session *session, struct hg_slice ref, enum hg_error error,
+                         struct hg_slice why, struct hg_slice pointer)
+{
+    size_t mark;
+    core->stats.errors_out++;
+    hg_session_answer_begin(session, &mark);
+    hg_message_error_event(&session->out, ref, error, why, pointer);
+    hg_session_answer_end(core, session, mark);
+}
+
+static void condemn(struct hg_core *core, struct hg_emit *emit, enum hg_error error, struct hg_slice why,
+                    struct hg_slice pointer)
+{
+    core->stats.emits_failed++;
+    struct hg_session *session = client_of(core, emit);
+    if (session)
+        tell_verdict(core, session, emit->ref, error, why, pointer);
+    free_emit(core, emit);
+}
+
+void hg_emit_acknowledge(struct hg_core *core, struct hg_emit *emit, struct hg_cursor cursor, bool duplicate,
+                         struct hg_slice reached)
+{
+    const struct hg_lane *lane = emit->lane;
+    if (!duplicate && !hg_source_find(core, HG_SOURCE_TYPE_STREAM, lane->stream))
+        hg_discovery_hint(core, lane->stream);
+    if (lane->kind == HG_LANE_DEAD_LETTERS) {
+        core->stats.dead_letters++;
+        condemn(core, emit, emit->verdict, emit->why, emit->pointer);
+        return;
+    }
+    if (duplicate)
+        core->stats.emits_duplicate++;
+    else
+        core->stats.emits_appended++;
+    struct hg_session *session = client_of(core, emit);
+    if (session) {
+        struct hg_buf *text = &core->words;
+        hg_buf_clear(text);
+        hg_cursor_put(text, cursor);
+        (void)hg_core_must(hg_buf_result(text));
+        size_t mark;
+        hg_session_answer_begin(session, &mark);
+        hg_message_ok_emit(&session->out, emit->ref, hg_buf_slice(text), duplicate, reached);
+        hg_session_answer_end(core, session, mark);
+    }
+    free_emit(core, emit);
+}
+
+/* ---- taking one in ----------------------------------------------------------------------------------------------- */
+
+/* What the memory of an emit is made from; slices are borrowed. */
+struct draft {
+    hg_session_ref session;
+    const struct hg_rule *rule;
+    struct hg_slice ref, id, event, scope, pointer, why;
+    enum hg_error verdict;
+    struct hg_slice more[HG_EMIT_MORE_MAX];
+    size_t more_count;
+};
+
+static void put_more(struct draft *draft, const char *name, struct hg_slice value)
+{
+    if (value.len == 0)
+        return;
+    HG_ASSERT(draft->more_count + 2 <= HG_EMIT_MORE_MAX);
+    draft->more[draft->more_count++] = hg_slice_str(name);
+    draft->more[draft->more_count++] = value;
 }
 
 static struct hg_slice keep(char **at, struct hg_slice text)
@@ -61,10 +156,166 @@ static struct hg_slice keep(char **at, struct hg_slice text)
     return kept;
 }
 
+static void take_in(struct hg_core *core, struct hg_session *session, struct hg_lane *lane, const struct draft *draft,
+                    hg_time deadline)
+{
+    size_t bytes = draft->ref.len + draft->id.len + draft->event.len + draft->scope.len + draft->pointer.len +
+                   draft->why.len;
+    for (size_t i = 0; i < draft->more_count; i++)
+        bytes += draft->more[i].len;
+    struct hg_emit *emit = hg_core_alloc(sizeof(*emit) + draft->more_count * sizeof(*emit->more) + bytes);
+    char *at = (char *)(emit->more + draft->more_count);
+    emit->ref = keep(&at, draft->ref);
+    emit->id = keep(&at, draft->id);
+    emit->event = keep(&at, draft->event);
+    emit->scope = keep(&at, draft->scope);
+    emit->pointer = keep(&at, draft->pointer);
+    if (!draft->pointer.ptr)
+        emit->pointer = HG_SLICE_NULL;
+    emit->why = keep(&at, draft->why);
+    for (size_t i = 0; i < draft->more_count; i++)
+        emit->more[i] = keep(&at, draft->more[i]);
+    emit->more_count = (uint8_t)draft->more_count;
+    emit->bytes = bytes;
+    emit->session = draft->session;
+    emit->deadline = deadline;
+    emit->verdict = draft->verdict;
+
+    struct hg_slice fields[4 + HG_EMIT_MORE_MAX] = {hg_lane_field(lane), emit->event, HG_LIT("id"), emit->id};
+    memcpy(fields + 4, emit->more, emit->more_count * sizeof(*fields));
+    emit->digest = hg_fingerprint(fields, 4);
+    emit->fingerprint = emit->more_count > 0 ? hg_fingerprint(fields, 4 + (size_t)emit->more_count) : emit->digest;
+    hg_dedupe_stamp(emit->fingerprint, emit->digest, emit->stamp);
+
+    /* Deadlines come in order, but for those that go on as dead letters. */
+    struct hg_emitter *emitter = &core->emitter;
+    hg_list_push_back(&emitter->emits, &emit->in_order);
+    emitter->bytes += bytes;
+    if (session)
+        session->emits++;
+    hg_lane_push(core, lane, emit);
+}
+
+/* The key a topic has by a template; in core->text. */
+static struct hg_slice key_of(struct hg_core *core, const char *template, struct hg_slice topic)
+{
+    hg_buf_clear(&core->key);
+    (void)hg_core_must(hg_template_expand(hg_slice_str(template), topic, &core->key));
+    return hg_buf_slice(&core->key);
+}
+
+struct facts {
+    char session[HG_SESSION_NAME_BYTES], peer[PEER_BYTES_MAX];
+};
+
+/* What is known of who emits, as the rule wants it beside the event; all of it beside a dead letter. */
+static void put_facts(struct hg_core *core, const struct hg_session *session, const struct hg_rule *rule, bool all,
+                      struct facts *facts, struct draft *draft)
+{
+    bool carry_session = all, carry_ip = all;
+    for (size_t i = 0; i < rule->carry.count; i++) {
+        carry_session = carry_session || strcmp(rule->carry.items[i], "session") == 0;
+        carry_ip = carry_ip || strcmp(rule->carry.items[i], "ip") == 0;
+    }
+    if (carry_session) {
+        hg_session_name_write(session->name, facts->session);
+        put_more(draft, "session", hg_slice(facts->session, sizeof(facts->session)));
+    }
+    if (carry_ip && core->ports.ws_peer)
+        put_more(draft, "ip",
+                 hg_slice(facts->peer, core->ports.ws_peer(core->ports.context, session->ref, facts->peer,
+                                                           sizeof(facts->peer))));
+}
+
+/* A dead letter may stand beside others of the same id, with another event. */
+static void put_dead_letter(struct hg_core *core, struct hg_session *session, const struct hg_rule *rule,
+                            struct hg_slice topic, struct draft *draft, hg_time deadline)
+{
+    const struct hg_error_row *row = hg_error_row(draft->verdict);
+    char code[12], scope[16];
+    struct facts facts;
+    struct hg_slice why = draft->why.len > 0 ? draft->why : hg_slice_str(row->text);
+    const struct hg_slice both[] = {draft->id, draft->event};
+    snprintf(code, sizeof(code), "%d", row->wire_code);
+    snprintf(scope, sizeof(scope), "%08x", (unsigned)hg_fingerprint(both, 2));
+    draft->more_count = 0;
+    draft->scope = hg_slice_str(scope);
+    put_more(draft, "topic", topic);
+    put_more(draft, "code", hg_slice_str(code));
+    put_more(draft, "reason", hg_slice_str(row->reason));
+    put_more(draft, "message", why);
+    put_more(draft, "pointer", draft->pointer);
+    if (session)
+        put_facts(core, session, rule, true, &facts, draft);
+    struct hg_lane *lane =
+        hg_lane_get(core, rule, HG_LANE_DEAD_LETTERS, topic, key_of(core, rule->dead_letter, topic));
+    take_in(core, session, lane, draft, deadline);
+}
+
+void hg_emit_reject(struct hg_core *core, struct hg_emit *emit, enum hg_error error, struct hg_slice why)
+{
+    const struct hg_lane *lane = emit->lane;
+    if (hg_error_row(error)->class_ == HG_CLASS_AGAIN) {
+        put_off(core, emit, error, why);
+    } else if (lane->kind == HG_LANE_DEAD_LETTERS) {
+        core->stats.dead_letters_lost++;
+        condemn(core, emit, emit->verdict, emit->why, emit->pointer);
+    } else if (!lane->rule->dead_letter) {
+        condemn(core, emit, error, why, HG_SLICE_NULL);
+    } else {
+        struct draft draft = {
+            .session = emit->session,
+            .ref = emit->ref,
+            .id = emit->id,
+            .event = emit->event,
+            .why = why,
+            .verdict = error,
+        };
+        put_dead_letter(core, hg_session_get(core, emit->session), lane->rule, lane->topic, &draft, emit->deadline);
+        free_emit(core, emit);
+    }
+}
+
+static void refuse(struct hg_core *core, struct hg_session *session, const struct hg_command *command,
+                   enum hg_error error, const char *why, uint64_t retry)
+{
+    hg_session_error(core, session, command->ref, error, hg_slice_str(why), SIZE_MAX, retry);
+}
+
+static bool is_full(const struct hg_core *core, const struct hg_session *session, const struct hg_command *command)
+{
+    const struct hg_config *config = core->config;
+    return session->emits >= 2 * config->emits_per_session_max || core->emitter.emits.count >= config->emits_max ||
+           core->emitter.bytes + command->event.len > config->emits_bytes_max;
+}
+
+/* What may pass: the client is to come again. True when the event may come in now. */
+static bool has_room(struct hg_core *core, struct hg_session *session, const struct hg_rule *rule,
+                     const struct hg_command *command)
+{
+    uint64_t retry = retry_ms(core);
+    const char *limit;
+    hg_dur wait;
+    if (is_full(core, session, command)) {
+        refuse(core, session, command, HG_ERR_TOO_MANY_REQUESTS,
+               "Too many emits wait for Redis; try again with the same id.", retry);
+        return false;
+    }
+    if (!hg_uplink_admits(core, &core->uplinks.items[hg_rule_durability(rule).kind], &retry)) {
+        refuse(core, session, command, HG_ERR_UNAVAILABLE, "", retry);
+        return false;
+    }
+    if (!hg_limiter_take(core, session, rule, command->topic, &limit, &wait)) {
+        char why[96];
+        snprintf(why, sizeof(why), "More events than %s allows; try again with the same id.", limit);
+        refuse(core, session, command, HG_ERR_TOO_MANY_REQUESTS, why, wait.us / 1000 + 1);
+        return false;
+    }
+    return true;
+}
+
 void hg_emitter_emit(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
 {
-    struct hg_emitter *emitter = &core->emitter;
-    const struct hg_config *config = core->config;
     const struct hg_rule *rule = hg_core_rule(core, command->topic);
     if (!rule) {
         refuse(core, session, command, HG_ERR_UNKNOWN_TOPIC, "", 0);
@@ -79,274 +330,93 @@ void hg_emitter_emit(struct hg_core *core, struct hg_session *session, const str
         refuse(core, session, command, HG_ERR_FORBIDDEN, "Clients may not emit to this topic.", 0);
         return;
     }
-    if (command->event.len > config->event_bytes_max) {
-        refuse(core, session, command, HG_ERR_EVENT_TOO_LARGE, "", 0);
+    if (!has_room(core, session, rule, command))
         return;
-    }
-    if (session->emits >= config->emits_per_session_max || emitter->emits.count >= config->emits_max ||
-        emitter->bytes + command->event.len > config->emits_bytes_max) {
-        refuse(core, session, command, HG_ERR_TOO_MANY_REQUESTS,
-               "Too many emits wait for Redis; try again with the same id.", RETRY_MS);
-        return;
-    }
 
-    struct hg_buf *text = &core->text;
-    hg_buf_clear(text);
-    (void)hg_core_must(hg_template_expand(hg_slice_str(rule->key), command->topic, text));
-    size_t key_len = text->len;
-    hg_buf_reserve(text, key_len * 2 + command->id.len + 128); /* the key is read while it is copied behind itself */
-    put_dedupe_key(text, hg_slice(text->ptr, key_len), HG_SLICE_NULL, command->id);
-    (void)hg_core_must(hg_buf_result(text));
-    struct hg_slice key = hg_slice(text->ptr, key_len), dedupe_key = hg_slice_from(hg_buf_slice(text), key_len);
-
-    size_t bytes = command->ref.len + key.len + dedupe_key.len + command->id.len + command->event.len;
-    struct hg_emit *emit = hg_core_alloc(sizeof(*emit) + bytes);
-    char *at = emit->text;
-    emit->ref = keep(&at, command->ref);
-    emit->key = keep(&at, key);
-    emit->dedupe_key = keep(&at, dedupe_key);
-    emit->id = keep(&at, command->id);
-    emit->event = keep(&at, command->event);
-    emit->bytes = bytes;
-    emit->session = session->ref;
-    emit->deadline = hg_time_add(core->now, hg_ms(config->emit_timeout_ms));
-    emit->maxlen = rule->maxlen;
-    emit->window_ms = rule->dedupe_window_ms;
-    emit->payload_field = hg_slice_str(rule->payload_field);
-    const struct hg_slice fields[] = {emit->payload_field, emit->event, HG_LIT("id"), emit->id};
-    emit->fingerprint = hg_fingerprint(fields, 4);
-    hg_list_push_back(&emitter->emits, &emit->node);
-    if (!emitter->first_queued)
-        emitter->first_queued = emit;
-    emitter->bytes += bytes;
-    session->emits++;
-    core->stats.emits++;
-}
-
-static void set_queued(struct hg_core *core, struct hg_emit *emit)
-{
-    HG_ASSERT(emit->state == HG_EMIT_SENT);
-    emit->state = HG_EMIT_QUEUED;
-    emit->request = NULL;
-    core->emitter.sent--;
-}
-
-/* Emits that went back to the queue stand before those that never left it. */
-static void find_first_queued(struct hg_core *core)
-{
-    struct hg_list_node *node = core->emitter.emits.first;
-    while (node && HG_CONTAINER(node, struct hg_emit, node)->state != HG_EMIT_QUEUED)
-        node = node->next;
-    core->emitter.first_queued = node ? HG_CONTAINER(node, struct hg_emit, node) : NULL;
-}
-
-static struct hg_emit *after(struct hg_emit *emit)
-{
-    return emit->node.next ? HG_CONTAINER(emit->node.next, struct hg_emit, node) : NULL;
-}
-
-static void free_emit(struct hg_core *core, struct hg_emit *emit)
-{
     struct hg_emitter *emitter = &core->emitter;
-    struct hg_session *session = hg_session_get(core, emit->session);
-    if (session)
-        session->emits--;
-    if (emit->state == HG_EMIT_SENT)
-        emitter->sent--;
-    if (emit->request)
-        emit->request->object = NULL;
-    if (emitter->first_queued == emit)
-        emitter->first_queued = after(emit);
-    emitter->bytes -= emit->bytes;
-    hg_list_remove(&emitter->emits, &emit->node);
-    free(emit);
-}
-
-static struct hg_session *client_of(struct hg_core *core, const struct hg_emit *emit)
-{
-    struct hg_session *session = hg_session_get(core, emit->session);
-    if (session && session->state == HG_SESSION_OPEN)
-        return session;
-    core->stats.emits_orphaned++;
-    return NULL;
-}
-
-static void fail(struct hg_core *core, struct hg_emit *emit, enum hg_error error, struct hg_slice why)
-{
-    core->stats.emits_failed++;
-    struct hg_session *session = client_of(core, emit);
-    if (session)
-        hg_session_error(core, session, emit->ref, error, why, SIZE_MAX,
-                         hg_error_row(error)->class_ == HG_CLASS_AGAIN ? RETRY_MS : 0);
-    free_emit(core, emit);
-}
-
-static void acknowledge(struct hg_core *core, struct hg_emit *emit, struct hg_slice cursor, bool duplicate)
-{
-    if (duplicate)
-        core->stats.emits_duplicate++;
+    hg_time deadline = hg_time_add(core->now, hg_ms(core->config->emit_timeout_ms));
+    struct draft draft = {
+        .session = session->ref,
+        .ref = command->ref,
+        .id = command->id,
+        .event = command->event,
+    };
+    hg_buf_clear(&core->message);
+    hg_buf_clear(&emitter->pointer);
+    if (command->event.len > core->config->event_bytes_max)
+        draft.verdict = HG_ERR_EVENT_TOO_LARGE;
     else
-        core->stats.emits_appended++;
-    if (!duplicate && !hg_source_find(core, HG_SOURCE_TYPE_STREAM, emit->key))
-        hg_discovery_hint(core, emit->key);
-    struct hg_session *session = client_of(core, emit);
-    if (session) {
-        size_t mark;
-        hg_session_answer_begin(session, &mark);
-        hg_message_ok_emit(&session->out, emit->ref, cursor, duplicate);
-        hg_session_answer_end(core, session, mark);
-    }
-    free_emit(core, emit);
-}
-
-void hg_emitter_answered(struct hg_core *core, struct hg_emit *emit, const struct hg_reply *reply)
-{
-    emit->request = NULL;
-    struct hg_cursor cursor;
-    if (!reply) {
-        if (HG_MUTANT(LOST_ACK))
-            free_emit(core, emit);
+        draft.verdict = hg_core_must(hg_door_check(&emitter->doors[rule - core->config->rules], command->event,
+                                                   &emitter->pointer, &core->message))
+                            .code;
+    if (draft.verdict != HG_ERR_OK) {
+        draft.why = hg_buf_slice(&core->message);
+        if (draft.verdict == HG_ERR_EVENT_INVALID)
+            draft.pointer = emitter->pointer.len > 0 ? hg_buf_slice(&emitter->pointer) : HG_LIT("");
+        if (rule->dead_letter)
+            put_dead_letter(core, session, rule, command->topic, &draft, deadline);
         else
-            set_queued(core, emit);
-    } else if (hg_reply_is_error(reply, "NOSCRIPT")) {
-        set_queued(core, emit);
-        find_first_queued(core);
-        core->emitter.script = HG_SCRIPT_UNKNOWN;
-    } else if (hg_reply_is_array(reply, 2) && reply->items[0].type == HG_REPLY_STRING &&
-               reply->items[1].type == HG_REPLY_INTEGER && hg_cursor_parse(reply->items[0].text, &cursor)) {
-        acknowledge(core, emit, reply->items[0].text, reply->items[1].integer != 0);
+            tell_verdict(core, session, command->ref, draft.verdict, draft.why, draft.pointer);
+        core->stats.emits += rule->dead_letter != NULL;
+        core->stats.emits_failed += 0;
     } else {
-        struct hg_slice words = hg_core_words(core, reply);
-        enum hg_error error = hg_reply_is_error(reply, "NOPERM") ? HG_ERR_FORBIDDEN : HG_ERR_UNAVAILABLE;
-        hg_buf_clear(&core->message);
-        /* Redis names the script and the line; the part a client can use comes first. */
-        if (memmem(words.ptr, words.len, "WRONGTYPE", 9)) {
-            error = HG_ERR_BAD_REQUEST;
-            hg_buf_put_str(&core->message, "The key of this topic in Redis is not a stream.");
-        } else {
-            hg_buf_put_str(&core->message, "Redis refused: ");
-            hg_buf_put(&core->message, words);
+        struct facts facts;
+        char except[HG_SESSION_NAME_BYTES];
+        put_facts(core, session, rule, false, &facts, &draft);
+        if (command->no_echo) {
+            hg_echo_mute(core, session);
+            hg_session_name_write(hg_echo_name(session), except);
+            put_more(&draft, "except", hg_slice(except, sizeof(except)));
         }
-        if (!core->emitter.trouble || !hg_slice_is(words, core->emitter.trouble)) {
-            hg_core_log(core, HG_LOG_WARNING, "redis refuses an emit to '%.*s': %.*s", HG_SLICE_ARG(emit->key),
-                        HG_SLICE_ARG(words));
-            free(core->emitter.trouble);
-            core->emitter.trouble = hg_core_copy(words);
-        }
-        fail(core, emit, error, hg_buf_slice(&core->message));
-        return;
+        struct hg_lane *lane =
+            hg_lane_get(core, rule, HG_LANE_EVENTS, command->topic, key_of(core, rule->key, command->topic));
+        take_in(core, session, lane, &draft, deadline);
+        core->stats.emits++;
     }
-    if (reply) {
-        free(core->emitter.trouble);
-        core->emitter.trouble = NULL;
-    }
+    /* Who emits faster than Redis takes it is not listened to for a while. */
+    if (session->emits >= core->config->emits_per_session_max)
+        hg_session_deafen(core, session, HG_DEAF_EMITS);
 }
 
-void hg_emitter_script_loaded(struct hg_core *core, const struct hg_reply *reply)
+/* ---- the turn ---------------------------------------------------------------------------------------------------- */
+
+void hg_emitter_tick(struct hg_core *core)
 {
-    struct hg_emitter *emitter = &core->emitter;
-    emitter->script = HG_SCRIPT_UNKNOWN;
-    if (!reply)
-        return;
-    if (reply->type != HG_REPLY_STRING || reply->text.len != 40) {
-        struct hg_slice words = hg_core_words(core, reply);
-        if (!emitter->trouble || !hg_slice_is(words, emitter->trouble)) {
-            hg_core_log(core, HG_LOG_WARNING, "redis refuses SCRIPT LOAD: %.*s; emits wait, trying again",
-                        HG_SLICE_ARG(words));
-            free(emitter->trouble);
-            emitter->trouble = hg_core_copy(words);
-        }
-        emitter->retry_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
-        return;
+    hg_uplinks_tick(core);
+    while (core->emitter.emits.first) {
+        struct hg_emit *emit = HG_CONTAINER(core->emitter.emits.first, struct hg_emit, in_order);
+        if (!hg_time_reached(emit->deadline, core->now))
+            break;
+        put_off(core, emit, HG_ERR_UNAVAILABLE,
+                HG_LIT("Redis did not answer within emit_timeout_ms; emit again with the same id to learn what became "
+                       "of it."));
     }
-    free(emitter->sha);
-    emitter->sha = hg_core_copy(reply->text);
-    emitter->script = HG_SCRIPT_LOADED;
-}
-
-void hg_emitter_link_lost(struct hg_core *core)
-{
-    core->emitter.script = HG_SCRIPT_UNKNOWN;
-    find_first_queued(core);
-}
-
-static void send(struct hg_core *core, struct hg_emit *emit)
-{
-    char fingerprint[9], window[24], maxlen[24];
-    snprintf(fingerprint, sizeof(fingerprint), "%08x", (unsigned)emit->fingerprint);
-    snprintf(window, sizeof(window), "%llu", (unsigned long long)emit->window_ms);
-    snprintf(maxlen, sizeof(maxlen), "%llu", (unsigned long long)emit->maxlen);
-    struct hg_slice dedupe_key = emit->dedupe_key;
-    if (emit->was_sent && HG_MUTANT(NO_DEDUPE))
-        dedupe_key = emit->ref;
-    struct hg_slice argv[] = {HG_LIT("EVALSHA"),
-                              hg_slice_str(core->emitter.sha),
-                              HG_LIT("2"),
-                              emit->key,
-                              dedupe_key,
-                              emit->event,
-                              emit->id,
-                              hg_slice_str(fingerprint),
-                              hg_slice_str(window),
-                              hg_slice_str(maxlen),
-                              HG_LIT(""),
-                              emit->payload_field};
-    emit->request = hg_link_send(core, HG_LINK_COMMANDER, HG_REQUEST_EMIT, emit, argv, sizeof(argv) / sizeof(argv[0]));
-    emit->state = HG_EMIT_SENT;
-    emit->was_sent = true;
-    core->emitter.sent++;
 }
 
 void hg_emitter_pump(struct hg_core *core)
 {
-    struct hg_emitter *emitter = &core->emitter;
-    if (!emitter->first_queued || !hg_link_is_up(core, HG_LINK_COMMANDER))
-        return;
-    if (emitter->script == HG_SCRIPT_UNKNOWN) {
-        /* After NOSCRIPT those under way come back too; none may overtake another. */
-        if (emitter->sent > 0 || !hg_time_reached(emitter->retry_at, core->now))
-            return;
-        struct hg_slice argv[] = {HG_LIT("SCRIPT"), HG_LIT("LOAD"), hg_slice(script, sizeof(script) - 1)};
-        emitter->script = HG_SCRIPT_LOADING;
-        hg_link_send(core, HG_LINK_COMMANDER, HG_REQUEST_SCRIPT, NULL, argv, 3);
-    }
-    if (emitter->script != HG_SCRIPT_LOADED)
-        return;
-    for (struct hg_emit *emit = emitter->first_queued; emit; emit = after(emit))
-        if (emit->state == HG_EMIT_QUEUED)
-            send(core, emit);
-    emitter->first_queued = NULL;
-}
-
-void hg_emitter_tick(struct hg_core *core)
-{
-    struct hg_emitter *emitter = &core->emitter;
-    while (emitter->emits.first) {
-        struct hg_emit *emit = HG_CONTAINER(emitter->emits.first, struct hg_emit, node);
-        if (!hg_time_reached(emit->deadline, core->now))
-            return;
-        fail(core, emit, HG_ERR_UNAVAILABLE,
-             HG_LIT("Redis did not answer within emit_timeout_ms; emit again with the same id to learn what became of "
-                    "it."));
-    }
+    hg_lanes_pump(core);
 }
 
 hg_time hg_emitter_deadline(const struct hg_core *core)
 {
-    const struct hg_emitter *emitter = &core->emitter;
-    if (!emitter->emits.first)
-        return HG_TIME_NEVER;
-    hg_time deadline = HG_CONTAINER(emitter->emits.first, struct hg_emit, node)->deadline;
-    if (emitter->first_queued && emitter->script == HG_SCRIPT_UNKNOWN && emitter->sent == 0 &&
-        hg_link_is_up(core, HG_LINK_COMMANDER))
-        deadline = hg_time_min(deadline, emitter->retry_at);
-    return deadline;
+    hg_time deadline = hg_uplinks_deadline(core);
+    const struct hg_list_node *first = core->emitter.emits.first;
+    return first ? hg_time_min(deadline, HG_CONTAINER(first, struct hg_emit, in_order)->deadline) : deadline;
 }
 
-void hg_emitter_done(struct hg_core *core)
+void hg_emitter_validate(const struct hg_core *core)
 {
-    while (core->emitter.emits.first)
-        free_emit(core, HG_CONTAINER(core->emitter.emits.first, struct hg_emit, node));
-    free(core->emitter.sha);
-    free(core->emitter.trouble);
+    uint64_t bytes = 0;
+    hg_time last = {0};
+    hg_list_validate(&core->emitter.emits);
+    for (struct hg_list_node *n = core->emitter.emits.first; n; n = n->next) {
+        const struct hg_emit *emit = HG_CONTAINER(n, const struct hg_emit, in_order);
+        bytes += emit->bytes;
+        HG_ASSERT(!hg_time_before(emit->deadline, last));
+        HG_ASSERT(!emit->slot || *emit->slot == emit);
+        last = emit->deadline;
+    }
+    HG_ASSERT(bytes == core->emitter.bytes);
+    hg_lanes_validate(core);
 }

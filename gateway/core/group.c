@@ -166,13 +166,14 @@ void hg_groups_done(struct hg_core *core)
 
 /* ---- the log ----------------------------------------------------------------------------------------------------- */
 
-struct hg_segment *hg_group_segment(struct hg_core *core, struct hg_group *group, size_t bytes)
+static struct hg_segment *segment_for(struct hg_core *core, struct hg_group *group, size_t bytes, uint64_t except)
 {
     struct hg_segment *segment = group->open;
-    if (segment && segment->frames.len + bytes <= HG_SEGMENT_BYTES)
+    if (segment && segment->except == except && segment->frames.len + bytes <= HG_SEGMENT_BYTES)
         return segment;
     segment = hg_core_alloc(sizeof(*segment));
     segment->group = group;
+    segment->except = except;
     hg_buf_init(&segment->frames, core->tail.max + HG_SEGMENT_BYTES);
     hg_list_push_back(&group->log, &segment->in_log);
     hg_list_push_back(&core->groups.by_age, &segment->in_age);
@@ -183,6 +184,11 @@ struct hg_segment *hg_group_segment(struct hg_core *core, struct hg_group *group
         hg_list_push_back(&core->groups.dirty, &group->dirty);
     }
     return segment;
+}
+
+struct hg_segment *hg_group_segment(struct hg_core *core, struct hg_group *group, size_t bytes)
+{
+    return segment_for(core, group, bytes, 0);
 }
 
 static size_t held_by(const struct hg_segment *segment)
@@ -267,15 +273,16 @@ static void count_event(struct hg_core *core, struct hg_segment *segment, struct
 }
 
 void hg_group_append(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,
-                     const hg_stream_id *id, struct hg_slice tail)
+                     const struct hg_happening *happening)
 {
+    struct hg_slice tail = happening->tail;
     if (group->member_count == 0 || HG_MUTANT(SILENT_DROP))
         return;
     if (HG_MUTANT(SPURIOUS_GAP))
         hg_group_append_interruption(core, group);
-    struct hg_segment *segment = hg_group_segment(core, group, tail.len + FRAME_OVERHEAD);
+    struct hg_segment *segment = segment_for(core, group, tail.len + FRAME_OVERHEAD, happening->except);
     hg_message_event(&segment->frames, group->number, tail);
-    count_event(core, segment, attachment, id);
+    count_event(core, segment, attachment, happening->id);
 }
 
 static void note_gap(struct hg_core *core, struct hg_group *group, enum hg_notice notice, struct hg_slice topic,
@@ -357,9 +364,18 @@ static void trim(struct hg_core *core, struct hg_group *group)
     }
 }
 
+/* The first from here on that is not the session's own. */
+static struct hg_segment *not_own(struct hg_core *core, const struct hg_sub *sub, struct hg_segment *segment)
+{
+    for (; segment && hg_echo_is_own(sub->session, segment->except); segment = segment_after(segment))
+        core->stats.deliveries_muted += segment->stream_events;
+    return segment;
+}
+
 static void set_next(struct hg_core *core, struct hg_sub *sub, struct hg_segment *next)
 {
     struct hg_group *group = sub->group;
+    next = not_own(core, sub, next);
     if (sub->next)
         sub->next->waiting--;
     sub->next = next;
@@ -382,10 +398,11 @@ void hg_group_distribute(struct hg_core *core, struct hg_group *group)
     hg_list_remove(&core->groups.dirty, &group->dirty);
     for (size_t i = 0; i < group->member_count; i++) {
         struct hg_sub *sub = group->members[i];
-        if (sub->next || sub->behind)
+        struct hg_segment *next = sub->next || sub->behind ? NULL : not_own(core, sub, unseen);
+        if (!next)
             continue;
-        sub->next = unseen;
-        unseen->waiting++;
+        sub->next = next;
+        next->waiting++;
         if (hg_sub_is_live(sub)) {
             hg_list_push_back(&sub->session->lagging, &sub->lagging);
             hg_session_touch(core, sub->session);

@@ -37,6 +37,7 @@ struct hg_segment {
     size_t held;      /* bytes of memory, all in all */
     uint64_t waiting; /* subscriptions whose next segment this is */
     uint64_t channel_events, stream_events;
+    uint64_t except; /* a session that gets nothing of it (echo.h); 0: it is for all */
     /* Of a tick (conflation.h). */
     uint64_t paced_events;
     uint64_t version;               /* of the last entry in it */
@@ -101,9 +102,9 @@ HG_RESULT hg_group_get(struct hg_core *core, struct hg_interest *interest, struc
 /* A subscription left: without any it is freed at the end of the turn unless one comes back. */
 void hg_group_check_idle(struct hg_core *core, struct hg_group *group);
 
-/* An event for the log. `id` NULL for channels; `tail` from hg_message_event_tail(). */
+/* An event for the log. */
 void hg_group_append(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,
-                     const hg_stream_id *id, struct hg_slice tail);
+                     const struct hg_happening *happening);
 /* The same for an event that is larger than event_bytes_max: a gap of one takes its place. */
 void hg_group_append_oversize(struct hg_core *core, struct hg_group *group, struct hg_attachment *attachment,
                               const hg_stream_id *id, struct hg_slice topic);

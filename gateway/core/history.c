@@ -116,7 +116,7 @@ static void put_entry(struct hg_core *core, struct hg_page *page, const struct h
 {
     const struct hg_source *source = page->history->source;
     const struct hg_attachment *first = HG_CONTAINER(source->attachments.first, struct hg_attachment, in_source);
-    struct hg_past past = {.id = entry->id};
+    struct hg_past past = {.id = entry->id, .except = hg_echo_of_entry(core, entry)};
     struct hg_slice json = HG_SLICE_NULL, tail = HG_SLICE_NULL;
     past.fits = hg_source_put_entry(core, first->rule, source->topic, entry, &past.fingerprint, &json, &tail);
     if (past.fits) {

@@ -25,6 +25,7 @@ struct hg_source;
 struct hg_past {
     hg_stream_id id;
     uint32_t fingerprint;
+    uint64_t except; /* whom it is not for (echo.h) */
     uint32_t end;    /* of its tail in page->tails; it begins where the one before ends */
     uint32_t json;   /* bytes of the event's JSON, which end one byte before the tail does; 0: no JSON */
     uint32_t missed; /* by `hole`; 0: not known */

@@ -321,7 +321,7 @@ static void offer_to(void *context, void *value)
     if (happening->fits && group->conflation)
         hg_conflation_offer(offer->core, group, happening->topic, key_of(offer, group->conflation), happening->tail);
     else if (happening->fits)
-        hg_group_append(offer->core, value, offer->attachment, happening->id, happening->tail);
+        hg_group_append(offer->core, value, offer->attachment, happening);
     else
         hg_group_append_oversize(offer->core, value, offer->attachment, happening->id, happening->topic);
 }

@@ -90,6 +90,7 @@ struct hg_happening {
     struct hg_slice json;   /* the event's bytes; empty when they are no JSON */
     struct hg_slice tail;   /* of its message, from hg_message_event_tail() */
     bool fits;              /* false: larger than event_bytes_max, so a gap of one takes its place */
+    uint64_t except;        /* a session here that it is not for; 0: none */
 };
 void hg_interest_offer(struct hg_core *core, struct hg_attachment *attachment, const struct hg_happening *happening);
 /* Whether an event passes one group's filter: for replays. `known`: its bytes were found to be JSON. */

@@ -12,9 +12,9 @@ static struct hg_link *get(const struct hg_core *core, uint32_t link)
     return core->links.items[link];
 }
 
-static const char *link_name(uint32_t link)
+const char *hg_link_name(uint32_t link)
 {
-    static const char *const names[] = {"listener", "commander", "replay", "reader"};
+    static const char *const names[] = {"listener", "commander", "replay", "replicas", "fsync", "reader"};
     return names[link < HG_LINK_READER ? link : HG_LINK_READER];
 }
 
@@ -22,7 +22,11 @@ static const char *link_name(uint32_t link)
 static hg_dur patience(const struct hg_core *core, uint32_t link)
 {
     hg_dur canary = hg_ms(core->config->canary_ms);
-    return link >= HG_LINK_READER ? hg_us(canary.us + hg_reader_block(core).us) : canary;
+    if (link >= HG_LINK_READER)
+        return hg_us(canary.us + hg_reader_block(core).us);
+    if (link == HG_LINK_REPLICAS || link == HG_LINK_FSYNC)
+        return hg_us(canary.us + hg_ms(core->config->durability_timeout_ms).us);
+    return canary;
 }
 
 static void open_link(struct hg_core *core, uint32_t link)
@@ -125,7 +129,7 @@ void hg_link_up(struct hg_core *core, uint32_t link, uint64_t client_id)
     l->progress = core->now;
     l->up_at = core->now;
     if (l->trouble)
-        hg_core_log(core, HG_LOG_INFO, "redis %s is back", link_name(link));
+        hg_core_log(core, HG_LOG_INFO, "redis %s is back", hg_link_name(link));
     free(l->trouble);
     l->trouble = NULL;
     hg_request_link_up(core, link);
@@ -146,7 +150,7 @@ void hg_link_lost(struct hg_core *core, uint32_t link, struct hg_slice reason, b
     l->reopen_at = hg_time_add(core->now, delay);
     /* Said once for each reason: a Redis that is away for an hour makes one line, not thousands. */
     if (!l->trouble || !hg_slice_is(reason, l->trouble)) {
-        hg_core_log(core, HG_LOG_WARNING, "redis %s %s: %.*s; trying again", link_name(link),
+        hg_core_log(core, HG_LOG_WARNING, "redis %s %s: %.*s; trying again", hg_link_name(link),
                     was_up ? "was lost" : "cannot be opened", HG_SLICE_ARG(reason));
         free(l->trouble);
         l->trouble = hg_core_copy(reason);
@@ -178,7 +182,7 @@ static hg_time link_deadline(const struct hg_core *core, uint32_t link)
     if (l->requests.count > 0)
         return hg_time_add(l->progress, patience(core, link));
     /* The listener has a canary of its own, and a reader that asks nothing follows nothing. */
-    bool pinged = link == HG_LINK_COMMANDER || link == HG_LINK_REPLAY;
+    bool pinged = link != HG_LINK_LISTENER && link < HG_LINK_READER;
     return pinged ? hg_time_add(l->progress, hg_ms(core->config->canary_ms)) : HG_TIME_NEVER;
 }
 

@@ -26,8 +26,12 @@ enum hg_request_kind {
     HG_REQUEST_INSPECT,     /* object: struct hg_source, a stream whose type is in doubt */
     HG_REQUEST_TIP,         /* object: struct hg_source, a stream */
     HG_REQUEST_SCAN,        /* no object */
-    HG_REQUEST_SCRIPT,      /* no object */
-    HG_REQUEST_EMIT,        /* object: struct hg_emit */
+    HG_REQUEST_SERVER,      /* object: struct hg_uplink; INFO */
+    HG_REQUEST_FUNCTION,    /* object: struct hg_uplink; FUNCTION LOAD */
+    HG_REQUEST_SCRIPT,      /* object: struct hg_uplink; SCRIPT LOAD */
+    HG_REQUEST_EMIT,        /* object: struct hg_lane */
+    HG_REQUEST_WAIT,        /* object: struct hg_lane; WAIT, WAITAOF */
+    HG_REQUEST_QUEUED,      /* no object; within a transaction */
     HG_REQUEST_UNBLOCK,     /* object: struct hg_reader */
     HG_REQUEST_READ,        /* object: struct hg_reader */
     HG_REQUEST_PROVE,       /* object: struct hg_source; a reader's link */
@@ -67,6 +71,8 @@ void hg_link_want(struct hg_core *core, uint32_t link);
 /* Closes it for good; its requests are forgotten (objects must have let go of them). */
 void hg_link_drop(struct hg_core *core, uint32_t link);
 bool hg_link_is_up(const struct hg_core *core, uint32_t link);
+/* "listener", "commander", … */
+const char *hg_link_name(uint32_t link);
 /* Why the link is not up, for people. */
 const char *hg_link_trouble(const struct hg_core *core, uint32_t link);
 

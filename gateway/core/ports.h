@@ -4,8 +4,9 @@
  * through an hg_on_… function of core.h). Slices are borrowed for the call. Times: the core is given its clock.
  *
  * Sessions are named by hg_session_ref, links to Redis by a small number. Link 0 is the listener (SUBSCRIBE …), 1 the
- * commander (scripts, TYPE, SCAN, XREVRANGE, CLIENT UNBLOCK), 2 replay (XRANGE for clients that catch up), 3 and up
- * readers (XREAD BLOCK), at most HG_LINK_COUNT_MAX - 3 of them. */
+ * commander (emits, TYPE, SCAN, XREVRANGE, CLIENT UNBLOCK), 2 replay (XRANGE for clients that catch up), 3 and 4 carry
+ * emits that wait for replicas (WAIT) and for the disk (WAITAOF), 5 and up are readers (XREAD BLOCK), at most
+ * HG_LINK_COUNT_MAX - HG_LINK_READER of them. */
 #ifndef HG_CORE_PORTS_H
 #define HG_CORE_PORTS_H
 
@@ -19,7 +20,15 @@ typedef struct {
     uint32_t index, generation;
 } hg_session_ref;
 
-enum { HG_LINK_LISTENER = 0, HG_LINK_COMMANDER = 1, HG_LINK_REPLAY = 2, HG_LINK_READER = 3, HG_LINK_COUNT_MAX = 1024 };
+enum {
+    HG_LINK_LISTENER = 0,
+    HG_LINK_COMMANDER = 1,
+    HG_LINK_REPLAY = 2,
+    HG_LINK_REPLICAS = 3,
+    HG_LINK_FSYNC = 4,
+    HG_LINK_READER = 5,
+    HG_LINK_COUNT_MAX = 1024
+};
 
 enum hg_send {
     HG_SEND_DONE,     /* the kernel took all; more may be sent at once */
@@ -40,6 +49,10 @@ struct hg_ports {
     void (*ws_close)(void *context, hg_session_ref session, uint16_t code, struct hg_slice reason);
     /* Stop (true) or resume (false) reading from this client. Idempotent. */
     void (*ws_pause)(void *context, hg_session_ref session, bool paused);
+
+    /* The address of this client as text, without port: how many bytes were written to `to`, at most `size`; 0: not
+     * known. The port may be NULL: none is. */
+    size_t (*ws_peer)(void *context, hg_session_ref session, char *to, size_t size);
 
     /* Connect and authenticate; hg_on_redis_up() or hg_on_redis_down() follows. Only for a link that is closed. */
     void (*redis_open)(void *context, uint32_t link);

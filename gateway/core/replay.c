@@ -173,6 +173,8 @@ static void tell_verdict(struct hg_core *core, struct hg_replay *replay, struct 
 static bool passes(struct hg_core *core, const struct hg_replay *replay, struct hg_page *page, size_t index)
 {
     const struct hg_group *group = replay->sub->group;
+    if (hg_echo_is_own(replay->sub->session, page->entries[index].except))
+        return false;
     if (!group->filter)
         return true;
     uint8_t *known = group->sub_count > 1 ? hg_page_sieve(core, page, group->number, index) : NULL;

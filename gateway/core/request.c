@@ -16,6 +16,7 @@ void hg_request_done(struct hg_core *core, uint32_t link, const struct hg_reques
         return;
     case HG_REQUEST_UNSUBSCRIBE:
     case HG_REQUEST_PING:
+    case HG_REQUEST_QUEUED:
         return;
     case HG_REQUEST_CANARY:
         hg_canary_subscribed(core, reply);
@@ -42,12 +43,22 @@ void hg_request_done(struct hg_core *core, uint32_t link, const struct hg_reques
     case HG_REQUEST_SCAN:
         hg_discovery_scanned(core, reply);
         return;
+    case HG_REQUEST_SERVER:
+        hg_uplink_server(core, object, reply);
+        return;
+    case HG_REQUEST_FUNCTION:
+        hg_uplink_function(core, object, reply);
+        return;
     case HG_REQUEST_SCRIPT:
-        hg_emitter_script_loaded(core, reply);
+        hg_uplink_script(core, object, reply);
         return;
     case HG_REQUEST_EMIT:
         if (object)
-            hg_emitter_answered(core, object, reply);
+            hg_lane_answered(core, object, reply);
+        return;
+    case HG_REQUEST_WAIT:
+        if (object)
+            hg_lane_waited(core, object, reply);
         return;
     case HG_REQUEST_UNBLOCK:
         hg_reader_unblocked(core, object, reply);
@@ -89,6 +100,9 @@ bool hg_request_push(struct hg_core *core, const struct hg_reply *reply)
 
 void hg_request_link_up(struct hg_core *core, uint32_t link)
 {
+    struct hg_uplink *uplink = hg_uplink_find(core, link);
+    if (uplink)
+        hg_uplink_up(core, uplink);
     if (link == HG_LINK_LISTENER)
         hg_canary_listener_up(core);
     else if (link >= HG_LINK_READER)
@@ -97,11 +111,13 @@ void hg_request_link_up(struct hg_core *core, uint32_t link)
 
 void hg_request_link_lost(struct hg_core *core, uint32_t link)
 {
+    struct hg_uplink *uplink = hg_uplink_find(core, link);
+    if (uplink)
+        hg_uplink_lost(core, uplink);
     if (link == HG_LINK_LISTENER) {
         hg_canary_listener_lost(core);
         hg_sources_listener_lost(core);
-    } else if (link == HG_LINK_COMMANDER)
-        hg_emitter_link_lost(core);
-    else if (link >= HG_LINK_READER)
+    } else if (link >= HG_LINK_READER) {
         hg_readers_link_lost(core, link);
+    }
 }

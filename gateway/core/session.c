@@ -45,6 +45,20 @@ static uint32_t take_slot(struct hg_sessions *table)
     return table->slot_count++;
 }
 
+void hg_sessions_init(struct hg_core *core)
+{
+    struct hg_sessions *table = &core->sessions;
+    hg_buf_init(&table->gather, core->tail.max * 2 + core->config->reply_bytes_max + 3 * HG_WRITE_BYTES);
+    hg_map_init(&table->echoes, core->hash_key);
+    for (size_t i = 0; i < core->config->rule_count; i++) {
+        const struct hg_rule *rule = &core->config->rules[i];
+        if (!rule->emit || rule->source == HG_SOURCE_CHANNEL)
+            continue;
+        if (table->dedupe_window_ms == 0 || rule->dedupe_window_ms < table->dedupe_window_ms)
+            table->dedupe_window_ms = rule->dedupe_window_ms;
+    }
+}
+
 struct hg_session *hg_session_open(struct hg_core *core)
 {
     struct hg_sessions *table = &core->sessions;
@@ -59,16 +73,18 @@ struct hg_session *hg_session_open(struct hg_core *core)
     if (table->count++ == 0)
         table->next_slice = core->now;
 
-    char name[33];
-    snprintf(name, sizeof(name), "%016llx%016llx", (unsigned long long)hg_prng_next(&core->prng),
-             (unsigned long long)hg_prng_next(&core->prng));
+    session->name.high = hg_prng_next(&core->prng);
+    session->name.low = hg_prng_next(&core->prng);
+    char name[HG_SESSION_NAME_BYTES];
+    hg_session_name_write(session->name, name);
     struct hg_welcome welcome = {
-        .session = hg_slice_str(name),
+        .session = hg_slice(name, sizeof(name)),
         .ping_ms = core->config->ping_ms,
         .message_bytes = core->config->message_bytes_max,
         .event_bytes = core->config->event_bytes_max,
         .subscriptions = core->config->subscriptions_per_session_max,
         .emits = core->config->emits_per_session_max,
+        .dedupe_window_ms = core->sessions.dedupe_window_ms,
     };
     hg_message_welcome(&session->out, &welcome);
     (void)hg_core_must(hg_buf_result(&session->out));
@@ -101,6 +117,8 @@ void hg_session_free(struct hg_core *core, struct hg_session *session)
     hg_list_unlink(&session->dirty);
     drop_out(core, session);
     hg_filter_unref(session->forced);
+    hg_echo_leave(core, session);
+    free(session->rate);
     struct hg_session_slot *slot = &table->slots[session->ref.index];
     *slot = (struct hg_session_slot){.generation = slot->generation + 1, .next_free = table->free_slot};
     table->free_slot = session->ref.index;
@@ -129,6 +147,24 @@ void hg_session_touch(struct hg_core *core, struct hg_session *session)
         hg_list_push_back(&core->sessions.dirty, &session->dirty);
 }
 
+void hg_session_deafen(struct hg_core *core, struct hg_session *session, enum hg_deaf why)
+{
+    if (session->state != HG_SESSION_OPEN)
+        return;
+    if (session->deaf == 0)
+        core->ports.ws_pause(core->ports.context, session->ref, true);
+    session->deaf |= (uint8_t)why;
+}
+
+void hg_session_listen(struct hg_core *core, struct hg_session *session, enum hg_deaf why)
+{
+    if (!(session->deaf & why) || session->state != HG_SESSION_OPEN)
+        return;
+    session->deaf &= (uint8_t)~why;
+    if (session->deaf == 0)
+        core->ports.ws_pause(core->ports.context, session->ref, false);
+}
+
 void hg_session_answer_begin(struct hg_session *session, size_t *ret_mark)
 {
     *ret_mark = session->out.len;
@@ -144,11 +180,8 @@ void hg_session_answer_end(struct hg_core *core, struct hg_session *session, siz
         return;
     }
     (void)hg_core_must(hg_buf_result(&session->out));
-    /* Who asks faster than it reads is not listened to until it has read. */
-    if (!session->paused && session->answer_bytes > core->config->reply_bytes_max / 2) {
-        session->paused = true;
-        core->ports.ws_pause(core->ports.context, session->ref, true);
-    }
+    if (session->answer_bytes > core->config->reply_bytes_max / 2)
+        hg_session_deafen(core, session, HG_DEAF_ANSWERS);
     hg_session_touch(core, session);
 }
 
@@ -192,10 +225,7 @@ static void out_was_sent(struct hg_core *core, struct hg_session *session)
     hg_buf_reset(&session->out, KEEP_BYTES);
     session->answer_bytes = 0;
     session->out_events = 0;
-    if (session->paused) {
-        session->paused = false;
-        core->ports.ws_pause(core->ports.context, session->ref, false);
-    }
+    hg_session_listen(core, session, HG_DEAF_ANSWERS);
 }
 
 /* Several pieces become one write, as far as they are small: the send costs more than the copy. */
@@ -319,6 +349,8 @@ static void ping(struct hg_core *core, struct hg_session *session)
             hg_session_close(core, session, HG_CLOSE_STALLED);
         return;
     }
+    if (session->deaf & HG_DEAF_EMITS)
+        session->heard = core->now; /* its pong would not be read */
     if (hg_time_before(session->heard, session->pinged)) {
         if (hg_time_reached(hg_time_add(session->pinged, hg_ms(config->pong_timeout_ms)), core->now))
             hg_session_close(core, session, HG_CLOSE_NO_PONG);
@@ -390,6 +422,7 @@ void hg_sessions_done(struct hg_core *core)
             hg_session_free(core, table->slots[i].session);
     HG_ASSERT(table->waits.count == 0 && table->dirty.count == 0);
     free(table->slots);
+    hg_map_done(&table->echoes);
     hg_buf_done(&table->gather);
 }
 

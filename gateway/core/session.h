@@ -10,12 +10,18 @@
 #include "base/list.h"
 #include "base/time.h"
 #include "core/ports.h"
+#include "core/echo.h"
 #include "core/sub.h"
 #include "wire/close.h"
 
 #define HG_WRITE_BYTES 65536 /* more than this is not gathered into one write */
 
 enum hg_session_state { HG_SESSION_OPEN, HG_SESSION_CLOSING };
+/* Why a client is not listened to for a while; independent of each other. */
+enum hg_deaf {
+    HG_DEAF_ANSWERS = 1, /* it asks faster than it reads */
+    HG_DEAF_EMITS = 2    /* it emits faster than Redis takes it */
+};
 struct hg_session {
     hg_session_ref ref;
     enum hg_session_state state;
@@ -30,9 +36,12 @@ struct hg_session {
     size_t answer_bytes;       /* of `out`, what answers commands */
     struct hg_list_node dirty; /* sessions->dirty */
     struct hg_filter *forced;  /* joined to every filter of the client's; NULL: none */
+    struct hg_session_name name;
+    struct hg_echo *echo;      /* NULL: it minds no echo */
+    struct hg_bucket *rate;    /* of its emits; NULL: none yet */
     uint32_t emits;            /* waiting for Redis */
     bool writable;             /* independent of the state: the adapter took all so far */
-    bool paused;               /* reading is stopped until `out` is sent */
+    uint8_t deaf;              /* enum hg_deaf: reading is stopped until none is left */
     hg_time blocked_since;     /* while not writable */
     hg_time heard;             /* last sign of life */
     hg_time pinged;            /* last ping; unanswered while later than heard */
@@ -50,6 +59,8 @@ struct hg_sessions {
     uint64_t count;
     struct hg_list dirty; /* have something to send */
     struct hg_list waits, updates;
+    struct hg_map echoes;
+    uint64_t dedupe_window_ms; /* the least of all rules that take emits */
     struct hg_buf gather;
     uint32_t ping_slice;
     hg_time next_slice;
@@ -66,11 +77,15 @@ void hg_session_answer_begin(struct hg_session *session, size_t *ret_mark);
 void hg_session_answer_end(struct hg_core *core, struct hg_session *session, size_t mark);
 void hg_session_error(struct hg_core *core, struct hg_session *session, struct hg_slice ref, enum hg_error error,
                       struct hg_slice message, size_t at, uint64_t retry_ms);
+/* Stops reading from it, until it is listened to again for this reason and no other is left. */
+void hg_session_deafen(struct hg_core *core, struct hg_session *session, enum hg_deaf why);
+void hg_session_listen(struct hg_core *core, struct hg_session *session, enum hg_deaf why);
 /* It has something to send at the end of the turn. */
 void hg_session_touch(struct hg_core *core, struct hg_session *session);
 
 /* The socket takes more. */
 void hg_session_writable(struct hg_core *core, struct hg_session *session);
+void hg_sessions_init(struct hg_core *core);
 void hg_sessions_flush(struct hg_core *core);
 void hg_sessions_tick(struct hg_core *core);
 hg_time hg_sessions_deadline(const struct hg_core *core);

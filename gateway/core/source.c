@@ -562,6 +562,7 @@ static void offer(struct hg_core *core, struct hg_source *source, const struct h
     const struct hg_past *past = &page->entries[index];
     struct hg_happening happening = {.topic = source->topic, .id = &past->id, .fits = past->fits};
     happening.json = hg_page_json(page, index);
+    happening.except = hg_echo_is_here(core, past->except) ? past->except : 0;
     if (past->fits)
         happening.tail = hg_page_tail(page, index);
     for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {

@@ -19,6 +19,7 @@
 #include "core/report.h"
 #include "core/session.h"
 #include "core/source.h"
+#include "core/uplink.h"
 
 struct hg_core {
     const struct hg_config *config;
@@ -41,6 +42,7 @@ struct hg_core {
     struct hg_replays replays;
     struct hg_histories histories;
     struct hg_emitter emitter;
+    struct hg_uplinks uplinks;
     struct hg_reports reports;
     struct hg_core_stats stats;
     uint64_t marks; /* look-ups of given places */
@@ -55,7 +57,7 @@ struct hg_core {
     /* Scratch of one command and its answer. */
     struct hg_buf decoded, message;
     /* Scratch of one request to Redis, and of its words. */
-    struct hg_buf text, words;
+    struct hg_buf text, words, key;
 };
 
 void hg_core_log(struct hg_core *core, enum hg_log_level level, const char *format, ...)

@@ -76,6 +76,7 @@ void hg_ws_stop_accepting(struct hg_ws *ws);
 /* The ports of core/ports.h, with the adapter as their context. `frames` is not written to and not kept. */
 enum hg_send hg_ws_send(struct hg_ws *ws, hg_session_ref session, struct hg_slice frames);
 void hg_ws_close(struct hg_ws *ws, hg_session_ref session, uint16_t code, struct hg_slice reason);
+size_t hg_ws_peer(struct hg_ws *ws, hg_session_ref session, char *to, size_t size);
 void hg_ws_pause(struct hg_ws *ws, hg_session_ref session, bool paused);
 
 #endif

@@ -46,6 +46,14 @@ bool hg_breaker_allows(struct hg_breaker *breaker, hg_time now)
     return true;
 }
 
+void hg_breaker_try_now(struct hg_breaker *breaker, hg_time now)
+{
+    if (breaker->state == HG_BREAKER_OPEN)
+        set_state(breaker, HG_BREAKER_HALF_OPEN, now);
+    else if (breaker->state == HG_BREAKER_HALF_OPEN)
+        breaker->until = now;
+}
+
 bool hg_breaker_success(struct hg_breaker *breaker)
 {
     if (breaker->state == HG_BREAKER_OPEN)

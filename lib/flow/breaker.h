@@ -37,6 +37,8 @@ void hg_breaker_init(struct hg_breaker *breaker, unsigned failures_max, hg_dur o
 bool hg_breaker_allows(struct hg_breaker *breaker, hg_time now);
 /* OPEN becomes HALF_OPEN when its time is over; true if it did. hg_breaker_allows() does the same. */
 bool hg_breaker_tick(struct hg_breaker *breaker, hg_time now);
+/* The peer gave a sign of life: a trial may go at once. */
+void hg_breaker_try_now(struct hg_breaker *breaker, hg_time now);
 /* The outcome of a call. True if it closed, or opened, the breaker. */
 bool hg_breaker_success(struct hg_breaker *breaker);
 bool hg_breaker_failure(struct hg_breaker *breaker, hg_time now, struct hg_prng *prng);

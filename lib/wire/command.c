@@ -8,13 +8,13 @@
 #include "topic/name.h"
 #include "topic/pattern.h"
 
-/* The members that mean something; OP to EVENT in the order of `member_names`. */
-enum member { OP, REF, TOPIC, FILTER, FROM, CONFLATE, RATE, SPEED, SUB, ID, EVENT, MEMBER__COUNT };
+/* The members that mean something; OP to SESSION in the order of `member_names`. */
+enum member { OP, REF, TOPIC, FILTER, FROM, CONFLATE, RATE, SPEED, SUB, ID, EVENT, ECHO, SESSION, MEMBER__COUNT };
 
 static const char *const member_names[MEMBER__COUNT] = {"op",   "ref",   "topic", "filter", "from", "conflate",
-                                                        "rate", "speed", "sub",   "id",     "event"};
+                                                        "rate", "speed", "sub",   "id",     "event", "echo", "session"};
 
-#define OPS_KNOWN   "this version knows subscribe, update, unsubscribe, pause, resume, seek, emit, explain and ping"
+#define OPS_KNOWN   "this version knows subscribe, update, unsubscribe, pause, resume, seek, emit, hello, explain and ping"
 #define TOPIC_RULES "a topic is 1 to 255 bytes of UTF-8 without control characters"
 #define PATTERN_RULES                                                                                                  \
     "in a pattern the segments between '.', ':' and '/' may be '*' for exactly one segment, or '**' at the end for "   \
@@ -546,7 +546,27 @@ static hg_result read_emit(struct parse *p)
     if (!has(p, EVENT))
         return REFUSE(p, BAD_REQUEST, SIZE_MAX, "\"event\" is missing; give the event, any JSON value.");
     p->command.event = p->members[EVENT].raw;
+    struct hg_json echo = p->members[ECHO];
+    if (echo.raw.ptr && echo.type != HG_JSON_BOOL)
+        return REFUSE_VALUE(p, BAD_REQUEST, echo, "\"echo\" must be true or false, not %s.", type_name(echo.type));
+    p->command.no_echo = echo.raw.ptr && echo.raw.ptr[0] == 'f';
     return read_id(p);
+}
+
+static hg_result read_hello(struct parse *p)
+{
+    p->command.op = HG_OP_HELLO;
+    struct hg_json session = p->members[SESSION];
+    if (!session.raw.ptr)
+        return HG_OK;
+    struct hg_slice name = session.raw;
+    if (session.type == HG_JSON_STRING)
+        name = hg_slice(name.ptr + 1, name.len - 2);
+    p->command.has_session = hg_session_name_parse(name, &p->command.session);
+    if (!p->command.has_session)
+        return REFUSE_VALUE(p, BAD_REQUEST, session,
+                            "\"session\" must be the name of an earlier session, as its welcome gave it.");
+    return HG_OK;
 }
 
 static hg_result read_explain(struct parse *p)
@@ -585,6 +605,8 @@ static hg_result read_command(struct parse *p)
         return read_seek(p);
     if (hg_json_string_is(op, "emit"))
         return read_emit(p);
+    if (hg_json_string_is(op, "hello"))
+        return read_hello(p);
     if (hg_json_string_is(op, "explain"))
         return read_explain(p);
     if (hg_json_string_is(op, "ping")) {

@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/slice.h"
 #include "stream/cursor.h"
+#include "wire/session_name.h"
 
 enum hg_op {
     HG_OP_SUBSCRIBE,
@@ -24,6 +25,7 @@ enum hg_op {
     HG_OP_RESUME,
     HG_OP_SEEK,
     HG_OP_EMIT,
+    HG_OP_HELLO,
     HG_OP_EXPLAIN,
     HG_OP_PING
 };
@@ -76,6 +78,9 @@ struct hg_command {
     uint64_t sub;           /* update, unsubscribe, pause, resume, seek */
     struct hg_slice id;     /* emit: 1 … HG_EMIT_ID_BYTES_MAX bytes of UTF-8 without control characters */
     struct hg_slice event;  /* emit: raw JSON, exactly as sent; explain: the same, or empty */
+    bool no_echo;           /* emit: the session is not to get its own event back */
+    bool has_session;       /* hello: */
+    struct hg_session_name session; /* the name of an earlier session */
 };
 
 struct hg_command_error {

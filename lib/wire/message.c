@@ -58,6 +58,8 @@ void hg_message_welcome(struct hg_buf *buf, const struct hg_welcome *welcome)
     put_number(buf, "event_bytes", welcome->event_bytes);
     put_number(buf, "subscriptions", welcome->subscriptions);
     put_number(buf, "emits", welcome->emits);
+    if (welcome->dedupe_window_ms > 0)
+        put_number(buf, "dedupe_window_ms", welcome->dedupe_window_ms);
     hg_buf_put_char(buf, '}');
     end(buf, mark);
 }
@@ -124,13 +126,16 @@ void hg_message_ok_explain(struct hg_buf *buf, struct hg_slice ref, bool passes,
     end(buf, mark);
 }
 
-void hg_message_ok_emit(struct hg_buf *buf, struct hg_slice ref, struct hg_slice cursor, bool duplicate)
+void hg_message_ok_emit(struct hg_buf *buf, struct hg_slice ref, struct hg_slice cursor, bool duplicate,
+                        struct hg_slice durability)
 {
     size_t mark = begin(buf, "ok");
     put_ref(buf, ref);
     put_text(buf, "cursor", cursor);
     put_name(buf, "duplicate");
     hg_buf_put_str(buf, duplicate ? "true" : "false");
+    if (durability.len > 0)
+        put_text(buf, "durability", durability);
     end(buf, mark);
 }
 
@@ -171,8 +176,7 @@ void hg_message_alive(struct hg_buf *buf, bool live, uint64_t sub, struct hg_sli
     end(buf, mark);
 }
 
-void hg_message_error(struct hg_buf *buf, struct hg_slice ref, enum hg_error code, struct hg_slice message, size_t at,
-                      uint64_t retry_ms)
+static size_t begin_error(struct hg_buf *buf, struct hg_slice ref, enum hg_error code, struct hg_slice message)
 {
     HG_ASSERT(code != HG_ERR_OK);
     const struct hg_error_row *row = hg_error_row(code);
@@ -183,6 +187,22 @@ void hg_message_error(struct hg_buf *buf, struct hg_slice ref, enum hg_error cod
     put_number(buf, "code", (uint64_t)row->wire_code);
     put_text(buf, "reason", hg_slice_str(row->reason));
     put_text(buf, "message", message.len > 0 ? message : hg_slice_str(row->text));
+    return mark;
+}
+
+void hg_message_error_event(struct hg_buf *buf, struct hg_slice ref, enum hg_error code, struct hg_slice message,
+                            struct hg_slice pointer)
+{
+    size_t mark = begin_error(buf, ref, code, message);
+    if (pointer.ptr)
+        put_text(buf, "pointer", pointer);
+    end(buf, mark);
+}
+
+void hg_message_error(struct hg_buf *buf, struct hg_slice ref, enum hg_error code, struct hg_slice message, size_t at,
+                      uint64_t retry_ms)
+{
+    size_t mark = begin_error(buf, ref, code, message);
     if (at != SIZE_MAX)
         put_number(buf, "at", at);
     if (retry_ms > 0)

@@ -19,6 +19,7 @@ struct hg_welcome {
     uint64_t ping_ms;
     /* limits */
     uint64_t message_bytes, event_bytes, subscriptions, emits;
+    uint64_t dedupe_window_ms; /* the least of all topics that take emits; 0: none does, left out */
 };
 
 void hg_message_welcome(struct hg_buf *buf, const struct hg_welcome *welcome);
@@ -30,8 +31,9 @@ void hg_message_ok_sub(struct hg_buf *buf, struct hg_slice ref, uint64_t sub, st
  * out. A place that is not proven, and 0-0, are written as bare ids. */
 void hg_message_ok_subscribe(struct hg_buf *buf, struct hg_slice ref, uint64_t sub, struct hg_slice hint,
                              const struct hg_place *place, const uint64_t *since_ms);
-/* `cursor` is the text "<ms>-<seq>~<fingerprint>". */
-void hg_message_ok_emit(struct hg_buf *buf, struct hg_slice ref, struct hg_slice cursor, bool duplicate);
+/* `cursor` is the text "<ms>-<seq>~<fingerprint>"; `durability` what was reached, empty: left out. */
+void hg_message_ok_emit(struct hg_buf *buf, struct hg_slice ref, struct hg_slice cursor, bool duplicate,
+                        struct hg_slice durability);
 /* What a filter makes of an event: whether it passes, and why (JSON, left out when empty). */
 void hg_message_ok_explain(struct hg_buf *buf, struct hg_slice ref, bool passes, struct hg_slice why,
                            struct hg_slice hint);
@@ -48,6 +50,10 @@ void hg_message_alive(struct hg_buf *buf, bool live, uint64_t sub, struct hg_sli
  * its own is told as INTERNAL. `code` is not HG_ERR_OK. */
 void hg_message_error(struct hg_buf *buf, struct hg_slice ref, enum hg_error code, struct hg_slice message, size_t at,
                       uint64_t retry_ms);
+/* Of an event that was refused. `pointer`: the place in the event (RFC 6901), empty for the whole of it; a null pointer:
+ * left out. */
+void hg_message_error_event(struct hg_buf *buf, struct hg_slice ref, enum hg_error code, struct hg_slice message,
+                            struct hg_slice pointer);
 void hg_message_goodbye(struct hg_buf *buf, const char *reason, uint64_t reconnect_ms);
 
 /* An event for many groups: the tail, `,"topic":"…","cursor":"…","event":…}`, is built once, and each group's frame is

@@ -1,0 +1,186 @@
+#include "core/dedupe.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/hash.h"
+
+/* Each call into Redis costs about as much as a bare XADD, so what can be asked for all events at once is. */
+#define BODY                                                                                                           \
+    "local call, pcall, unpack = redis.call, redis.pcall, unpack\n"                                                    \
+    "if redis.replicate_commands then redis.replicate_commands() end\n" /* before 7: the effects, not the script */    \
+    "local stream, current, previous = KEYS[1], KEYS[2], KEYS[3]\n"                                                    \
+    "local window, maxlen, field = tonumber(ARGV[1]), ARGV[2], ARGV[4]\n"                                              \
+    "local scoped, more = tonumber(ARGV[5]), tonumber(ARGV[6])\n"                                                      \
+    "local first, step = 7, 3 + scoped + more\n"                                                                       \
+    "local scopes, count = {''}, 1\n"                                                                                  \
+    "for a = first + 3 * scoped, #ARGV, step do\n"                                                                     \
+    "  count = count + 1\n"                                                                                            \
+    "  scopes[count] = ARGV[a]\n"                                                                                      \
+    "end\n"                                                                                                            \
+    "local known = call('HMGET', current, unpack(scopes))\n"                                                           \
+    "local older = call('HMGET', previous, unpack(scopes))\n"                                                          \
+    "local time = call('TIME')\n"                                                                                      \
+    "local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"                                                        \
+    "local begun = tonumber(known[1])\n"                                                                               \
+    "if begun and (now - begun >= window or begun - now > window) then\n"                                              \
+    "  call('UNLINK', previous)\n"                                                                                     \
+    "  call('RENAME', current, previous)\n"                                                                            \
+    "  call('PEXPIRE', previous, window)\n"                                                                            \
+    "  begun = nil\n"                                                                                                  \
+    "end\n"                                                                                                            \
+    "local learnt, n = {}, 0\n"                                                                                        \
+    "if not begun or ARGV[3] == '1' then\n"                                                                            \
+    "  learnt[1], learnt[2], n = '', begun or now, 2\n"                                                                \
+    "end\n"                                                                                                            \
+    "local out, seen, a = {}, {}, first\n"                                                                             \
+    "for e = 2, count do\n"                                                                                            \
+    "  local scope = scopes[e]\n"                                                                                      \
+    "  local was = known[e] or older[e] or seen[scope]\n"                                                              \
+    "  if was then\n"                                                                                                  \
+    "    out[e - 1] = '=' .. was\n"                                                                                    \
+    "  else\n"                                                                                                         \
+    "    local id\n"                                                                                                   \
+    "    if maxlen ~= '0' then\n"                                                                                      \
+    "      id = pcall('XADD', stream, 'MAXLEN', '~', maxlen, '*', field, ARGV[a + 1], 'id', ARGV[a],\n"                \
+    "                 unpack(ARGV, a + 3 + scoped, a + step - 1))\n"                                                   \
+    "    elseif more > 0 then\n"                                                                                       \
+    "      id = pcall('XADD', stream, '*', field, ARGV[a + 1], 'id', ARGV[a],\n"                                       \
+    "                 unpack(ARGV, a + 3 + scoped, a + step - 1))\n"                                                   \
+    "    else\n"                                                                                                       \
+    "      id = pcall('XADD', stream, '*', field, ARGV[a + 1], 'id', ARGV[a])\n"                                       \
+    "    end\n"                                                                                                        \
+    "    if type(id) == 'table' then\n"                                                                                \
+    "      out[e - 1] = '-' .. id.err\n"                                                                               \
+    "      break\n"                                                                                                    \
+    "    end\n"                                                                                                        \
+    "    local value = id .. ARGV[a + 2]\n"                                                                            \
+    "    learnt[n + 1], learnt[n + 2] = scope, value\n"                                                                \
+    "    n = n + 2\n"                                                                                                  \
+    "    seen[scope] = value\n"                                                                                        \
+    "    out[e - 1] = id\n"                                                                                            \
+    "  end\n"                                                                                                          \
+    "  a = a + step\n"                                                                                                 \
+    "end\n"                                                                                                            \
+    "if n > 0 then\n"                                                                                                  \
+    "  call('HSET', current, unpack(learnt))\n"                                                                        \
+    "  if not begun then call('PEXPIRE', current, 2 * window) end\n"                                                   \
+    "end\n"                                                                                                            \
+    "return out\n"
+
+struct hg_slice hg_dedupe_script(void)
+{
+    return HG_LIT(BODY);
+}
+
+const char *hg_dedupe_name(void)
+{
+    static char name[sizeof("headgate_") + 8];
+    uint32_t hash = (uint32_t)hg_hash_bytes((struct hg_hash_key){0, 0}, hg_dedupe_script());
+    snprintf(name, sizeof(name), "headgate_%08x", (unsigned)hash);
+    return name;
+}
+
+void hg_dedupe_put_library(struct hg_buf *into)
+{
+    hg_buf_printf(into, "#!lua name=%s\nredis.register_function('%s', function(KEYS, ARGV)\n", hg_dedupe_name(),
+                  hg_dedupe_name());
+    hg_buf_put(into, hg_dedupe_script());
+    hg_buf_put_str(into, "end)\n");
+}
+
+void hg_dedupe_put_key(struct hg_slice stream, struct hg_buf *into)
+{
+    struct hg_slice tag = stream;
+    const char *open = stream.len > 0 ? memchr(stream.ptr, '{', stream.len) : NULL;
+    if (open) {
+        size_t at = (size_t)(open + 1 - stream.ptr);
+        const char *end = memchr(stream.ptr + at, '}', stream.len - at);
+        if (end && end > stream.ptr + at)
+            tag = hg_slice(stream.ptr + at, (size_t)(end - stream.ptr) - at);
+    }
+    hg_buf_put_str(into, "headgate:dedupe:{");
+    hg_buf_put(into, tag);
+    hg_buf_put_str(into, "}:");
+    hg_buf_put(into, stream);
+}
+
+void hg_dedupe_stamp(uint32_t fingerprint, uint32_t digest, char *to)
+{
+    char text[HG_DEDUPE_STAMP_BYTES + 1];
+    snprintf(text, sizeof(text), "~%08x%08x", (unsigned)fingerprint, (unsigned)digest);
+    memcpy(to, text, HG_DEDUPE_STAMP_BYTES);
+}
+
+size_t hg_dedupe_begin(const struct hg_dedupe_call *call, struct hg_slice verb, struct hg_slice name,
+                       struct hg_dedupe_numbers *numbers, struct hg_slice *argv)
+{
+    HG_ASSERT(call->more % 2 == 0);
+    snprintf(numbers->window, sizeof(numbers->window), "%llu", (unsigned long long)call->window_ms);
+    snprintf(numbers->maxlen, sizeof(numbers->maxlen), "%llu", (unsigned long long)call->maxlen);
+    snprintf(numbers->more, sizeof(numbers->more), "%zu", call->more);
+    const struct hg_slice words[HG_DEDUPE_CALL_WORDS] = {
+        verb,
+        name,
+        HG_LIT("3"),
+        call->stream,
+        call->current,
+        call->previous,
+        hg_slice_str(numbers->window),
+        hg_slice_str(numbers->maxlen),
+        call->touch ? HG_LIT("1") : HG_LIT("0"),
+        call->field,
+        call->scoped ? HG_LIT("1") : HG_LIT("0"),
+        hg_slice_str(numbers->more),
+    };
+    memcpy(argv, words, sizeof(words));
+    return HG_DEDUPE_CALL_WORDS;
+}
+
+size_t hg_dedupe_put(const struct hg_dedupe_call *call, const struct hg_dedupe_event *event, struct hg_slice *argv)
+{
+    size_t n = 0;
+    argv[n++] = event->id;
+    argv[n++] = event->event;
+    argv[n++] = event->stamp;
+    if (call->scoped)
+        argv[n++] = event->scope;
+    for (size_t i = 0; i < call->more; i++)
+        argv[n++] = event->more[i];
+    return n;
+}
+
+static bool parse_hex(struct hg_slice text, uint32_t *ret_number)
+{
+    uint32_t number = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        const char *digit = text.ptr[i] ? strchr("0123456789abcdef", text.ptr[i]) : NULL;
+        if (!digit)
+            return false;
+        number = number << 4 | (uint32_t)(digit - "0123456789abcdef");
+    }
+    *ret_number = number;
+    return true;
+}
+
+struct hg_dedupe_answer hg_dedupe_read(const struct hg_reply *item)
+{
+    struct hg_dedupe_answer answer = {.result = HG_DEDUPE_ODD};
+    struct hg_slice text = item->text;
+    struct hg_cursor cursor;
+    if (item->type != HG_REPLY_STRING || text.len == 0)
+        return answer;
+    if (text.ptr[0] == '-') {
+        answer.result = HG_DEDUPE_REFUSED;
+        answer.words = hg_slice_from(text, 1);
+    } else if (text.ptr[0] != '=') {
+        if (hg_stream_id_parse(text, &answer.id))
+            answer.result = HG_DEDUPE_APPENDED;
+    } else if (text.len > 9 && hg_cursor_parse(hg_slice(text.ptr + 1, text.len - 9), &cursor) &&
+               parse_hex(hg_slice_from(text, text.len - 8), &answer.digest)) {
+        answer.result = HG_DEDUPE_KNOWN;
+        answer.id = cursor.id;
+        answer.fingerprint = cursor.fingerprint;
+    }
+    return answer;
+}

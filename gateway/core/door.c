@@ -1,0 +1,162 @@
+#include "core/door.h"
+
+#include "base/json.h"
+#include "schema/schema.h"
+
+/* An attribute under its other name; NULL: it has one name only. */
+static const char *other_name(struct hg_slice name)
+{
+    static const char *const pairs[][2] = {{"type", "eventType"}, {"id", "eventId"}, {"time", "timestamp"}};
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        if (hg_slice_is(name, pairs[i][0]))
+            return pairs[i][1];
+        if (hg_slice_is(name, pairs[i][1]))
+            return pairs[i][0];
+    }
+    return NULL;
+}
+
+/* The last member of either name; null counts as absent. */
+static bool find(struct hg_json event, struct hg_slice name, struct hg_json *ret_key, struct hg_json *ret_value)
+{
+    const char *other = other_name(name);
+    struct hg_json_iter iter = hg_json_iter(event);
+    struct hg_json key, value;
+    bool found = false;
+    while (hg_json_next_member(&iter, &key, &value))
+        if (hg_json_string_eq(key, name) || (other && hg_json_string_is(key, other))) {
+            found = value.type != HG_JSON_NULL;
+            *ret_key = key;
+            *ret_value = value;
+        }
+    return found;
+}
+
+static bool has_value(struct hg_json value, struct hg_slice wanted)
+{
+    return value.type == HG_JSON_STRING ? hg_json_string_eq(value, wanted) : hg_slice_eq(value.raw, wanted);
+}
+
+/* What a client sent, as one line that is not too long. */
+static void put_shown(struct hg_buf *into, struct hg_json value)
+{
+    size_t len = value.raw.len < 64 ? value.raw.len : 64;
+    while (len > 0 && len < value.raw.len && ((unsigned char)value.raw.ptr[len] & 0xc0) == 0x80)
+        len--;
+    for (size_t i = 0; i < len; i++)
+        hg_buf_put_char(into, (unsigned char)value.raw.ptr[i] < 0x20 ? ' ' : value.raw.ptr[i]);
+    if (len < value.raw.len)
+        hg_buf_put_str(into, "…");
+}
+
+/* The key as a token of a JSON pointer (RFC 6901, section 3). */
+static void put_token(struct hg_buf *into, struct hg_slice name)
+{
+    hg_buf_put_char(into, '/');
+    for (size_t i = 0; i < name.len; i++)
+        if (name.ptr[i] == '~' || name.ptr[i] == '/')
+            hg_buf_put_str(into, name.ptr[i] == '~' ? "~0" : "~1");
+        else
+            hg_buf_put_char(into, name.ptr[i]);
+}
+
+static void put_name(struct hg_buf *into, struct hg_slice name)
+{
+    hg_json_put_string(into, name);
+    const char *other = other_name(name);
+    if (other)
+        hg_buf_printf(into, " (or \"%s\")", other);
+}
+
+static hg_result check_required(struct hg_json event, struct hg_slice rule, struct hg_buf *ret_pointer,
+                                struct hg_buf *message)
+{
+    const char *equals = memchr(rule.ptr, '=', rule.len);
+    struct hg_slice name = equals ? hg_slice_first(rule, (size_t)(equals - rule.ptr)) : rule;
+    struct hg_json key, value;
+    if (event.type != HG_JSON_OBJECT || !find(event, name, &key, &value)) {
+        put_name(message, name);
+        hg_buf_put_str(message, " is missing; this topic requires it.");
+        return HG_FAIL(EVENT_INVALID);
+    }
+    if (!equals)
+        return HG_OK;
+    struct hg_slice wanted = hg_slice_from(rule, name.len + 1);
+    if (has_value(value, wanted))
+        return HG_OK;
+    put_token(ret_pointer, hg_slice(key.raw.ptr + 1, key.raw.len - 2));
+    put_name(message, name);
+    hg_buf_put_str(message, " is ");
+    put_shown(message, value);
+    hg_buf_put_str(message, "; this topic takes ");
+    hg_buf_put(message, wanted);
+    hg_buf_put_str(message, " only.");
+    return HG_FAIL(EVENT_INVALID);
+}
+
+/* "Order*" stands for all that begin so. */
+static bool type_is(struct hg_json type, struct hg_slice allowed, struct hg_slice text)
+{
+    if (allowed.len > 0 && allowed.ptr[allowed.len - 1] == '*')
+        return hg_slice_starts(text, hg_slice_first(allowed, allowed.len - 1));
+    return hg_json_string_eq(type, allowed);
+}
+
+static hg_result check_type(struct hg_json event, const struct hg_string_list *types, struct hg_buf *ret_pointer,
+                            struct hg_buf *message)
+{
+    struct hg_json key, type;
+    bool found = event.type == HG_JSON_OBJECT && find(event, HG_LIT("type"), &key, &type);
+    if (found && type.type == HG_JSON_STRING) {
+        struct hg_buf *text = message; /* decoded there for the moment */
+        bool decoded = hg_ok(hg_json_string_decode(type, text));
+        bool allowed = false;
+        for (size_t i = 0; i < types->count && decoded && !allowed; i++)
+            allowed = type_is(type, hg_slice_str(types->items[i]), hg_buf_slice(text));
+        hg_buf_clear(text);
+        if (allowed)
+            return HG_OK;
+    }
+    if (found)
+        put_token(ret_pointer, hg_slice(key.raw.ptr + 1, key.raw.len - 2));
+    hg_buf_put_str(message, "The type is ");
+    if (found)
+        put_shown(message, type);
+    else
+        hg_buf_put_str(message, "missing");
+    hg_buf_put_str(message, "; this topic takes ");
+    for (size_t i = 0; i < types->count && message->len < 400; i++)
+        hg_buf_printf(message, "%s\"%s\"", i == 0 ? "" : i + 1 == types->count ? " and " : ", ", types->items[i]);
+    hg_buf_put_str(message, ".");
+    return HG_FAIL(EVENT_INVALID);
+}
+
+static hg_result check(const struct hg_door *door, struct hg_slice text, struct hg_buf *ret_pointer,
+                       struct hg_buf *message)
+{
+    const struct hg_rule *rule = door->rule;
+    struct hg_json event;
+    if (rule->require.count > 0 || rule->types.count > 0)
+        HG_TRY(hg_json_parse(text, &event, NULL));
+    for (size_t i = 0; i < rule->require.count; i++)
+        HG_TRY(check_required(event, hg_slice_str(rule->require.items[i]), ret_pointer, message));
+    if (rule->types.count > 0)
+        HG_TRY(check_type(event, &rule->types, ret_pointer, message));
+    return door->schema ? hg_schema_check(door->schema, text, ret_pointer, message) : HG_OK;
+}
+
+hg_result hg_door_check(const struct hg_door *door, struct hg_slice event, struct hg_buf *ret_pointer,
+                        struct hg_buf *message)
+{
+    hg_buf_clear(ret_pointer);
+    hg_buf_clear(message);
+    hg_result result = check(door, event, ret_pointer, message);
+    if (hg_ok(result) || result.code == HG_ERR_NOMEM)
+        return result;
+    /* Whatever does not fit is left out: the table's sentence stands then. */
+    if (!hg_ok(hg_buf_result(ret_pointer)))
+        hg_buf_clear(ret_pointer);
+    if (!hg_ok(hg_buf_result(message)))
+        hg_buf_clear(message);
+    return HG_FAIL(EVENT_INVALID);
+}

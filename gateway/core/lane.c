@@ -1,0 +1,456 @@
+#include "core/lane.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "core/state.h"
+
+/* ---- life -------------------------------------------------------------------------------------------------------- */
+
+static void set_state(struct hg_core *core, struct hg_lane *lane, enum hg_lane_state next)
+{
+    hg_list_unlink(&lane->in_state);
+    lane->state = next;
+    if (next == HG_LANE_READY)
+        hg_list_push_back(&lane->uplink->ready, &lane->in_state);
+    else if (next == HG_LANE_EMPTY)
+        hg_list_push_back(&core->emitter.empty, &lane->in_state);
+}
+
+static struct hg_slice keep(char **at, struct hg_slice text)
+{
+    struct hg_slice kept = hg_slice(*at, text.len);
+    memcpy(*at, text.ptr, text.len);
+    *at += text.len;
+    return kept;
+}
+
+struct hg_lane *hg_lane_get(struct hg_core *core, const struct hg_rule *rule, enum hg_lane_kind kind,
+                            struct hg_slice stream)
+{
+    struct hg_buf *text = &core->text;
+    hg_buf_clear(text);
+    hg_buf_printf(text, "%zu:%d:", (size_t)(rule - core->config->rules), (int)kind);
+    hg_buf_put(text, stream);
+    struct hg_map_node *node = hg_map_find(&core->emitter.lanes, hg_buf_slice(text));
+    if (node)
+        return HG_CONTAINER(node, struct hg_lane, by_name);
+
+    static const struct hg_slice current = {":current", 8}, previous = {":previous", 9};
+    size_t name_len = text->len;
+    hg_dedupe_put_key(stream, text);
+    (void)hg_core_must(hg_buf_result(text));
+    struct hg_slice name = hg_slice(text->ptr, name_len), key = hg_slice_from(hg_buf_slice(text), name_len);
+    struct hg_lane *lane =
+        hg_core_alloc(sizeof(*lane) + name.len + stream.len + 2 * key.len + current.len + previous.len);
+    char *at = lane->text;
+    lane->name = keep(&at, name);
+    lane->stream = keep(&at, stream);
+    lane->current = keep(&at, key);
+    lane->current.len += keep(&at, current).len;
+    lane->previous = keep(&at, key);
+    lane->previous.len += keep(&at, previous).len;
+    lane->kind = kind;
+    lane->rule = rule;
+    enum hg_durability_kind durability =
+        kind == HG_LANE_DEAD_LETTERS ? HG_DURABILITY_MEMORY : hg_rule_durability(rule).kind;
+    lane->uplink = &core->uplinks.items[durability];
+    set_state(core, lane, HG_LANE_EMPTY);
+    (void)hg_core_must(hg_map_insert(&core->emitter.lanes, &lane->by_name, lane->name));
+    return lane;
+}
+
+void hg_lanes_reap(struct hg_core *core)
+{
+    struct hg_list_node *node;
+    while ((node = hg_list_pop_front(&core->emitter.empty))) {
+        struct hg_lane *lane = HG_CONTAINER(node, struct hg_lane, in_state);
+        HG_ASSERT(lane->state == HG_LANE_EMPTY && lane->emits.count == 0 && !lane->call && !lane->wait);
+        hg_map_remove(&core->emitter.lanes, &lane->by_name);
+        free(lane->items);
+        free(lane);
+    }
+}
+
+void hg_lane_push(struct hg_core *core, struct hg_lane *lane, struct hg_emit *emit)
+{
+    emit->lane = lane;
+    hg_list_push_back(&lane->emits, &emit->in_lane);
+    if (lane->state == HG_LANE_EMPTY)
+        set_state(core, lane, HG_LANE_READY);
+}
+
+void hg_lane_remove(struct hg_core *core, struct hg_emit *emit)
+{
+    struct hg_lane *lane = emit->lane;
+    hg_list_remove(&lane->emits, &emit->in_lane);
+    if (emit->slot)
+        *emit->slot = NULL;
+    emit->slot = NULL;
+    if (lane->emits.count == 0 && lane->state == HG_LANE_READY)
+        set_state(core, lane, HG_LANE_EMPTY);
+}
+
+/* The call is over; what it did not settle goes with the next. */
+static void end_call(struct hg_core *core, struct hg_lane *lane)
+{
+    for (size_t i = 0; i < lane->item_count; i++)
+        if (lane->items[i])
+            lane->items[i]->slot = NULL;
+    lane->item_count = 0;
+    if (lane->wait)
+        lane->wait->object = NULL;
+    lane->call = lane->wait = NULL;
+    set_state(core, lane, lane->emits.count > 0 ? HG_LANE_READY : HG_LANE_EMPTY);
+}
+
+/* ---- a call ------------------------------------------------------------------------------------------------------ */
+
+static struct hg_emit *first_of(const struct hg_lane *lane)
+{
+    return HG_CONTAINER(lane->emits.first, struct hg_emit, in_lane);
+}
+
+/* Takes what goes with one call: events of the same form, so that the step need not look at each. */
+static void fill(struct hg_lane *lane)
+{
+    const struct hg_emit *first = first_of(lane);
+    size_t bytes = 0;
+    if (lane->item_capacity < lane->emits.count && lane->item_capacity < HG_LANE_CALL_EVENTS) {
+        size_t capacity = lane->emits.count < 16 ? 16 : HG_LANE_CALL_EVENTS;
+        struct hg_emit **items = realloc(lane->items, capacity * sizeof(struct hg_emit *));
+        HG_ASSERT(items);
+        lane->items = items;
+        lane->item_capacity = capacity;
+    }
+    lane->item_count = 0;
+    for (struct hg_list_node *n = lane->emits.first; n && lane->item_count < lane->item_capacity; n = n->next) {
+        struct hg_emit *emit = HG_CONTAINER(n, struct hg_emit, in_lane);
+        bytes += emit->bytes;
+        if (emit != first && (bytes > HG_LANE_CALL_BYTES || emit->more_count != first->more_count ||
+                              (emit->scope.len > 0) != (first->scope.len > 0)))
+            break;
+        emit->slot = &lane->items[lane->item_count++];
+        *emit->slot = emit;
+    }
+}
+
+static struct hg_slice *words_for(struct hg_core *core, size_t count)
+{
+    struct hg_emitter *emitter = &core->emitter;
+    if (count > emitter->word_capacity) {
+        free(emitter->words);
+        emitter->words = hg_core_alloc(count * sizeof(*emitter->words));
+        emitter->word_capacity = count;
+    }
+    return emitter->words;
+}
+
+static struct hg_slice field_of(const struct hg_lane *lane)
+{
+    return lane->kind == HG_LANE_DEAD_LETTERS ? HG_LIT("event") : hg_slice_str(lane->rule->payload_field);
+}
+
+static uint64_t maxlen_of(const struct hg_lane *lane)
+{
+    return lane->kind == HG_LANE_DEAD_LETTERS ? lane->rule->dead_letter_maxlen : lane->rule->maxlen;
+}
+
+static void send_step(struct hg_core *core, struct hg_lane *lane)
+{
+    const struct hg_uplink *uplink = lane->uplink;
+    const struct hg_emit *first = lane->items[0];
+    bool by_function = uplink->scripting == HG_SCRIPTING_FUNCTION;
+    struct hg_dedupe_call call = {
+        .stream = lane->stream,
+        .current = lane->current,
+        .previous = lane->previous,
+        .window_ms = HG_MUTANT(WINDOW_SHORT) ? 1 : lane->rule->dedupe_window_ms,
+        .maxlen = maxlen_of(lane),
+        .touch = uplink->link != HG_LINK_COMMANDER,
+        .field = field_of(lane),
+        .scoped = first->scope.len > 0,
+        .more = first->more_count,
+    };
+    if (first->tried && HG_MUTANT(NO_DEDUPE))
+        call.current = call.previous = first->stamp[0] ? hg_slice(first->stamp, sizeof(first->stamp)) : lane->name;
+    struct hg_dedupe_numbers numbers;
+    struct hg_slice *words =
+        words_for(core, HG_DEDUPE_CALL_WORDS + lane->item_count * (HG_DEDUPE_EVENT_WORDS + call.more));
+    size_t count = hg_dedupe_begin(&call, by_function ? HG_LIT("FCALL") : HG_LIT("EVALSHA"),
+                                   hg_slice_str(by_function ? hg_dedupe_name() : uplink->sha), &numbers, words);
+    for (size_t i = 0; i < lane->item_count; i++) {
+        struct hg_emit *emit = lane->items[i];
+        struct hg_dedupe_event event = {
+            .id = emit->id,
+            .event = emit->event,
+            .stamp = hg_slice(emit->stamp, sizeof(emit->stamp)),
+            .scope = emit->scope,
+            .more = emit->more,
+        };
+        count += hg_dedupe_put(&call, &event, words + count);
+        emit->tried = true;
+    }
+    *(by_function ? &core->stats.emits_by_function : &core->stats.emits_by_script) += lane->item_count;
+    lane->call = hg_link_send(core, uplink->link, HG_REQUEST_EMIT, lane, words, count);
+}
+
+/* Without dedupe: as one transaction, so that its answer comes whole. */
+static void send_plain(struct hg_core *core, struct hg_lane *lane)
+{
+    const struct hg_slice multi = HG_LIT("MULTI"), exec = HG_LIT("EXEC");
+    char maxlen[24];
+    snprintf(maxlen, sizeof(maxlen), "%llu", (unsigned long long)maxlen_of(lane));
+    uint32_t link = lane->uplink->link;
+    hg_link_send(core, link, HG_REQUEST_QUEUED, NULL, &multi, 1);
+    for (size_t i = 0; i < lane->item_count; i++) {
+        struct hg_emit *emit = lane->items[i];
+        struct hg_slice *words = words_for(core, 10 + emit->more_count);
+        size_t count = 0;
+        words[count++] = HG_LIT("XADD");
+        words[count++] = lane->stream;
+        if (maxlen_of(lane) > 0) {
+            words[count++] = HG_LIT("MAXLEN");
+            words[count++] = HG_LIT("~");
+            words[count++] = hg_slice_str(maxlen);
+        }
+        words[count++] = HG_LIT("*");
+        words[count++] = field_of(lane);
+        words[count++] = emit->event;
+        words[count++] = HG_LIT("id");
+        words[count++] = emit->id;
+        for (size_t m = 0; m < emit->more_count; m++)
+            words[count++] = emit->more[m];
+        hg_link_send(core, link, HG_REQUEST_QUEUED, NULL, words, count);
+        emit->tried = true;
+    }
+    core->stats.emits_plain += lane->item_count;
+    lane->call = hg_link_send(core, link, HG_REQUEST_EMIT, lane, &exec, 1);
+}
+
+static void send_wait(struct hg_core *core, struct hg_lane *lane)
+{
+    char replicas[24], timeout[24];
+    snprintf(replicas, sizeof(replicas), "%u", hg_rule_durability(lane->rule).replicas);
+    snprintf(timeout, sizeof(timeout), "%llu", (unsigned long long)core->config->durability_timeout_ms);
+    const struct hg_slice wait[] = {HG_LIT("WAIT"), hg_slice_str(replicas), hg_slice_str(timeout)};
+    const struct hg_slice waitaof[] = {HG_LIT("WAITAOF"), HG_LIT("1"), HG_LIT("0"), hg_slice_str(timeout)};
+    bool fsync = lane->uplink->link == HG_LINK_FSYNC;
+    lane->wait = hg_link_send(core, lane->uplink->link, HG_REQUEST_WAIT, lane, fsync ? waitaof : wait, fsync ? 4 : 3);
+}
+
+static void refuse_all(struct hg_core *core, struct hg_lane *lane, enum hg_error error, struct hg_slice why)
+{
+    for (size_t i = 0; i < lane->item_count; i++)
+        if (lane->items[i])
+            hg_emit_reject(core, lane->items[i], error, why);
+}
+
+static void send(struct hg_core *core, struct hg_lane *lane)
+{
+    set_state(core, lane, HG_LANE_CALLING);
+    fill(lane);
+    lane->in_transaction = lane->uplink->scripting == HG_SCRIPTING_DENIED;
+    if (!lane->in_transaction) {
+        send_step(core, lane);
+        if (lane->uplink->link != HG_LINK_COMMANDER)
+            send_wait(core, lane);
+    } else if (lane->rule->dedupe == HG_DEDUPE_BEST_EFFORT) {
+        send_plain(core, lane);
+    } else {
+        refuse_all(core, lane, HG_ERR_UNAVAILABLE,
+                   HG_LIT("Redis allows the gateway no script, without which no event is appended once; its "
+                          "administrator finds in the log what to grant."));
+        end_call(core, lane);
+    }
+}
+
+void hg_lanes_pump(struct hg_core *core)
+{
+    for (size_t i = 0; i < HG_DURABILITY__COUNT; i++) {
+        struct hg_uplink *uplink = &core->uplinks.items[i];
+        /* What is refused below is sent to the dead letters, perhaps by this same link. */
+        for (size_t left = uplink->ready.count; left > 0 && hg_uplink_is_ready(core, uplink); left--)
+            if (uplink->ready.first)
+                send(core, HG_CONTAINER(uplink->ready.first, struct hg_lane, in_state));
+    }
+    hg_lanes_reap(core);
+}
+
+/* ---- its answer -------------------------------------------------------------------------------------------------- */
+
+static bool has_word(struct hg_slice words, const char *word)
+{
+    return words.len > 0 && memmem(words.ptr, words.len, word, strlen(word));
+}
+
+/* Refused for now: the same call may go through later. */
+static bool may_pass(struct hg_slice words)
+{
+    static const char *const passing[] = {"LOADING",     "BUSY ",    "OOM ",       "READONLY",  "MISCONF",
+                                          "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "NOREPLICAS"};
+    for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+        if (has_word(words, passing[i]))
+            return true;
+    return false;
+}
+
+/* What a client is told of words that do not pass. */
+static enum hg_error verdict_of(struct hg_core *core, struct hg_slice words)
+{
+    hg_buf_clear(&core->message);
+    if (has_word(words, "WRONGTYPE")) {
+        hg_buf_put_str(&core->message, "The key of this topic in Redis is not a stream.");
+        return HG_ERR_BAD_REQUEST;
+    }
+    hg_buf_put_str(&core->message, "Redis refused: ");
+    hg_buf_put(&core->message, words);
+    return has_word(words, "NOPERM") ? HG_ERR_FORBIDDEN : HG_ERR_UNAVAILABLE;
+}
+
+static void call_failed(struct hg_core *core, struct hg_lane *lane, const struct hg_reply *reply)
+{
+    struct hg_uplink *uplink = lane->uplink;
+    struct hg_slice words = hg_core_words(core, reply);
+    bool denied = hg_reply_is_error(reply, "NOPERM") && (has_word(words, "fcall") || has_word(words, "evalsha"));
+    if (has_word(words, "NOSCRIPT") || has_word(words, "Function not found")) {
+        hg_uplink_forgot(core, uplink);
+    } else if (denied && uplink->scripting != HG_SCRIPTING_DENIED) {
+        hg_uplink_denied(core, uplink);
+    } else if (may_pass(words) || reply->type != HG_REPLY_ERROR) {
+        hg_uplink_rest(core, uplink, words);
+    } else {
+        hg_uplink_trouble(core, uplink, words);
+        enum hg_error error = verdict_of(core, words);
+        hg_buf_clear(&core->text);
+        hg_buf_put(&core->text, hg_buf_slice(&core->message)); /* rejecting makes use of the message */
+        struct hg_slice why = hg_buf_slice(&core->text);
+        char *kept = hg_core_copy(why);
+        refuse_all(core, lane, error, hg_slice_str(kept));
+        free(kept);
+    }
+    bool readonly = has_word(words, "READONLY");
+    end_call(core, lane);
+    if (readonly)
+        hg_link_lost(core, uplink->link, HG_LIT("the server is a replica now"), true);
+}
+
+static void placed(struct hg_core *core, struct hg_lane *lane, struct hg_emit *emit, struct hg_cursor cursor,
+                   bool duplicate)
+{
+    emit->duplicate = duplicate && !emit->placed;
+    emit->cursor = cursor;
+    emit->placed = true;
+    if (!lane->wait)
+        hg_emit_acknowledge(core, emit, cursor, emit->duplicate, HG_SLICE_NULL);
+}
+
+/* False: the rest of the call was not tried. */
+static bool settle(struct hg_core *core, struct hg_lane *lane, struct hg_emit *emit, struct hg_dedupe_answer answer)
+{
+    switch (answer.result) {
+    case HG_DEDUPE_APPENDED:
+        placed(core, lane, emit, (struct hg_cursor){answer.id, emit->fingerprint}, false);
+        return true;
+    case HG_DEDUPE_KNOWN:
+        if (answer.digest == emit->digest)
+            placed(core, lane, emit, (struct hg_cursor){answer.id, answer.fingerprint}, true);
+        else
+            hg_emit_reject(core, emit, HG_ERR_ID_CONFLICT, HG_SLICE_NULL);
+        return true;
+    case HG_DEDUPE_REFUSED: {
+        struct hg_reply words = {.type = HG_REPLY_ERROR, .text = answer.words};
+        struct hg_slice shown = hg_core_words(core, &words);
+        if (may_pass(shown)) {
+            hg_uplink_rest(core, lane->uplink, shown);
+        } else {
+            hg_uplink_trouble(core, lane->uplink, shown);
+            enum hg_error error = verdict_of(core, shown);
+            char *kept = hg_core_copy(hg_buf_slice(&core->message));
+            hg_emit_reject(core, emit, error, hg_slice_str(kept));
+            free(kept);
+        }
+        return false;
+    }
+    case HG_DEDUPE_ODD:
+        hg_uplink_rest(core, lane->uplink, HG_LIT("an answer of unexpected shape"));
+        return false;
+    }
+    HG_UNREACHABLE();
+}
+
+static struct hg_dedupe_answer read_item(const struct hg_lane *lane, const struct hg_reply *item)
+{
+    if (!lane->in_transaction)
+        return hg_dedupe_read(item);
+    struct hg_dedupe_answer answer = {.result = HG_DEDUPE_ODD};
+    if (item->type == HG_REPLY_ERROR) {
+        answer.result = HG_DEDUPE_REFUSED;
+        answer.words = item->text;
+    } else if (item->type == HG_REPLY_STRING && hg_stream_id_parse(item->text, &answer.id)) {
+        answer.result = HG_DEDUPE_APPENDED;
+    }
+    return answer;
+}
+
+void hg_lane_answered(struct hg_core *core, struct hg_lane *lane, const struct hg_reply *reply)
+{
+    HG_ASSERT(lane->state == HG_LANE_CALLING);
+    lane->call = NULL;
+    if (!reply) {
+        end_call(core, lane);
+        return;
+    }
+    if (reply->type != HG_REPLY_ARRAY || reply->count == 0 || reply->count > lane->item_count) {
+        call_failed(core, lane, reply);
+        return;
+    }
+    bool whole = true;
+    for (size_t i = 0; i < reply->count && (whole || lane->in_transaction); i++) {
+        struct hg_emit *emit = lane->items[i];
+        struct hg_dedupe_answer answer = read_item(lane, &reply->items[i]);
+        if (emit)
+            whole = settle(core, lane, emit, answer) && whole;
+        else
+            whole = whole && answer.result != HG_DEDUPE_REFUSED;
+    }
+    if (whole)
+        hg_uplink_success(core, lane->uplink);
+    if (!lane->wait)
+        end_call(core, lane);
+}
+
+void hg_lane_waited(struct hg_core *core, struct hg_lane *lane, const struct hg_reply *reply)
+{
+    HG_ASSERT(lane->state == HG_LANE_CALLING && !lane->call);
+    lane->wait = NULL;
+    char text[32] = "memory";
+    if (reply && reply->type == HG_REPLY_INTEGER && reply->integer > 0)
+        snprintf(text, sizeof(text), "replicas:%lld", (long long)reply->integer);
+    else if (reply && hg_reply_is_array(reply, 2) && reply->items[0].type == HG_REPLY_INTEGER &&
+             reply->items[0].integer > 0)
+        snprintf(text, sizeof(text), "fsync");
+    if (reply && reply->type == HG_REPLY_ERROR)
+        hg_uplink_trouble(core, lane->uplink, hg_core_words(core, reply));
+    for (size_t i = 0; i < lane->item_count && reply; i++) {
+        struct hg_emit *emit = lane->items[i];
+        if (emit && emit->placed)
+            hg_emit_acknowledge(core, emit, emit->cursor, emit->duplicate, hg_slice_str(text));
+    }
+    end_call(core, lane);
+}
+
+void hg_lanes_validate(const struct hg_core *core)
+{
+    size_t ready = 0;
+    for (size_t i = 0; i < HG_DURABILITY__COUNT; i++) {
+        hg_list_validate(&core->uplinks.items[i].ready);
+        for (struct hg_list_node *n = core->uplinks.items[i].ready.first; n; n = n->next) {
+            const struct hg_lane *lane = HG_CONTAINER(n, const struct hg_lane, in_state);
+            HG_ASSERT(lane->state == HG_LANE_READY && lane->emits.count > 0 && !lane->call && !lane->wait);
+            hg_list_validate(&lane->emits);
+            ready++;
+        }
+    }
+    HG_ASSERT(ready + core->emitter.empty.count <= core->emitter.lanes.count);
+}

@@ -1,0 +1,83 @@
+/* lane.h – the emits of one stream, in order: sent to Redis one call at a time, what comes meanwhile goes with the next.
+ *
+ * READY → CALLING → READY …, gone when it is EMPTY.
+ * One call under way keeps the order whatever fails, and makes calls larger the more there is to do. A call whose
+ * outcome is unknown is made again from its first event that is not answered: the step in Redis makes that harmless.
+ * Ownership: the emitter owns lanes, a lane owns its emits. */
+#ifndef HG_CORE_LANE_H
+#define HG_CORE_LANE_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/time.h"
+#include "core/dedupe.h"
+#include "core/ports.h"
+#include "core/uplink.h"
+
+#define HG_LANE_CALL_EVENTS 256u
+#define HG_LANE_CALL_BYTES  (1u << 20) /* of events; a larger one goes alone */
+#define HG_EMIT_MORE_MAX    16         /* names and values that stand beside an event */
+
+struct hg_core;
+struct hg_request;
+
+/* One event that was accepted: for its stream, or, refused for good, for the stream of dead letters. */
+struct hg_emit {
+    struct hg_list_node in_order; /* emitter->emits: by deadline */
+    struct hg_list_node in_lane;
+    struct hg_lane *lane;
+    hg_session_ref session;
+    hg_time deadline;
+    uint32_t fingerprint, digest;
+    size_t bytes;
+    bool tried;    /* sent before, and what became of it is not known, or refused for now */
+    bool placed; /* it stands in the stream, but how durably is not known: */
+    bool duplicate;
+    struct hg_cursor cursor;
+    struct hg_emit **slot; /* in lane->items; NULL: not in a call */
+    uint8_t more_count;
+    enum hg_error verdict; /* of a dead letter: what its client is told; else OK */
+    struct hg_slice pointer, why;
+    char stamp[HG_DEDUPE_STAMP_BYTES];
+    struct hg_slice ref, id, event, scope; /* within the memory behind `more` */
+    struct hg_slice more[];
+};
+
+enum hg_lane_kind { HG_LANE_EVENTS, HG_LANE_DEAD_LETTERS };
+enum hg_lane_state { HG_LANE_EMPTY, HG_LANE_READY, HG_LANE_CALLING };
+
+struct hg_lane {
+    struct hg_map_node by_name; /* emitter->lanes */
+    enum hg_lane_kind kind;
+    const struct hg_rule *rule;
+    struct hg_uplink *uplink;
+    struct hg_list emits;
+    enum hg_lane_state state;
+    struct hg_list_node in_state; /* READY: uplink->ready; EMPTY: emitter->empty */
+    /* CALLING: */
+    struct hg_request *call, *wait;
+    struct hg_emit **items; /* of the call, in order; NULL: answered meanwhile */
+    size_t item_count, item_capacity;
+    bool in_transaction; /* plain commands, without dedupe */
+    struct hg_slice name, stream, current, previous;
+    char text[];
+};
+
+/* The lane of a rule and a key, made if need be. */
+struct hg_lane *hg_lane_get(struct hg_core *core, const struct hg_rule *rule, enum hg_lane_kind kind,
+                            struct hg_slice stream);
+/* Takes the emit. */
+void hg_lane_push(struct hg_core *core, struct hg_lane *lane, struct hg_emit *emit);
+/* The emit is about to be freed. */
+void hg_lane_remove(struct hg_core *core, struct hg_emit *emit);
+
+/* What a call was answered, and the WAIT behind it; NULL: lost with the link. */
+void hg_lane_answered(struct hg_core *core, struct hg_lane *lane, const struct hg_reply *reply);
+void hg_lane_waited(struct hg_core *core, struct hg_lane *lane, const struct hg_reply *reply);
+/* Sends what is ready. */
+void hg_lanes_pump(struct hg_core *core);
+/* Frees those that are empty. */
+void hg_lanes_reap(struct hg_core *core);
+void hg_lanes_validate(const struct hg_core *core);
+
+#endif
