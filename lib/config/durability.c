@@ -19,7 +19,7 @@ hg_result hg_durability_parse(struct hg_slice text, struct hg_durability *ret_du
         *ret_durability = (struct hg_durability){HG_DURABILITY_FSYNC, 0};
     } else if (hg_slice_starts(text, prefix)) {
         struct hg_slice digits = hg_slice_from(text, prefix.len);
-        if (!hg_host_number(digits, HG_DURABILITY_REPLICAS_MAX, &replicas) || replicas == 0 || digits.ptr[0] == '0')
+        if (!hg_host_number(digits, HG_DURABILITY_REPLICAS_MAX, &replicas) || digits.ptr[0] == '0')
             return refuse("has no number of replicas from 1 to 100", reterr_why);
         *ret_durability = (struct hg_durability){HG_DURABILITY_REPLICAS, replicas};
     } else {
