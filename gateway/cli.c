@@ -148,6 +148,40 @@ static int print_settings(const struct hg_config *config)
     return print(&text);
 }
 
+static void put_detail(const char *what, const char *value, bool *first, struct hg_buf *into)
+{
+    hg_buf_put_str(into, *first ? " (" : ", ");
+    hg_buf_put_str(into, what);
+    hg_visible_put(hg_slice_str(value), SIZE_MAX, into);
+    *first = false;
+}
+
+/* That clients may emit, and what is not as usual. */
+static void put_emits(const struct hg_rule *rule, struct hg_buf *into)
+{
+    bool first = true;
+    hg_buf_put_str(into, ", clients may emit");
+    if (rule->emit_rate > 0) {
+        hg_buf_printf(into, " (%llu a second", (unsigned long long)rule->emit_rate);
+        first = false;
+    }
+    if (rule->dedupe == HG_DEDUPE_BEST_EFFORT)
+        put_detail("perhaps twice", "", &first, into);
+    if (strcmp(rule->durability, "memory") != 0)
+        put_detail("acknowledged after ", rule->durability, &first, into);
+    for (size_t i = 0; i < rule->carry.count; i++)
+        put_detail(i == 0 ? "with " : "", rule->carry.items[i], &first, into);
+    if (rule->types.count > 0)
+        put_detail("of certain types", "", &first, into);
+    if (rule->require.count > 0)
+        put_detail("with certain attributes", "", &first, into);
+    if (*rule->schema)
+        put_detail("by the schema ", rule->schema, &first, into);
+    if (*rule->dead_letter)
+        put_detail("invalid ones to ", rule->dead_letter, &first, into);
+    hg_buf_put_str(into, first ? "" : ")");
+}
+
 static void put_rule(const struct hg_rule *rule, int width, struct hg_buf *into)
 {
     static const char *const names[] = {"auto", "channel", "stream"};
@@ -163,7 +197,10 @@ static void put_rule(const struct hg_rule *rule, int width, struct hg_buf *into)
         hg_visible_put(hg_slice_str(rule->channel), SIZE_MAX, into);
     }
     if (rule->source != HG_SOURCE_CHANNEL) {
-        hg_buf_put_str(into, rule->emit ? ", clients may emit" : ", no emits");
+        if (rule->emit)
+            put_emits(rule, into);
+        else
+            hg_buf_put_str(into, ", no emits");
         if (rule->emit && rule->maxlen > 0)
             hg_buf_printf(into, ", about %llu entries kept", (unsigned long long)rule->maxlen);
     }

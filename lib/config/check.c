@@ -1,9 +1,12 @@
 #include "config/complaint.h"
 #include "config/config.h"
+#include "config/relation.h"
 
 /* LESS must not be greater than MORE, and why. */
 #define HG_CONFIG_RELATIONS(X)                                                                                         \
     X(redis_backoff_min_ms, redis_backoff_max_ms, "the first delay is the shortest one")                               \
+    X(emit_backoff_min_ms, emit_backoff_max_ms, "the first delay is the shortest one")                                 \
+    X(breaker_open_min_ms, breaker_open_max_ms, "the first time is the shortest one")                                  \
     X(event_bytes_max, log_bytes_max, "a group must be able to keep its largest event")                                \
     X(event_bytes_max, emits_bytes_max, "the largest event must be possible to emit")                                  \
     X(log_bytes_max, log_bytes_total_max, "one group's events are part of those of all groups")
@@ -27,5 +30,12 @@ hg_result hg_config_check(const struct hg_config *config, struct hg_buf *reterr)
     if (config->rule_count == 0)
         return hg_complain((struct hg_where){.rule = HG_NOWHERE, .key = HG_LIT("topics"), .element = HG_NOWHERE},
                            "no rule", NULL, "at least one", reterr);
+    for (size_t i = 0; i < config->rule_count; i++) {
+        struct hg_rule_fault fault;
+        if (!hg_rule_is_sound(&config->rules[i], &fault))
+            return hg_rule_complain(
+                (struct hg_where){.rule = i, .key = hg_slice_str(fault.setting), .element = HG_NOWHERE}, &fault,
+                reterr);
+    }
     return HG_OK;
 }

@@ -6,22 +6,21 @@
 
 #define FOUND_BYTES_MAX 80
 
-static void put_line_and_column(struct hg_where where, bool column, struct hg_buf *into)
+size_t hg_where_line(struct hg_where where)
 {
-    size_t line = 1, columns = 1;
-    for (const char *at = where.text.ptr; at < where.at; at++) {
-        if (*at == '\n') {
-            line++;
-            columns = 1;
-        } else if (((unsigned char)*at & 0xc0) != 0x80) {
-            columns++; /* editors count characters */
-        }
-    }
-    hg_buf_put_u64(into, line);
-    if (column) {
-        hg_buf_put_char(into, ':');
-        hg_buf_put_u64(into, columns);
-    }
+    size_t line = 1;
+    for (const char *at = where.text.ptr; at < where.at; at++)
+        line += *at == '\n';
+    return line;
+}
+
+/* From 1, in characters, as editors count. */
+static size_t column_of(struct hg_where where)
+{
+    size_t column = 1;
+    for (const char *at = where.text.ptr; at < where.at; at++)
+        column = *at == '\n' ? 1 : column + (((unsigned char)*at & 0xc0) != 0x80);
+    return column;
 }
 
 static void put_where(struct hg_where where, bool column, struct hg_buf *into)
@@ -31,7 +30,11 @@ static void put_where(struct hg_where where, bool column, struct hg_buf *into)
         hg_visible_put(where.name, SIZE_MAX, into);
         if (where.at) {
             hg_buf_put_char(into, ':');
-            put_line_and_column(where, column, into);
+            hg_buf_put_u64(into, hg_where_line(where));
+            if (column) {
+                hg_buf_put_char(into, ':');
+                hg_buf_put_u64(into, column_of(where));
+            }
         }
         hg_buf_put_str(into, ": ");
     }
@@ -73,6 +76,19 @@ hg_result hg_complain(struct hg_where where, const char *found, const char *why,
 {
     put_where(where, false, reterr);
     hg_buf_put_str(reterr, found);
+    put_why(NULL, why, reterr);
+    hg_buf_put_str(reterr, "; allowed: ");
+    hg_buf_put_str(reterr, allowed);
+    return refusal(reterr);
+}
+
+hg_result hg_complain_value(struct hg_where where, struct hg_slice value, const char *why, const char *allowed,
+                            struct hg_buf *reterr)
+{
+    put_where(where, false, reterr);
+    hg_buf_put_char(reterr, '"');
+    hg_visible_put(value, FOUND_BYTES_MAX, reterr);
+    hg_buf_put_char(reterr, '"');
     put_why(NULL, why, reterr);
     hg_buf_put_str(reterr, "; allowed: ");
     hg_buf_put_str(reterr, allowed);

@@ -22,10 +22,15 @@ struct hg_where {
     size_t element;       /* of a list, or HG_NOWHERE */
 };
 
+/* The line of `at`, from 1. */
+size_t hg_where_line(struct hg_where where);
 /* `found` is a phrase of ours, such as "no rule"; `why` (may be NULL) goes on behind a colon; `allowed` ends the line.
  */
 HG_RESULT hg_complain(struct hg_where where, const char *found, const char *why, const char *allowed,
                       struct hg_buf *reterr);
+/* The same of a value, told in quotes. */
+HG_RESULT hg_complain_value(struct hg_where where, struct hg_slice value, const char *why, const char *allowed,
+                            struct hg_buf *reterr);
 /* A value of the file that the row does not take. */
 HG_RESULT hg_complain_json(struct hg_where where, struct hg_json value, const char *noun, const char *why,
                            const struct hg_setting *row, struct hg_buf *reterr);

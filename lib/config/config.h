@@ -19,16 +19,17 @@
 #define HG_KIB 1024ull
 #define HG_MIB (1024ull * HG_KIB)
 
-/* TEXT(field, default, unit, sentence)  FLAG(field, default, sentence)  LIST(field, sentence)
- * NUMBER(field, minimum, maximum, default, unit, sentence) */
+/* TEXT(field, default, unit, sentence)  FLAG(field, default, sentence)  LIST(field, unit of an element, sentence)
+ * NUMBER(field, minimum, maximum, default, unit, sentence). A text whose default is "" may be set to "": none. */
 #define HG_SETTINGS(TEXT, FLAG, LIST, NUMBER)                                                                          \
     TEXT(listen, "127.0.0.1:8080", "HOST:PORT", "Where to accept connections; port 0 lets the system choose one.")     \
     TEXT(redis, "redis://127.0.0.1:6379", "URL",                                                                       \
          "The Redis server: redis://[user:password@]host[:port][/db] or unix://[user:password@]/path[?db=n].")         \
     TEXT(log_level, "info", "error|warning|info|debug", "The least important lines that are logged.")                  \
     FLAG(page, true, "Serve the bundled page at / and the documentation at /docs/.")                                   \
-    LIST(origins, "Web origins besides the gateway's own that may connect, such as \"https://app.example\"; "          \
-                  "\"*\" admits every site.")                                                                          \
+    LIST(origins, "origin",                                                                                            \
+         "Web origins besides the gateway's own that may connect, such as \"https://app.example\"; \"*\" admits "      \
+         "every site.")                                                                                                \
     NUMBER(connections_max, 1, 1000000, 10000, "connections", "Clients connected at the same time.")                   \
     NUMBER(message_bytes_max, 1024, 64 * HG_MIB, 1 * HG_MIB, "bytes", "Largest message a client may send.")            \
     NUMBER(event_bytes_max, 1024, 64 * HG_MIB, 1 * HG_MIB, "bytes",                                                    \
@@ -61,6 +62,19 @@
     NUMBER(emits_max, 1, 1000000, 10000, "emits", "Emits of all clients that wait for Redis.")                         \
     NUMBER(emits_bytes_max, 64 * HG_KIB, 16384 * HG_MIB, 64 * HG_MIB, "bytes",                                         \
            "Bytes of all emits that wait for Redis.")                                                                  \
+    NUMBER(emit_rate_session, 0, 1000000, 0, "emits/s", "Emits a second of one client; 0: no limit.")                  \
+    NUMBER(emit_rate_principal, 0, 1000000, 0, "emits/s",                                                              \
+           "Emits a second of one user, over all connections to this gateway; 0: no limit.")                           \
+    NUMBER(emit_burst_ms, 100, 60000, 1000, "ms",                                                                      \
+           "How many emits may come at once: as many as the rate allows in this time, at least one.")                  \
+    NUMBER(emit_backoff_min_ms, 1, 60000, 50, "ms", "First delay before an emit is tried again.")                      \
+    NUMBER(emit_backoff_max_ms, 1, 600000, 2000, "ms", "Longest delay before an emit is tried again.")                 \
+    NUMBER(breaker_failures, 1, 1000, 3, "failures",                                                                   \
+           "Failed calls to Redis in a row after which emits are refused at once (error 108).")                        \
+    NUMBER(breaker_open_min_ms, 10, 600000, 500, "ms", "How long they are refused at first, before one is tried.")     \
+    NUMBER(breaker_open_max_ms, 10, 600000, 5000, "ms", "How long they are refused at most, before one is tried.")     \
+    NUMBER(durability_timeout_ms, 10, 60000, 1000, "ms",                                                               \
+           "How long Redis may take to make an emit as durable as its topic asks.")                                    \
     NUMBER(redis_timeout_ms, 50, 600000, 5000, "ms", "How long Redis may take to accept a connection or to answer.")   \
     NUMBER(canary_ms, 100, 600000, 2000, "ms",                                                                         \
            "How often each connection to Redis must prove itself; one that does not answer for as long is made anew.") \
@@ -69,35 +83,62 @@
     NUMBER(streams_per_link_max, 1, 1000, 150, "streams", "Streams one blocking connection to Redis follows.")
 
 enum hg_source_kind { HG_SOURCE_AUTO, HG_SOURCE_CHANNEL, HG_SOURCE_STREAM };
+enum hg_dedupe { HG_DEDUPE_ONCE, HG_DEDUPE_BEST_EFFORT };
 
 /* One row of "topics": how topics map to Redis; the first match wins. Same macro shapes, and
- * ENUM(field, "allowed|values", default, sentence). */
-#define HG_RULE_SETTINGS(TEXT, FLAG, NUMBER, ENUM)                                                                     \
+ * ENUM(field, C type, "allowed|values", default, sentence), the values in the order of the type. */
+#define HG_RULE_SETTINGS(TEXT, FLAG, LIST, NUMBER, ENUM)                                                               \
     TEXT(match, NULL, "pattern", "The topics this rule is for; required.")                                             \
-    ENUM(source, "auto|channel|stream", HG_SOURCE_AUTO,                                                                \
+    ENUM(source, enum hg_source_kind, "auto|channel|stream", HG_SOURCE_AUTO,                                           \
          "Where they come from; auto asks Redis for the type of the key.")                                             \
     TEXT(key, "{topic}", "template", "The stream's key; {topic} stands for the topic.")                                \
     TEXT(channel, "{topic}", "template", "The channel's name; {topic} stands for the topic.")                          \
     TEXT(payload_field, "event", "field", "The field of a stream entry that holds the event.")                         \
     NUMBER(maxlen, 0, 1000000000000, 0, "entries", "About how many entries a stream keeps when clients emit; 0: all.") \
     FLAG(emit, true, "Whether clients may emit to these topics (streams only).")                                       \
-    NUMBER(dedupe_window_ms, 1000, 604800000, 600000, "ms", "How long an emitted id is remembered.")
-
-struct hg_rule {
-#define TEXT(field, ...)   char *field;
-#define FLAG(field, ...)   bool field;
-#define NUMBER(field, ...) uint64_t field;
-#define ENUM(field, ...)   enum hg_source_kind field;
-    HG_RULE_SETTINGS(TEXT, FLAG, NUMBER, ENUM)
-#undef TEXT
-#undef FLAG
-#undef NUMBER
-#undef ENUM
-};
+    NUMBER(emit_rate, 0, 1000000, 0, "emits/s", "Emits a second to one topic through this gateway; 0: no limit.")      \
+    ENUM(dedupe, enum hg_dedupe, "once|best_effort", HG_DEDUPE_ONCE,                                                   \
+         "once: an emit stands in the stream once, however often it is sent; best_effort: ids are not remembered, so " \
+         "that an emit that is sent again may stand there twice.")                                                     \
+    NUMBER(dedupe_window_ms, 1000, 604800000, 600000, "ms", "How long an emitted id is remembered.")                   \
+    TEXT(durability, "memory", "memory, replicas:N, fsync",                                                            \
+         "When an emit is acknowledged: memory, as soon as Redis has it; replicas:N, when N replicas have it too; "    \
+         "fsync, when it is on the disk of Redis.")                                                                    \
+    LIST(carry, "user|session|ip", "What is written with an emitted event about who sent it, each in a field.")        \
+    LIST(types, "type",                                                                                                \
+         "Types that emitted events may have, exact or with a * at the end, such as \"order.*\"; empty: all.")         \
+    LIST(require, "requirement",                                                                                       \
+         "Attributes that emitted events must have, such as \"subject\", or with the value they must have, such as "   \
+         "\"source=shop\".")                                                                                           \
+    TEXT(schema, "", "path", "A JSON Schema file that emitted events must match; relative to the configuration file.") \
+    TEXT(dead_letter, "", "template",                                                                                  \
+         "The stream that keeps emits which were refused as invalid; {topic} stands for the topic.")                   \
+    NUMBER(dead_letter_maxlen, 0, 1000000000000, 100000, "entries",                                                    \
+           "About how many entries such a stream keeps; 0: all.")
 
 struct hg_string_list {
     char **items;
     size_t count;
+};
+
+struct hg_schema;
+
+struct hg_rule {
+#define TEXT(field, ...)       char *field;
+#define FLAG(field, ...)       bool field;
+#define LIST(field, ...)       struct hg_string_list field;
+#define NUMBER(field, ...)     uint64_t field;
+#define ENUM(field, type, ...) type field;
+    HG_RULE_SETTINGS(TEXT, FLAG, LIST, NUMBER, ENUM)
+#undef TEXT
+#undef FLAG
+#undef LIST
+#undef NUMBER
+#undef ENUM
+    /* Files are read by the process: where `schema` stands in the configuration file, for its messages (0: nowhere),
+     * and what it made of that file. Borrowed; hg_config_free() does not touch it. */
+    size_t schema_line;
+    const struct hg_schema *compiled_schema;
 };
 
 struct hg_config {
@@ -117,6 +158,7 @@ struct hg_config {
 /* Every setting at its default, and the one rule {"match": "**", "source": "auto"}. */
 HG_RESULT hg_config_new(struct hg_config **ret_config);
 void hg_config_free(struct hg_config *config);
+bool hg_string_list_has(const struct hg_string_list *list, struct hg_slice text);
 
 /* Reads a whole JSON file. On failure `reterr` (the caller's buffer) holds one line such as
  * `config.json:7: topics[1].source: found "strem"; allowed: auto, channel, stream`; `name` is the file's name in it. */

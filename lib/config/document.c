@@ -51,10 +51,12 @@ static void put_default(const struct hg_setting *row, struct hg_buf *into)
 {
     switch (row->kind) {
     case HG_SETTING_TEXT:
-        if (row->text)
-            put_code(row->text, into);
-        else
+        if (!row->text)
             hg_buf_put_str(into, "required");
+        else if (hg_setting_is_optional(row))
+            hg_buf_put_str(into, "none");
+        else
+            put_code(row->text, into);
         break;
     case HG_SETTING_FLAG:
         put_code(row->number ? "true" : "false", into);
@@ -85,15 +87,16 @@ static void put_allowed(const struct hg_setting *row, struct hg_buf *into)
         hg_buf_put_str(into, row->unit);
     } else if (row->kind == HG_SETTING_FLAG) {
         hg_buf_put_str(into, "`true`, `false`");
-    } else if (row->kind == HG_SETTING_LIST) {
-        hg_buf_put_str(into, "array of strings");
     } else if (hg_setting_has_choices(row)) {
         struct hg_slice choice;
+        hg_buf_put_str(into, row->kind == HG_SETTING_LIST ? "array of " : "");
         for (size_t i = 0; (choice = hg_setting_choice(row, i)).len > 0; i++) {
             hg_buf_put_str(into, i > 0 ? ", `" : "`");
             hg_buf_put(into, choice);
             hg_buf_put_char(into, '`');
         }
+    } else if (row->kind == HG_SETTING_LIST) {
+        hg_buf_put_str(into, "array of strings");
     } else {
         hg_buf_put_str(into, row->unit);
     }

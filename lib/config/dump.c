@@ -56,7 +56,7 @@ static void put_members(struct hg_settings settings, const void *constant, const
             hg_buf_put_u64(into, *hg_setting_number(row, object));
             break;
         case HG_SETTING_ENUM:
-            hg_json_put_string(into, hg_setting_choice(row, (size_t)*hg_setting_enum(row, object)));
+            hg_json_put_string(into, hg_setting_choice(row, hg_setting_enum(row, object)));
             break;
         }
     }

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "config/complaint.h"
 #include "config/config.h"
+#include "config/relation.h"
 #include "config/settings.h"
 #include "topic/pattern.h"
 #include "topic/template.h"
@@ -27,9 +28,9 @@ static struct hg_where place(const struct reader *reader, const char *at, size_t
     };
 }
 
-/* A copy of a JSON string that the row accepts. */
+/* A copy of a JSON string that the row accepts; `before` as for hg_setting_check(). */
 static hg_result read_string(const struct reader *reader, struct hg_where where, const struct hg_setting *row,
-                             struct hg_json value, char **ret_copy)
+                             const struct hg_string_list *before, struct hg_json value, char **ret_copy)
 {
     if (value.type != HG_JSON_STRING)
         return hg_complain_json(where, value, NULL, NULL, row, reader->reterr);
@@ -43,7 +44,7 @@ static hg_result read_string(const struct reader *reader, struct hg_where where,
         struct hg_slice decoded = hg_buf_slice(&text);
         if (decoded.len > 0 && memchr(decoded.ptr, '\0', decoded.len))
             result = hg_complain_json(where, value, "string", "has a NUL character", row, reader->reterr);
-        else if ((result = hg_setting_check(row, decoded, &noun, &why)).code == HG_ERR_SYNTAX)
+        else if ((result = hg_setting_check(row, before, decoded, &noun, &why)).code == HG_ERR_SYNTAX)
             result = hg_complain_json(where, value, noun, why, row, reader->reterr);
         else if (hg_ok(result) && !(*ret_copy = strndup(decoded.ptr ? decoded.ptr : "", decoded.len)))
             result = HG_FAIL(NOMEM);
@@ -69,7 +70,7 @@ static hg_result read_list(const struct reader *reader, struct hg_where where, c
     for (struct hg_json_iter iter = hg_json_iter(value); hg_json_next_element(&iter, &element); list->count++) {
         where.at = element.raw.ptr;
         where.element = list->count;
-        HG_TRY(read_string(reader, where, row, element, &list->items[list->count]));
+        HG_TRY(read_string(reader, where, row, list, element, &list->items[list->count]));
     }
     return HG_OK;
 }
@@ -80,7 +81,7 @@ static hg_result read_value(const struct reader *reader, struct hg_where where, 
     switch (row->kind) {
     case HG_SETTING_TEXT: {
         char *copy;
-        HG_TRY(read_string(reader, where, row, value, &copy));
+        HG_TRY(read_string(reader, where, row, NULL, value, &copy));
         free(*hg_setting_text(row, object));
         *hg_setting_text(row, object) = copy;
         return HG_OK;
@@ -105,7 +106,7 @@ static hg_result read_value(const struct reader *reader, struct hg_where where, 
             break;
         for (size_t i = 0; (choice = hg_setting_choice(row, i)).len > 0; i++)
             if (hg_slice_eq(choice, hg_slice(value.raw.ptr + 1, value.raw.len - 2))) {
-                *hg_setting_enum(row, object) = (enum hg_source_kind)i;
+                hg_setting_set_enum(row, object, (unsigned)i);
                 return HG_OK;
             }
         break;
@@ -149,28 +150,41 @@ static size_t row_of(struct hg_settings settings, struct hg_json key)
     return i;
 }
 
-/* Where in a rule its settings stand; NULL: they are at their defaults. */
+/* Where a rule stands in the file, and its settings by their row; those that are at their defaults stand nowhere. */
 struct rule_places {
-    const char *match, *key, *channel;
+    size_t index;
+    const char *rule, *settings[HG_SETTINGS_MAX];
 };
 
-static const struct hg_setting *rule_row(const char *name)
+static size_t rule_row(const char *name)
 {
-    struct hg_settings settings = hg_settings_of_rule();
     size_t i = 0;
-    while (strcmp(settings.rows[i].name, name) != 0)
+    while (strcmp(rule_name(i), name) != 0)
         i++;
-    return &settings.rows[i];
+    return i;
 }
 
-static hg_result check_template(const struct reader *reader, size_t index, const char *at, const char *name,
+/* Of a setting, or of the whole rule where the setting is at its default. */
+static struct hg_where rule_place(const struct reader *reader, const struct rule_places *places, const char *name)
+{
+    const char *at = places->settings[rule_row(name)];
+    return place(reader, at ? at : places->rule, places->index, name);
+}
+
+static hg_result complain_rule_text(const struct reader *reader, const struct rule_places *places, const char *name,
+                                    const char *text, const char *noun, const char *why)
+{
+    return hg_complain_text(rule_place(reader, places, name), hg_slice_str(text), noun, why,
+                            &hg_settings_of_rule().rows[rule_row(name)], reader->reterr);
+}
+
+static hg_result check_template(const struct reader *reader, const struct rule_places *places, const char *name,
                                 const char *tmpl)
 {
     if (hg_template_varies(hg_slice_str(tmpl)))
         return HG_OK;
-    return hg_complain_text(place(reader, at, index, name), hg_slice_str(tmpl), "template",
-                            "has no {topic}, so that all topics of the pattern would be one Redis name", rule_row(name),
-                            reader->reterr);
+    return complain_rule_text(reader, places, name, tmpl, "template",
+                              "has no {topic}, so that all topics of the pattern would be one Redis name");
 }
 
 static bool ends_in_rest(struct hg_slice pattern)
@@ -186,22 +200,24 @@ static bool covers(struct hg_slice wide, struct hg_slice narrow)
 }
 
 /* What cannot be said of one setting alone. */
-static hg_result check_rule(const struct reader *reader, const struct hg_config *config, size_t index,
-                            const char *rule_at, const struct rule_places *places)
+static hg_result check_rule(const struct reader *reader, const struct hg_config *config,
+                            const struct rule_places *places)
 {
-    const struct hg_rule *rule = &config->rules[index];
+    const struct hg_rule *rule = &config->rules[places->index];
     if (!rule->match)
-        return hg_complain(place(reader, rule_at, index, NULL), "no \"match\"", NULL,
+        return hg_complain(place(reader, places->rule, places->index, NULL), "no \"match\"", NULL,
                            "\"match\" with a topic pattern such as orders.**", reader->reterr);
     struct hg_slice match = hg_slice_str(rule->match);
     if (!hg_pattern_is_exact(match)) {
         if (rule->source != HG_SOURCE_CHANNEL)
-            HG_TRY(check_template(reader, index, places->key ? places->key : rule_at, "key", rule->key));
+            HG_TRY(check_template(reader, places, "key", rule->key));
         if (rule->source != HG_SOURCE_STREAM)
-            HG_TRY(
-                check_template(reader, index, places->channel ? places->channel : rule_at, "channel", rule->channel));
+            HG_TRY(check_template(reader, places, "channel", rule->channel));
     }
-    for (size_t i = 0; i < index; i++) {
+    struct hg_rule_fault fault;
+    if (!hg_rule_is_sound(rule, &fault))
+        return hg_rule_complain(rule_place(reader, places, fault.setting), &fault, reader->reterr);
+    for (size_t i = 0; i < places->index; i++) {
         if (!covers(hg_slice_str(config->rules[i].match), match))
             continue;
         struct hg_buf why;
@@ -210,8 +226,7 @@ static hg_result check_rule(const struct reader *reader, const struct hg_config 
         hg_buf_put_char(&why, '\0');
         hg_result result = hg_buf_result(&why);
         if (hg_ok(result))
-            result = hg_complain_text(place(reader, places->match, index, "match"), match, "pattern", why.ptr,
-                                      rule_row("match"), reader->reterr);
+            result = complain_rule_text(reader, places, "match", rule->match, "pattern", why.ptr);
         hg_buf_done(&why);
         return result;
     }
@@ -222,7 +237,7 @@ static hg_result read_rule(const struct reader *reader, struct hg_json value, st
 {
     struct hg_settings settings = hg_settings_of_rule();
     struct hg_rule *rule = &config->rules[index];
-    struct rule_places places = {0};
+    struct rule_places places = {.index = index, .rule = value.raw.ptr};
     uint64_t seen = 0;
     if (value.type != HG_JSON_OBJECT)
         return hg_complain(place(reader, value.raw.ptr, index, NULL), "something else than an object", NULL,
@@ -239,14 +254,11 @@ static hg_result read_rule(const struct reader *reader, struct hg_json value, st
         HG_TRY(see(reader, where, i, &seen));
         where.at = member.raw.ptr;
         HG_TRY(read_value(reader, where, &settings.rows[i], member, rule));
-        if (strcmp(settings.rows[i].name, "match") == 0)
-            places.match = member.raw.ptr;
-        else if (strcmp(settings.rows[i].name, "key") == 0)
-            places.key = member.raw.ptr;
-        else if (strcmp(settings.rows[i].name, "channel") == 0)
-            places.channel = member.raw.ptr;
+        places.settings[i] = member.raw.ptr;
     }
-    return check_rule(reader, config, index, value.raw.ptr, &places);
+    if (places.settings[rule_row("schema")])
+        rule->schema_line = hg_where_line(rule_place(reader, &places, "schema"));
+    return check_rule(reader, config, &places);
 }
 
 static hg_result read_rules(const struct reader *reader, struct hg_json value, struct hg_config *config)

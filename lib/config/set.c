@@ -48,7 +48,7 @@ static hg_result read_list(struct hg_where where, const struct hg_setting *row, 
         struct hg_slice element = trimmed(hg_slice_first(rest, len));
         const char *noun, *why;
         where.element = list.count;
-        result = hg_setting_check(row, element, &noun, &why);
+        result = hg_setting_check(row, &list, element, &noun, &why);
         if (result.code == HG_ERR_SYNTAX)
             result = hg_complain_text(where, element, noun, why, row, reterr);
         if (hg_ok(result))
@@ -87,7 +87,7 @@ static hg_result read_text(struct hg_where where, const struct hg_setting *row, 
     switch (row->kind) {
     case HG_SETTING_TEXT: {
         char *value;
-        hg_result result = hg_setting_check(row, text, &noun, &why);
+        hg_result result = hg_setting_check(row, NULL, text, &noun, &why);
         if (result.code == HG_ERR_SYNTAX)
             break;
         HG_TRY(result);

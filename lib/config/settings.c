@@ -3,84 +3,68 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "config/listen.h"
-#include "config/redis_url.h"
-#include "topic/pattern.h"
-#include "topic/template.h"
+#include "config/kind.h"
 
-#define FIELD_NAME_BYTES_MAX 255
-
-static const struct hg_setting config_rows[] = {
+/* The rows of struct OWNER. */
 #define TEXT(field, value, what, about)                                                                                \
     {.name = #field,                                                                                                   \
      .kind = HG_SETTING_TEXT,                                                                                          \
-     .offset = offsetof(struct hg_config, field),                                                                      \
+     .offset = offsetof(struct OWNER, field),                                                                          \
      .text = value,                                                                                                    \
      .unit = what,                                                                                                     \
      .sentence = about},
 #define FLAG(field, value, about)                                                                                      \
     {.name = #field,                                                                                                   \
      .kind = HG_SETTING_FLAG,                                                                                          \
-     .offset = offsetof(struct hg_config, field),                                                                      \
+     .offset = offsetof(struct OWNER, field),                                                                          \
      .number = value,                                                                                                  \
      .sentence = about},
-#define LIST(field, about)                                                                                             \
-    {.name = #field, .kind = HG_SETTING_LIST, .offset = offsetof(struct hg_config, field), .sentence = about},
+#define LIST(field, what, about)                                                                                       \
+    {.name = #field, .kind = HG_SETTING_LIST, .offset = offsetof(struct OWNER, field), .unit = what, .sentence = about},
 #define NUMBER(field, least, most, value, what, about)                                                                 \
     {.name = #field,                                                                                                   \
      .kind = HG_SETTING_NUMBER,                                                                                        \
-     .offset = offsetof(struct hg_config, field),                                                                      \
+     .offset = offsetof(struct OWNER, field),                                                                          \
      .minimum = least,                                                                                                 \
      .maximum = most,                                                                                                  \
      .number = value,                                                                                                  \
      .unit = what,                                                                                                     \
      .sentence = about},
+#define ENUM(field, type, choices, value, about)                                                                       \
+    {.name = #field,                                                                                                   \
+     .kind = HG_SETTING_ENUM,                                                                                          \
+     .offset = offsetof(struct OWNER, field),                                                                          \
+     .number = value,                                                                                                  \
+     .unit = choices,                                                                                                  \
+     .sentence = about},
+
+static const struct hg_setting config_rows[] = {
+#define OWNER hg_config
     HG_SETTINGS(TEXT, FLAG, LIST, NUMBER)
+#undef OWNER
+};
+
+static const struct hg_setting rule_rows[] = {
+#define OWNER hg_rule
+    HG_RULE_SETTINGS(TEXT, FLAG, LIST, NUMBER, ENUM)
+#undef OWNER
+};
 #undef TEXT
 #undef FLAG
 #undef LIST
 #undef NUMBER
-};
-
-static const struct hg_setting rule_rows[] = {
-#define TEXT(field, value, what, about)                                                                                \
-    {.name = #field,                                                                                                   \
-     .kind = HG_SETTING_TEXT,                                                                                          \
-     .offset = offsetof(struct hg_rule, field),                                                                        \
-     .text = value,                                                                                                    \
-     .unit = what,                                                                                                     \
-     .sentence = about},
-#define FLAG(field, value, about)                                                                                      \
-    {.name = #field,                                                                                                   \
-     .kind = HG_SETTING_FLAG,                                                                                          \
-     .offset = offsetof(struct hg_rule, field),                                                                        \
-     .number = value,                                                                                                  \
-     .sentence = about},
-#define NUMBER(field, least, most, value, what, about)                                                                 \
-    {.name = #field,                                                                                                   \
-     .kind = HG_SETTING_NUMBER,                                                                                        \
-     .offset = offsetof(struct hg_rule, field),                                                                        \
-     .minimum = least,                                                                                                 \
-     .maximum = most,                                                                                                  \
-     .number = value,                                                                                                  \
-     .unit = what,                                                                                                     \
-     .sentence = about},
-#define ENUM(field, choices, value, about)                                                                             \
-    {.name = #field,                                                                                                   \
-     .kind = HG_SETTING_ENUM,                                                                                          \
-     .offset = offsetof(struct hg_rule, field),                                                                        \
-     .number = value,                                                                                                  \
-     .unit = choices,                                                                                                  \
-     .sentence = about},
-    HG_RULE_SETTINGS(TEXT, FLAG, NUMBER, ENUM)
-#undef TEXT
-#undef FLAG
-#undef NUMBER
 #undef ENUM
-};
+
+/* Enumerations are read and written as unsigned, whatever their type. */
+#define SKIP(...)
+#define ENUM(field, type, ...) _Static_assert(sizeof(type) == sizeof(unsigned), #field);
+HG_RULE_SETTINGS(SKIP, SKIP, SKIP, SKIP, ENUM)
+#undef SKIP
+#undef ENUM
 
 /* The parser notes the rows it has seen in one word. */
-_Static_assert(sizeof(config_rows) / sizeof(config_rows[0]) < 64, "one bit for each row");
+_Static_assert(sizeof(config_rows) / sizeof(config_rows[0]) < HG_SETTINGS_MAX, "one bit for each row");
+_Static_assert(sizeof(rule_rows) / sizeof(rule_rows[0]) < HG_SETTINGS_MAX, "one bit for each row");
 
 struct hg_settings hg_settings_of_config(void)
 {
@@ -118,9 +102,16 @@ uint64_t *hg_setting_number(const struct hg_setting *row, void *object)
     return field_of(row, HG_SETTING_NUMBER, object);
 }
 
-enum hg_source_kind *hg_setting_enum(const struct hg_setting *row, void *object)
+unsigned hg_setting_enum(const struct hg_setting *row, void *object)
 {
-    return field_of(row, HG_SETTING_ENUM, object);
+    unsigned value;
+    memcpy(&value, field_of(row, HG_SETTING_ENUM, object), sizeof(value));
+    return value;
+}
+
+void hg_setting_set_enum(const struct hg_setting *row, void *object, unsigned value)
+{
+    memcpy(field_of(row, HG_SETTING_ENUM, object), &value, sizeof(value));
 }
 
 hg_result hg_settings_init(struct hg_settings settings, void *object)
@@ -141,7 +132,7 @@ hg_result hg_settings_init(struct hg_settings settings, void *object)
             *hg_setting_number(row, object) = row->number;
             break;
         case HG_SETTING_ENUM:
-            *hg_setting_enum(row, object) = (enum hg_source_kind)row->number;
+            hg_setting_set_enum(row, object, (unsigned)row->number);
             break;
         }
     }
@@ -156,6 +147,14 @@ void hg_string_list_done(struct hg_string_list *list)
     *list = (struct hg_string_list){NULL, 0};
 }
 
+bool hg_string_list_has(const struct hg_string_list *list, struct hg_slice text)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (hg_slice_is(text, list->items[i]))
+            return true;
+    return false;
+}
+
 void hg_settings_done(struct hg_settings settings, void *object)
 {
     for (size_t i = 0; i < settings.count; i++) {
@@ -167,6 +166,11 @@ void hg_settings_done(struct hg_settings settings, void *object)
             hg_string_list_done(hg_setting_list(row, object));
         }
     }
+}
+
+bool hg_setting_is_optional(const struct hg_setting *row)
+{
+    return row->kind == HG_SETTING_TEXT && row->text && !*row->text;
 }
 
 bool hg_setting_has_choices(const struct hg_setting *row)
@@ -185,116 +189,22 @@ struct hg_slice hg_setting_choice(const struct hg_setting *row, size_t i)
     return at ? hg_slice(at, strcspn(at, "|")) : HG_SLICE_NULL;
 }
 
-static bool has_control(struct hg_slice text)
+hg_result hg_setting_check(const struct hg_setting *row, const struct hg_string_list *before, struct hg_slice text,
+                           const char **reterr_noun, const char **reterr_why)
 {
-    for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
-            return true;
-    return false;
-}
-
-static hg_result check_listen(struct hg_slice text, const char **reterr_why)
-{
-    struct hg_listen listen;
-    return hg_listen_parse(text, &listen, reterr_why);
-}
-
-static hg_result check_url(struct hg_slice text, const char **reterr_why)
-{
-    struct hg_redis_url url;
-    hg_result result = hg_redis_url_parse(text, &url, reterr_why);
-    if (hg_ok(result))
-        hg_redis_url_done(&url);
-    return result;
-}
-
-static hg_result check_pattern(struct hg_slice text, const char **reterr_why)
-{
-    if (text.len > 0 && text.ptr[0] == '$') {
-        *reterr_why = "starts with $, which is reserved for the gateway's own topics";
-        return HG_FAIL(SYNTAX);
-    }
-    return hg_pattern_check(text, reterr_why);
-}
-
-static hg_result check_field(struct hg_slice text, const char **reterr_why)
-{
-    *reterr_why = text.len == 0                     ? "is empty"
-                  : text.len > FIELD_NAME_BYTES_MAX ? "is longer than 255 bytes"
-                  : has_control(text)               ? "has a control character"
-                                                    : NULL;
-    return *reterr_why ? HG_FAIL(SYNTAX) : HG_OK;
-}
-
-/* RFC 6454, section 6.2, as browsers send it: scheme "://" host [":" port] in lower case, nothing behind. */
-static hg_result check_origin(struct hg_slice text, const char **reterr_why)
-{
-    if (hg_slice_is(text, "*"))
+    if (text.len == 0 && hg_setting_is_optional(row))
         return HG_OK;
-    *reterr_why = "is not scheme://host[:port]";
-    const char *sep = text.len > 0 ? memchr(text.ptr, ':', text.len) : NULL;
-    if (!sep || sep == text.ptr || !hg_slice_starts(hg_slice_from(text, (size_t)(sep - text.ptr)), HG_LIT("://")))
-        return HG_FAIL(SYNTAX);
-    struct hg_slice host = hg_slice_from(text, (size_t)(sep - text.ptr) + 3);
-    if (host.len == 0)
-        return HG_FAIL(SYNTAX);
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if (c >= 'A' && c <= 'Z') {
-            *reterr_why = "has upper case letters; browsers send lower case";
-            return HG_FAIL(SYNTAX);
-        }
-        if (c <= ' ' || c >= 0x7f) {
-            *reterr_why = "has a character that no origin has; write other scripts as xn--…";
-            return HG_FAIL(SYNTAX);
-        }
-    }
-    for (size_t i = 0; i < host.len; i++) {
-        if (strchr("/?#@,\\*", host.ptr[i])) {
-            *reterr_why = host.ptr[i] == '*' ? "has a wildcard; only \"*\" alone is one"
-                                             : "has something besides scheme, host and port";
-            return HG_FAIL(SYNTAX);
-        }
-    }
-    return HG_OK;
-}
-
-/* What a TEXT row's unit means. A phrase of `check` completes "the NOUN …". */
-static const struct text_kind {
-    const char *unit, *noun;
-    hg_result (*check)(struct hg_slice text, const char **reterr_why);
-    const char *allowed;
-    bool secret;
-} text_kinds[] = {
-    {"HOST:PORT", "address", check_listen, "HOST:PORT, [IPV6]:PORT or :PORT for all addresses, port 0 to 65535", false},
-    {"URL", "URL", check_url, "redis://[user:password@]host[:port][/db] or unix://[user:password@]/path[?db=n]", true},
-    {"pattern", "pattern", check_pattern, "a topic pattern such as orders.** or prices.*", false},
-    {"template", "template", hg_template_check, "a Redis name with at most one {topic}, such as events:{topic}", false},
-    {"field", "name", check_field, "a field name of 1 to 255 bytes", false},
-    {"origin", "origin", check_origin, "a list of origins such as \"https://app.example\", or \"*\"", false},
-};
-
-static const struct text_kind *text_kind_of(const struct hg_setting *row)
-{
-    const char *unit = row->kind == HG_SETTING_LIST ? "origin" : row->unit;
-    for (size_t i = 0; i < sizeof(text_kinds) / sizeof(text_kinds[0]); i++)
-        if (strcmp(text_kinds[i].unit, unit) == 0)
-            return &text_kinds[i];
-    HG_UNREACHABLE();
-}
-
-hg_result hg_setting_check(const struct hg_setting *row, struct hg_slice text, const char **reterr_noun,
-                           const char **reterr_why)
-{
-    if (row->kind == HG_SETTING_TEXT && hg_setting_has_choices(row)) {
+    if (hg_setting_has_choices(row)) {
+        bool again = before && hg_string_list_has(before, text);
+        *reterr_noun = again ? "word" : NULL;
+        *reterr_why = again ? "stands there twice" : NULL;
         struct hg_slice choice;
-        for (size_t i = 0; (choice = hg_setting_choice(row, i)).len > 0; i++)
+        for (size_t i = 0; !again && (choice = hg_setting_choice(row, i)).len > 0; i++)
             if (hg_slice_eq(choice, text))
                 return HG_OK;
-        *reterr_noun = *reterr_why = NULL;
         return HG_FAIL(SYNTAX);
     }
-    const struct text_kind *kind = text_kind_of(row);
+    const struct hg_text_kind *kind = hg_text_kind(row->unit);
     const char *why = NULL;
     hg_result result = kind->check(text, &why);
     if (!hg_ok(result)) {
@@ -306,7 +216,7 @@ hg_result hg_setting_check(const struct hg_setting *row, struct hg_slice text, c
 
 bool hg_setting_is_secret(const struct hg_setting *row)
 {
-    return row->kind == HG_SETTING_TEXT && !hg_setting_has_choices(row) && text_kind_of(row)->secret;
+    return row->kind == HG_SETTING_TEXT && !hg_setting_has_choices(row) && hg_text_kind(row->unit)->secret;
 }
 
 void hg_setting_put_allowed(const struct hg_setting *row, struct hg_buf *into)
@@ -323,11 +233,14 @@ void hg_setting_put_allowed(const struct hg_setting *row, struct hg_buf *into)
         hg_buf_put_str(into, "true, false");
     } else if (hg_setting_has_choices(row)) {
         struct hg_slice choice;
+        hg_buf_put_str(into, row->kind == HG_SETTING_LIST ? "a list of " : "");
         for (size_t i = 0; (choice = hg_setting_choice(row, i)).len > 0; i++) {
             hg_buf_put_str(into, i > 0 ? ", " : "");
             hg_buf_put(into, choice);
         }
+        hg_buf_put_str(into, row->kind == HG_SETTING_LIST ? ", each at most once" : "");
     } else {
-        hg_buf_put_str(into, text_kind_of(row)->allowed);
+        hg_buf_put_str(into, hg_text_kind(row->unit)->allowed);
+        hg_buf_put_str(into, hg_setting_is_optional(row) ? ", or \"\" for none" : "");
     }
 }

@@ -71,6 +71,8 @@ def test_the_files_in_config_are_good(name):
     ('{\n  "page": true,\n  "page": false\n}', 3, ["page"]),
     ('{\n  "page": true,\n}', 3, []),
     ('{\n  "page": tru\n}', 2, []),
+    ('{\n  "topics": [\n    {"match": "a",\n     "carry": ["user",\n       "name"]}\n  ]\n}', 5, ["topics[0].carry[1]", "name", "session"]),
+    ('{\n  "topics": [\n    {"match": "a", "source": "channel",\n     "types": ["x"]}\n  ]\n}', 4, ["topics[0].types", "stream"]),
     ("", 1, []),
     ("[]", 1, []),
     ('{"page": true} x', 1, []),
@@ -84,6 +86,27 @@ def test_bad_files_are_told_with_path_line_and_what_is_allowed(tmp_path, text, l
         assert word in message, message
 
 
+def test_check_config_tells_of_each_rule_what_is_not_as_usual(tmp_path):
+    topics = [
+        {"match": "plain", "source": "stream"},
+        {"match": "orders.*", "source": "stream", "key": "events:{topic}", "maxlen": 9, "emit_rate": 50, "durability": "replicas:2",
+         "carry": ["user", "ip"], "types": ["order.*"], "require": ["subject"], "dead_letter": "dead:{topic}"},
+        {"match": "clicks", "dedupe": "best_effort"},
+        {"match": "audit", "source": "stream", "emit": False, "emit_rate": 50},
+        {"match": "prices", "source": "channel"},
+    ]
+    result = run_gateway("--check-config", "--config", write(tmp_path, {**GOOD, "topics": topics}))
+    assert result.returncode == 0, result.stderr
+    assert [line.strip() for line in result.stdout.splitlines()[-5:]] == [
+        "plain     stream   {topic}, clients may emit",
+        "orders.*  stream   events:{topic}, clients may emit (50 a second, acknowledged after replicas:2, with user, ip, of certain "
+        "types, with certain attributes, invalid ones to dead:{topic}), about 9 entries kept",
+        "clicks    auto     key {topic} or channel {topic}, clients may emit (perhaps twice)",
+        "audit     stream   {topic}, no emits",
+        "prices    channel  {topic}",
+    ]
+
+
 def test_a_bad_file_is_refused_at_start_too(tmp_path):
     result = run_gateway("--config", write(tmp_path, '{"colour": 1}'))
     assert result.returncode > 0 and "colour" in result.stderr
@@ -91,13 +114,15 @@ def test_a_bad_file_is_refused_at_start_too(tmp_path):
 
 def test_dump_config_reads_back_to_the_same(tmp_path):
     config = {**GOOD, "linger_ms": 1234, "origins": ["https://a.example", "https://b.example"],
-              "topics": [{"match": 'q"uo\\te.*', "source": "stream", "key": "x:{topic}", "maxlen": 7, "emit": False}]}
+              "topics": [{"match": 'q"uo\\te.*', "source": "stream", "key": "x:{topic}", "maxlen": 7, "emit": False, "dedupe": "best_effort",
+                          "carry": ["ip", "user"], "types": ["a.*"], "require": ["x=\"y\""], "dead_letter": "dead", "emit_rate": 3},
+                         {"match": "b", "durability": "replicas:3"}]}
     first = run_gateway("--dump-config", "--config", write(tmp_path, config))
     assert first.returncode == 0, first.stderr
     dumped = json.loads(first.stdout)
     assert dumped["linger_ms"] == 1234 and dumped["origins"] == config["origins"] and dumped["page"] is True
-    rule = dumped["topics"][0]
-    assert {**rule, **config["topics"][0]} == rule
+    for rule, given in zip(dumped["topics"], config["topics"], strict=True):
+        assert {**rule, **given} == rule
     second = run_gateway("--dump-config", "--config", write(tmp_path, first.stdout, "again.json"))
     assert second.stdout == first.stdout
 

@@ -11,13 +11,15 @@ static uint64_t pick(struct hg_prng *prng, const uint64_t *choices, size_t count
     pick(prng, (const uint64_t[]){__VA_ARGS__}, sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
 
 static const struct hg_rule default_rule = {
-#define TEXT(field, def, ...)             .field = (char *)(uintptr_t)(def),
-#define FLAG(field, def, ...)             .field = (def),
-#define NUMBER(field, min, max, def, ...) .field = (def),
-#define ENUM(field, values, def, ...)     .field = (def),
-    HG_RULE_SETTINGS(TEXT, FLAG, NUMBER, ENUM)
+#define TEXT(field, def, ...)               .field = (char *)(uintptr_t)(def),
+#define FLAG(field, def, ...)               .field = (def),
+#define LIST(field, ...)                    .field = {NULL, 0},
+#define NUMBER(field, min, max, def, ...)   .field = (def),
+#define ENUM(field, type, values, def, ...) .field = (def),
+    HG_RULE_SETTINGS(TEXT, FLAG, LIST, NUMBER, ENUM)
 #undef TEXT
 #undef FLAG
+#undef LIST
 #undef NUMBER
 #undef ENUM
 };

@@ -12,21 +12,27 @@
 #include "config/config.h"
 #include "support/oom.h"
 
+static void assert_same_list(const struct hg_string_list *a, const struct hg_string_list *b)
+{
+    assert_int_equal(a->count, b->count);
+    for (size_t i = 0; i < a->count; i++)
+        assert_string_equal(a->items[i], b->items[i]);
+}
+
 static void assert_same_rule(const struct hg_rule *a, const struct hg_rule *b)
 {
 #define TEXT(field, ...) assert_string_equal(a->field, b->field);
+#define LIST(field, ...) assert_same_list(&a->field, &b->field);
 #define SAME(field, ...) assert_true(a->field == b->field);
-    HG_RULE_SETTINGS(TEXT, SAME, SAME, SAME)
+    HG_RULE_SETTINGS(TEXT, SAME, LIST, SAME, SAME)
 #undef TEXT
+#undef LIST
 }
 
 static void assert_same(const struct hg_config *a, const struct hg_config *b)
 {
 #define TEXT(field, ...) assert_string_equal(a->field, b->field);
-#define LIST(field, ...)                                                                                               \
-    assert_int_equal(a->field.count, b->field.count);                                                                  \
-    for (size_t i = 0; i < a->field.count; i++)                                                                        \
-        assert_string_equal(a->field.items[i], b->field.items[i]);
+#define LIST(field, ...) assert_same_list(&a->field, &b->field);
     HG_SETTINGS(TEXT, SAME, LIST, SAME)
 #undef TEXT
 #undef LIST
@@ -58,6 +64,32 @@ static uint64_t between(struct hg_prng *prng, uint64_t minimum, uint64_t maximum
     return minimum + hg_prng_below(prng, maximum - minimum + 1);
 }
 
+#define RANDOM_LIST(prng, list, ...)                                                                                   \
+    random_list(prng, list, (const char *const[]){__VA_ARGS__},                                                        \
+                sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+/* Some of the words, in their order. */
+static void random_list(struct hg_prng *prng, struct hg_string_list *list, const char *const *words, size_t count)
+{
+    list->items = calloc(count, sizeof(char *));
+    assert_non_null(list->items);
+    for (size_t i = 0; i < count; i++)
+        if (hg_prng_chance(prng, 40))
+            replace(&list->items[list->count++], words[i]);
+}
+
+/* What only rules that are not of channels may say. */
+static void random_emits(struct hg_prng *prng, struct hg_rule *rule)
+{
+    if (rule->dedupe == HG_DEDUPE_ONCE)
+        replace(&rule->durability, PICK(prng, "memory", "replicas:1", "replicas:100", "fsync"));
+    replace(&rule->schema, PICK(prng, "", "a.json", "/x/\xc3\xa9 \"q\".json"));
+    replace(&rule->dead_letter, PICK(prng, "", "dead:{topic}", "dead \"\\"));
+    RANDOM_LIST(prng, &rule->carry, "ip", "session", "user");
+    RANDOM_LIST(prng, &rule->types, "a.*", "*", "\"\\", "a.*");
+    RANDOM_LIST(prng, &rule->require, "subject", "source=", "x=\"=\xe2\x82\xac", "subject");
+}
+
 static void random_rule(struct hg_prng *prng, struct hg_rule *rule, size_t index)
 {
     char match[64];
@@ -69,10 +101,18 @@ static void random_rule(struct hg_prng *prng, struct hg_rule *rule, size_t index
     replace(&rule->channel, PICK(prng, "{topic}", "c/{topic}"));
     replace(&rule->payload_field, PICK(prng, "event", "data", "\xf0\x9f\x92\xa9", "a b\"c"));
     rule->emit = hg_prng_chance(prng, 50);
+    rule->dedupe = (enum hg_dedupe)hg_prng_below(prng, 2);
+    replace(&rule->durability, "memory");
+    replace(&rule->schema, "");
+    replace(&rule->dead_letter, "");
 #define IGNORE(...)
 #define NUMBER(field, minimum, maximum, ...) rule->field = between(prng, minimum, maximum);
-    HG_RULE_SETTINGS(IGNORE, IGNORE, NUMBER, IGNORE)
+    HG_RULE_SETTINGS(IGNORE, IGNORE, IGNORE, NUMBER, IGNORE)
 #undef NUMBER
+    if (rule->source == HG_SOURCE_CHANNEL)
+        rule->emit_rate = 0;
+    else
+        random_emits(prng, rule);
 }
 
 static struct hg_config *random_config(struct hg_prng *prng)

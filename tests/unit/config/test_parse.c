@@ -114,14 +114,17 @@ static void test_unknown_settings_are_refused_with_the_nearest(void **state)
     bad("{\"topics\": [{\"match\": \"a\",\n\"whatever\": 1}]}",
         "c.json:2: topics[0].whatever: found a setting that does not exist; allowed: match, source, key, channel, "
         "payload_field, "
-        "maxlen, emit, dedupe_window_ms");
+        "maxlen, emit, emit_rate, dedupe, dedupe_window_ms, durability, carry, types, require, schema, dead_letter, "
+        "dead_letter_maxlen");
     bad("{\"\\u001b[2J\x7f\": 1}",
         "c.json:1: \\u001b[2J\\x7f: found a setting that does not exist; allowed: listen, redis, log_level, page, "
         "origins, connections_max, "
         "message_bytes_max, event_bytes_max, subscriptions_per_session_max, groups_max, topics_max, log_bytes_max, "
         "log_bytes_total_max, history_bytes_max, history_ms, conflate_keys_max, reply_bytes_max, linger_ms, "
         "discover_ms, system_topic, system_ms, ping_ms, pong_timeout_ms, stall_timeout_ms, "
-        "subscribe_timeout_ms, emit_timeout_ms, emits_per_session_max, emits_max, emits_bytes_max, redis_timeout_ms, "
+        "subscribe_timeout_ms, emit_timeout_ms, emits_per_session_max, emits_max, emits_bytes_max, "
+        "emit_rate_session, emit_rate_principal, emit_burst_ms, emit_backoff_min_ms, emit_backoff_max_ms, "
+        "breaker_failures, breaker_open_min_ms, breaker_open_max_ms, durability_timeout_ms, redis_timeout_ms, "
         "canary_ms, redis_backoff_min_ms, redis_backoff_max_ms, streams_per_link_max, topics");
 }
 
@@ -214,6 +217,179 @@ static void test_rules(void **state)
         "{topic}, such as events:{topic}");
     bad("{\"topics\": [{\"match\": \"a\", \"payload_field\": \"\"}]}",
         "c.json:1: topics[0].payload_field: found \"\": the name is empty; allowed: a field name of 1 to 255 bytes");
+}
+
+static void test_settings_of_emits(void **state)
+{
+    (void)state;
+    struct hg_config *config =
+        good("{\"emit_rate_session\": 20, \"emit_rate_principal\": 1000000, \"emit_burst_ms\": 60000, "
+             "\"emit_backoff_min_ms\": 1, \"emit_backoff_max_ms\": 600000, \"breaker_failures\": 1000, "
+             "\"breaker_open_min_ms\": 10, \"breaker_open_max_ms\": 600000, \"durability_timeout_ms\": 60000,\n"
+             "\"topics\": [{\"match\": \"a.*\", \"emit_rate\": 7, \"dedupe\": \"best_effort\", "
+             "\"carry\": [\"ip\", \"us\\u0065r\"],\n"
+             "\"types\": [\"order.*\", \"*\", \"x\"], \"require\": [\"subject\", \"source=a=b\"], "
+             "\"dead_letter\": \"dead\", \"dead_letter_maxlen\": 0,\n \"schema\": \"schemas/a.json\"},\n"
+             "{\"match\": \"b\", \"durability\": \"replicas:2\", \"schema\": \"\"}, {\"match\": \"c\"}]}");
+    assert_int_equal(config->emit_rate_session, 20);
+    assert_int_equal(config->emit_rate_principal, 1000000);
+    assert_int_equal(config->durability_timeout_ms, 60000);
+    const struct hg_rule *rule = &config->rules[0];
+    assert_int_equal(rule->emit_rate, 7);
+    assert_int_equal(rule->dedupe, HG_DEDUPE_BEST_EFFORT);
+    assert_int_equal(rule->carry.count, 2);
+    assert_true(hg_string_list_has(&rule->carry, HG_LIT("user")) && hg_string_list_has(&rule->carry, HG_LIT("ip")));
+    assert_false(hg_string_list_has(&rule->carry, HG_LIT("session")));
+    assert_false(hg_string_list_has(&rule->carry, HG_LIT("use")));
+    assert_int_equal(rule->types.count, 3);
+    assert_string_equal(rule->types.items[1], "*");
+    assert_string_equal(rule->require.items[1], "source=a=b");
+    assert_string_equal(rule->dead_letter, "dead");
+    assert_int_equal(rule->dead_letter_maxlen, 0);
+    assert_string_equal(rule->schema, "schemas/a.json");
+    assert_int_equal(rule->schema_line, 4);
+    assert_null(rule->compiled_schema);
+    assert_string_equal(config->rules[1].durability, "replicas:2");
+    assert_string_equal(config->rules[1].schema, "");
+    assert_int_equal(config->rules[1].schema_line, 5);
+    rule = &config->rules[2];
+    assert_int_equal(rule->emit_rate, 0);
+    assert_int_equal(rule->dedupe, HG_DEDUPE_ONCE);
+    assert_string_equal(rule->durability, "memory");
+    assert_string_equal(rule->schema, "");
+    assert_string_equal(rule->dead_letter, "");
+    assert_int_equal(rule->dead_letter_maxlen, 100000);
+    assert_int_equal(rule->carry.count + rule->types.count + rule->require.count, 0);
+    assert_int_equal(rule->schema_line, 0);
+    hg_config_free(config);
+}
+
+/* A rule with one setting more. */
+static void bad_setting(const char *name, const char *value, const char *expected)
+{
+    char json[1200], line[1500];
+    snprintf(json, sizeof(json), "{\"topics\": [{\"match\": \"a\",\n\"%s\": %s}]}", name, value);
+    snprintf(line, sizeof(line), "c.json:2: topics[0].%s%s", name, expected);
+    bad(json, line);
+}
+
+static void test_wrong_settings_of_emits(void **state)
+{
+    (void)state;
+    static const char range[] = ": found 1000001; allowed: a whole number from 0 to 1000000 (emits/s)";
+    bad_setting("emit_rate", "1000001", range);
+    bad("{\"emit_burst_ms\": 99}", "c.json:1: emit_burst_ms: found 99; allowed: a whole number from 100 to 60000 (ms)");
+    bad("{\"breaker_failures\": 0}",
+        "c.json:1: breaker_failures: found 0; allowed: a whole number from 1 to 1000 (failures)");
+    bad_setting("dedupe", "\"always\"", ": found \"always\"; allowed: once, best_effort");
+    bad_setting("dedupe", "1", ": found 1; allowed: once, best_effort");
+    bad_setting("carry", "\"user\"", ": found \"user\"; allowed: a list of user, session, ip, each at most once");
+    bad_setting("carry", "[\"user\", \"User\"]",
+                "[1]: found \"User\"; allowed: a list of user, session, ip, each at most once");
+    bad_setting(
+        "carry", "[\"ip\", \"user\", \"i\\u0070\"]",
+        "[2]: found \"i\\u0070\": the word stands there twice; allowed: a list of user, session, ip, each at most "
+        "once");
+    bad_setting("carry", "[\"\"]", "[0]: found \"\"; allowed: a list of user, session, ip, each at most once");
+    bad_setting("types", "[\"a*b\"]",
+                "[0]: found \"a*b\": the type has a * that is not its end; allowed: a list of event types such as "
+                "\"OrderPlaced\" or \"order.*\"");
+    bad_setting("types", "[\"a\", {}]",
+                "[1]: found an object; allowed: a list of event types such as \"OrderPlaced\" or \"order.*\"");
+    bad_setting("require", "[\"=x\"]",
+                "[0]: found \"=x\": the requirement has no name before the =; allowed: a list of attributes such as "
+                "\"subject\" or \"source=shop\"");
+    bad_setting("durability", "\"replicas:101\"",
+                ": found \"replicas:101\": the durability has no number of replicas from 1 to 100; allowed: memory, "
+                "replicas:N with N from 1 to 100, fsync");
+    bad_setting("durability", "\"\"",
+                ": found \"\": the durability is not known; allowed: memory, replicas:N with N from 1 to 100, fsync");
+    bad_setting(
+        "dead_letter", "\"{topic}{topic}\"",
+        ": found \"{topic}{topic}\": the template has more than one {topic}; allowed: a Redis name with at most "
+        "one {topic}, such as events:{topic}, or \"\" for none");
+    bad_setting(
+        "dead_letter", "null",
+        ": found null; allowed: a Redis name with at most one {topic}, such as events:{topic}, or \"\" for none");
+    bad_setting("schema", "\"a\\nb\"",
+                ": found \"a\\nb\": the path has a control character; allowed: a path of 1 to 4095 bytes, or \"\" for "
+                "none");
+    bad_setting("key", "\"\"",
+                ": found \"\": the template is empty; allowed: a Redis name with at most one {topic}, such as "
+                "events:{topic}");
+}
+
+static void test_a_channel_takes_no_settings_of_emits(void **state)
+{
+    (void)state;
+    static const char *const settings[][3] = {
+        {"emit_rate", "1", "0"},         {"durability", "\"fsync\"", "\"memory\""},
+        {"carry", "[\"user\"]", "[]"},   {"types", "[\"a\"]", "[]"},
+        {"require", "[\"a\"]", "[]"},    {"schema", "\"a\"", "\"\""},
+        {"dead_letter", "\"d\"", "\"\""}};
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        char json[200], line[300];
+        snprintf(json, sizeof(json), "{\"topics\": [{\"match\": \"a\", \"source\": \"channel\",\n\"%s\": %s}]}",
+                 settings[i][0], settings[i][1]);
+        snprintf(line, sizeof(line),
+                 "c.json:2: topics[0].%s: found a setting for emits: clients emit to streams only, and the source is "
+                 "channel; allowed: it in rules whose source is stream or auto",
+                 settings[i][0]);
+        bad(json, line);
+        snprintf(json, sizeof(json), "{\"topics\": [{\"match\": \"a\", \"source\": \"channel\", \"%s\": %s}]}",
+                 settings[i][0], settings[i][2]);
+        hg_config_free(good(json));
+        snprintf(json, sizeof(json), "{\"topics\": [{\"match\": \"a\", \"source\": \"auto\", \"%s\": %s}]}",
+                 settings[i][0], settings[i][1]);
+        hg_config_free(good(json));
+    }
+}
+
+static void test_no_durability_without_dedupe(void **state)
+{
+    (void)state;
+    bad("{\"topics\": [{\"match\": \"a\", \"dedupe\": \"best_effort\",\n\"durability\": \"replicas:3\"}]}",
+        "c.json:2: topics[0].durability: found \"replicas:3\": dedupe is best_effort, which makes no promise that "
+        "could "
+        "be kept for longer; allowed: memory, or dedupe once");
+    hg_config_free(good("{\"topics\": [{\"match\": \"a\", \"dedupe\": \"best_effort\", \"durability\": \"memory\"}]}"));
+    hg_config_free(good("{\"topics\": [{\"match\": \"a\", \"dedupe\": \"once\", \"durability\": \"fsync\"}]}"));
+}
+
+static bool accepts_dead_letter(const char *match, const char *key, const char *dead_letter)
+{
+    char json[300];
+    struct hg_config *config;
+    struct hg_buf why;
+    hg_buf_init(&why, 10000);
+    snprintf(json, sizeof(json),
+             "{\"topics\": [{\"match\": \"%s\", \"source\": \"stream\", \"key\": \"%s\", \"dead_letter\": \"%s\"}]}",
+             match, key, dead_letter);
+    hg_result result = hg_config_parse(HG_LIT("c.json"), hg_slice_str(json), &config, &why);
+    if (hg_ok(result))
+        hg_config_free(config);
+    else
+        assert_non_null(strstr(why.ptr, "topics[0].dead_letter"));
+    hg_buf_done(&why);
+    return hg_ok(result);
+}
+
+static void test_dead_letters_stand_elsewhere(void **state)
+{
+    (void)state;
+    bad("{\"topics\": [{\"match\": \"a.*\", \"source\": \"stream\",\n\"dead_letter\": \"{topic}\"}]}",
+        "c.json:2: topics[0].dead_letter: found \"{topic}\": it would be the stream of the topic itself, whose name "
+        "key "
+        "tells; allowed: another Redis name, such as dead:{topic}");
+    assert_false(accepts_dead_letter("a", "x", "x"));
+    assert_false(accepts_dead_letter("a", "{topic}", "a"));
+    assert_false(accepts_dead_letter("a", "a", "{topic}"));
+    assert_false(accepts_dead_letter("a.*", "e:{topic}", "e:a.b")); /* that of a.b */
+    assert_true(accepts_dead_letter("a.*", "e:{topic}", "e:a"));
+    assert_true(accepts_dead_letter("a.*", "e:{topic}", "a.b"));
+    assert_true(accepts_dead_letter("a.*", "{topic}", "dead:{topic}"));
+    assert_true(accepts_dead_letter("a", "x", "{topic}"));
+    assert_true(accepts_dead_letter("a", "{topic}", "b"));
 }
 
 static void test_a_fixed_template_needs_an_exact_pattern(void **state)
@@ -336,7 +512,8 @@ static bool parse_a_file(void)
 {
     return parse_once(
         HG_LIT("{\"redis\": \"redis://u:p@h/1\", \"origins\": [\"http://a\", \"http://b\"], \"log_level\": \"debug\","
-               "\"topics\": [{\"match\": \"a.**\", \"key\": \"k:{topic}\"}, {\"match\": \"b\"}]}"),
+               "\"topics\": [{\"match\": \"a.**\", \"key\": \"k:{topic}\"}, {\"match\": \"b\", "
+               "\"types\": [\"a\", \"b\"], \"carry\": [\"ip\"], \"dead_letter\": \"d\", \"durability\": \"fsync\"}]}"),
         HG_OK);
 }
 
@@ -355,6 +532,17 @@ static bool refuse_a_list(void)
     return parse_once(HG_LIT("{\"origins\": [\"http://a\", 7]}"), HG_FAIL(BAD_REQUEST));
 }
 
+static bool refuse_a_dead_letter(void)
+{
+    return parse_once(HG_LIT("{\"topics\": [{\"match\": \"b\", \"carry\": [\"ip\"], \"dead_letter\": \"b\"}]}"),
+                      HG_FAIL(BAD_REQUEST));
+}
+
+static bool refuse_a_word_twice(void)
+{
+    return parse_once(HG_LIT("{\"topics\": [{\"match\": \"b\", \"carry\": [\"ip\", \"ip\"]}]}"), HG_FAIL(BAD_REQUEST));
+}
+
 static bool refuse_a_comment(void)
 {
     return parse_once(HG_LIT("{ // }"), HG_FAIL(BAD_REQUEST));
@@ -367,6 +555,8 @@ static void test_out_of_memory(void **state)
     HGT_OOM_SWEEP(refuse_a_covered_rule);
     HGT_OOM_SWEEP(refuse_a_url);
     HGT_OOM_SWEEP(refuse_a_list);
+    HGT_OOM_SWEEP(refuse_a_dead_letter);
+    HGT_OOM_SWEEP(refuse_a_word_twice);
     HGT_OOM_SWEEP(refuse_a_comment);
 }
 
@@ -381,6 +571,11 @@ int main(void)
         cmocka_unit_test(test_a_long_value_is_cut),
         cmocka_unit_test(test_duplicates_are_refused),
         cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_settings_of_emits),
+        cmocka_unit_test(test_wrong_settings_of_emits),
+        cmocka_unit_test(test_a_channel_takes_no_settings_of_emits),
+        cmocka_unit_test(test_no_durability_without_dedupe),
+        cmocka_unit_test(test_dead_letters_stand_elsewhere),
         cmocka_unit_test(test_a_fixed_template_needs_an_exact_pattern),
         cmocka_unit_test(test_a_rule_that_never_applies_is_refused),
         cmocka_unit_test(test_passwords_are_not_shown),

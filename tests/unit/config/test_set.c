@@ -111,6 +111,16 @@ static void test_relations(void **state)
            "redis_backoff_max_ms, which is 3000");
     good("redis_backoff_max_ms", "3001");
     assert_true(hg_ok(hg_config_check(config, &why)));
+    good("emit_backoff_min_ms", "2001");
+    broken("emit_backoff_min_ms: found 2001: the first delay is the shortest one; allowed: at most "
+           "emit_backoff_max_ms, which is 2000");
+    good("emit_backoff_max_ms", "2001");
+    assert_true(hg_ok(hg_config_check(config, &why)));
+    good("breaker_open_max_ms", "499");
+    broken("breaker_open_min_ms: found 500: the first time is the shortest one; allowed: at most "
+           "breaker_open_max_ms, which is 499");
+    good("breaker_open_min_ms", "499");
+    assert_true(hg_ok(hg_config_check(config, &why)));
     good("log_bytes_max", "65536");
     broken("event_bytes_max: found 1048576: a group must be able to keep its largest event; allowed: at most "
            "log_bytes_max, which is "
@@ -127,6 +137,19 @@ static void test_relations(void **state)
     config->rule_count = 0;
     broken("topics: found no rule; allowed: at least one");
     config->rule_count = rule_count;
+}
+
+static void test_relations_within_a_rule(void **state)
+{
+    (void)state;
+    struct hg_rule *rule = config->rules;
+    rule->emit_rate = 1;
+    assert_true(hg_ok(hg_config_check(config, &why)));
+    rule->source = HG_SOURCE_CHANNEL;
+    broken("topics[0].emit_rate: found a setting for emits: clients emit to streams only, and the source is channel; "
+           "allowed: it in rules whose source is stream or auto");
+    rule->emit_rate = 0;
+    assert_true(hg_ok(hg_config_check(config, &why)));
 }
 
 static void test_names_end_with_null(void **state)
@@ -240,6 +263,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_every_kind, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals_leave_all_as_it_was, setup, teardown),
         cmocka_unit_test_setup_teardown(test_relations, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_relations_within_a_rule, setup, teardown),
         cmocka_unit_test(test_names_end_with_null),
         cmocka_unit_test(test_edit_distance_against_its_definition),
         cmocka_unit_test(test_suggestions),
