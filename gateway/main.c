@@ -56,6 +56,12 @@ static void port_ws_close(void *context, hg_session_ref session, uint16_t code, 
     hg_ws_close(gateway->ws, session, code, reason);
 }
 
+static size_t port_ws_peer(void *context, hg_session_ref session, char *to, size_t size)
+{
+    struct gateway *gateway = context;
+    return hg_ws_peer(gateway->ws, session, to, size);
+}
+
 static void port_ws_pause(void *context, hg_session_ref session, bool paused)
 {
     struct gateway *gateway = context;
@@ -355,6 +361,7 @@ static hg_result build(struct gateway *gateway)
         .ws_send = port_ws_send,
         .ws_close = port_ws_close,
         .ws_pause = port_ws_pause,
+        .ws_peer = port_ws_peer,
         .redis_open = port_redis_open,
         .redis_close = port_redis_close,
         .redis_command = port_redis_command,

@@ -1,7 +1,8 @@
 #include "core/door.h"
 
+#include "base/assert.h"
 #include "base/json.h"
-#include "schema/schema.h"
+#include "config/require.h"
 
 /* An attribute under its other name; NULL: it has one name only. */
 static const char *other_name(struct hg_slice name)
@@ -68,38 +69,25 @@ static void put_name(struct hg_buf *into, struct hg_slice name)
         hg_buf_printf(into, " (or \"%s\")", other);
 }
 
-static hg_result check_required(struct hg_json event, struct hg_slice rule, struct hg_buf *ret_pointer,
+static hg_result check_required(struct hg_json event, struct hg_requirement required, struct hg_buf *ret_pointer,
                                 struct hg_buf *message)
 {
-    const char *equals = memchr(rule.ptr, '=', rule.len);
-    struct hg_slice name = equals ? hg_slice_first(rule, (size_t)(equals - rule.ptr)) : rule;
     struct hg_json key, value;
-    if (event.type != HG_JSON_OBJECT || !find(event, name, &key, &value)) {
-        put_name(message, name);
+    if (event.type != HG_JSON_OBJECT || !find(event, required.name, &key, &value)) {
+        put_name(message, required.name);
         hg_buf_put_str(message, " is missing; this topic requires it.");
         return HG_FAIL(EVENT_INVALID);
     }
-    if (!equals)
-        return HG_OK;
-    struct hg_slice wanted = hg_slice_from(rule, name.len + 1);
-    if (has_value(value, wanted))
+    if (!required.value.ptr || has_value(value, required.value))
         return HG_OK;
     put_token(ret_pointer, hg_slice(key.raw.ptr + 1, key.raw.len - 2));
-    put_name(message, name);
+    put_name(message, required.name);
     hg_buf_put_str(message, " is ");
     put_shown(message, value);
     hg_buf_put_str(message, "; this topic takes ");
-    hg_buf_put(message, wanted);
+    hg_buf_put(message, required.value);
     hg_buf_put_str(message, " only.");
     return HG_FAIL(EVENT_INVALID);
-}
-
-/* "Order*" stands for all that begin so. */
-static bool type_is(struct hg_json type, struct hg_slice allowed, struct hg_slice text)
-{
-    if (allowed.len > 0 && allowed.ptr[allowed.len - 1] == '*')
-        return hg_slice_starts(text, hg_slice_first(allowed, allowed.len - 1));
-    return hg_json_string_eq(type, allowed);
 }
 
 static hg_result check_type(struct hg_json event, const struct hg_string_list *types, struct hg_buf *ret_pointer,
@@ -112,7 +100,7 @@ static hg_result check_type(struct hg_json event, const struct hg_string_list *t
         bool decoded = hg_ok(hg_json_string_decode(type, text));
         bool allowed = false;
         for (size_t i = 0; i < types->count && decoded && !allowed; i++)
-            allowed = type_is(type, hg_slice_str(types->items[i]), hg_buf_slice(text));
+            allowed = hg_type_pattern_match(hg_slice_str(types->items[i]), hg_buf_slice(text));
         hg_buf_clear(text);
         if (allowed)
             return HG_OK;
@@ -131,26 +119,28 @@ static hg_result check_type(struct hg_json event, const struct hg_string_list *t
     return HG_FAIL(EVENT_INVALID);
 }
 
-static hg_result check(const struct hg_door *door, struct hg_slice text, struct hg_buf *ret_pointer,
+static hg_result check(const struct hg_rule *rule, struct hg_slice text, struct hg_buf *ret_pointer,
                        struct hg_buf *message)
 {
-    const struct hg_rule *rule = door->rule;
     struct hg_json event;
     if (rule->require.count > 0 || rule->types.count > 0)
         HG_TRY(hg_json_parse(text, &event, NULL));
-    for (size_t i = 0; i < rule->require.count; i++)
-        HG_TRY(check_required(event, hg_slice_str(rule->require.items[i]), ret_pointer, message));
+    for (size_t i = 0; i < rule->require.count; i++) {
+        struct hg_requirement required;
+        HG_ASSERT(hg_ok(hg_requirement_parse(hg_slice_str(rule->require.items[i]), &required, NULL)));
+        HG_TRY(check_required(event, required, ret_pointer, message));
+    }
     if (rule->types.count > 0)
         HG_TRY(check_type(event, &rule->types, ret_pointer, message));
-    return door->schema ? hg_schema_check(door->schema, text, ret_pointer, message) : HG_OK;
+    return HG_OK;
 }
 
-hg_result hg_door_check(const struct hg_door *door, struct hg_slice event, struct hg_buf *ret_pointer,
+hg_result hg_door_check(const struct hg_rule *rule, struct hg_slice event, struct hg_buf *ret_pointer,
                         struct hg_buf *message)
 {
     hg_buf_clear(ret_pointer);
     hg_buf_clear(message);
-    hg_result result = check(door, event, ret_pointer, message);
+    hg_result result = check(rule, event, ret_pointer, message);
     if (hg_ok(result) || result.code == HG_ERR_NOMEM)
         return result;
     /* Whatever does not fit is left out: the table's sentence stands then. */

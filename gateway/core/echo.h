@@ -1,10 +1,10 @@
 /* echo.h – sessions that do not want back what they emitted themselves.
  *
- * An event that was emitted with "echo": false stands in its stream with the name of its session beside it, in the field
- * `except`; every gateway that delivers it leaves that session out. A session that comes back after a lost connection
- * says hello with its earlier name and is taken for that one here (never for what is carried beside events: the name is
- * the client's word). Names are compared as 64-bit keyed hashes, which nobody can steer. Ownership: a session holds its
- * echo, sessions of the same name share it. */
+ * An event that was emitted with "echo": false stands in its stream with the name of its session beside it, in the
+ * field `except`; every gateway that delivers it leaves that session out. A session that comes back after a lost
+ * connection says hello with its earlier name and is taken for that one here (never for what is carried beside events:
+ * the name is the client's word). Names are compared as 64-bit keyed hashes, which nobody can steer. Ownership: a
+ * session holds its echo, sessions of the same name share it. */
 #ifndef HG_CORE_ECHO_H
 #define HG_CORE_ECHO_H
 

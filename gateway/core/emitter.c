@@ -7,18 +7,16 @@
 #include "topic/template.h"
 #include "wire/message.h"
 
-#define RETRY_MS       1000u
-#define PEER_BYTES_MAX 64u
+#define RETRY_MS          1000u
+#define PEER_BYTES_MAX    64u
+#define POINTER_BYTES_MAX 1024u
 
 void hg_emitter_init(struct hg_core *core)
 {
     struct hg_emitter *emitter = &core->emitter;
     hg_map_init(&emitter->lanes, core->hash_key);
     hg_limiter_init(core);
-    hg_buf_init(&emitter->pointer, HG_MESSAGE_POINTER_MAX);
-    emitter->doors = hg_core_alloc((core->config->rule_count + 1) * sizeof(*emitter->doors));
-    for (size_t i = 0; i < core->config->rule_count; i++)
-        emitter->doors[i].rule = &core->config->rules[i];
+    hg_buf_init(&emitter->pointer, POINTER_BYTES_MAX);
     hg_uplinks_init(core);
 }
 
@@ -47,7 +45,6 @@ void hg_emitter_done(struct hg_core *core)
     hg_limiter_done(core);
     hg_map_done(&emitter->lanes);
     hg_buf_done(&emitter->pointer);
-    free(emitter->doors);
     free(emitter->words);
 }
 
@@ -159,8 +156,8 @@ static struct hg_slice keep(char **at, struct hg_slice text)
 static void take_in(struct hg_core *core, struct hg_session *session, struct hg_lane *lane, const struct draft *draft,
                     hg_time deadline)
 {
-    size_t bytes = draft->ref.len + draft->id.len + draft->event.len + draft->scope.len + draft->pointer.len +
-                   draft->why.len;
+    size_t bytes =
+        draft->ref.len + draft->id.len + draft->event.len + draft->scope.len + draft->pointer.len + draft->why.len;
     for (size_t i = 0; i < draft->more_count; i++)
         bytes += draft->more[i].len;
     struct hg_emit *emit = hg_core_alloc(sizeof(*emit) + draft->more_count * sizeof(*emit->more) + bytes);
@@ -196,7 +193,7 @@ static void take_in(struct hg_core *core, struct hg_session *session, struct hg_
     hg_lane_push(core, lane, emit);
 }
 
-/* The key a topic has by a template; in core->text. */
+/* The key a topic has by a template; in core->key. */
 static struct hg_slice key_of(struct hg_core *core, const char *template, struct hg_slice topic)
 {
     hg_buf_clear(&core->key);
@@ -223,8 +220,8 @@ static void put_facts(struct hg_core *core, const struct hg_session *session, co
     }
     if (carry_ip && core->ports.ws_peer)
         put_more(draft, "ip",
-                 hg_slice(facts->peer, core->ports.ws_peer(core->ports.context, session->ref, facts->peer,
-                                                           sizeof(facts->peer))));
+                 hg_slice(facts->peer,
+                          core->ports.ws_peer(core->ports.context, session->ref, facts->peer, sizeof(facts->peer))));
 }
 
 /* A dead letter may stand beside others of the same id, with another event. */
@@ -247,8 +244,7 @@ static void put_dead_letter(struct hg_core *core, struct hg_session *session, co
     put_more(draft, "pointer", draft->pointer);
     if (session)
         put_facts(core, session, rule, true, &facts, draft);
-    struct hg_lane *lane =
-        hg_lane_get(core, rule, HG_LANE_DEAD_LETTERS, topic, key_of(core, rule->dead_letter, topic));
+    struct hg_lane *lane = hg_lane_get(core, rule, HG_LANE_DEAD_LETTERS, topic, key_of(core, rule->dead_letter, topic));
     take_in(core, session, lane, draft, deadline);
 }
 
@@ -260,7 +256,7 @@ void hg_emit_reject(struct hg_core *core, struct hg_emit *emit, enum hg_error er
     } else if (lane->kind == HG_LANE_DEAD_LETTERS) {
         core->stats.dead_letters_lost++;
         condemn(core, emit, emit->verdict, emit->why, emit->pointer);
-    } else if (!lane->rule->dead_letter) {
+    } else if (!lane->rule->dead_letter[0]) {
         condemn(core, emit, error, why, HG_SLICE_NULL);
     } else {
         struct draft draft = {
@@ -346,32 +342,30 @@ void hg_emitter_emit(struct hg_core *core, struct hg_session *session, const str
     if (command->event.len > core->config->event_bytes_max)
         draft.verdict = HG_ERR_EVENT_TOO_LARGE;
     else
-        draft.verdict = hg_core_must(hg_door_check(&emitter->doors[rule - core->config->rules], command->event,
-                                                   &emitter->pointer, &core->message))
-                            .code;
+        draft.verdict =
+            hg_core_must(hg_door_check(rule, command->event, &emitter->pointer, &core->message)).code;
+    core->stats.emits++;
     if (draft.verdict != HG_ERR_OK) {
         draft.why = hg_buf_slice(&core->message);
         if (draft.verdict == HG_ERR_EVENT_INVALID)
             draft.pointer = emitter->pointer.len > 0 ? hg_buf_slice(&emitter->pointer) : HG_LIT("");
-        if (rule->dead_letter)
+        if (rule->dead_letter[0])
             put_dead_letter(core, session, rule, command->topic, &draft, deadline);
         else
             tell_verdict(core, session, command->ref, draft.verdict, draft.why, draft.pointer);
-        core->stats.emits += rule->dead_letter != NULL;
-        core->stats.emits_failed += 0;
+        core->stats.emits_failed += !rule->dead_letter[0];
     } else {
         struct facts facts;
         char except[HG_SESSION_NAME_BYTES];
         put_facts(core, session, rule, false, &facts, &draft);
         if (command->no_echo) {
             hg_echo_mute(core, session);
-            hg_session_name_write(hg_echo_name(session), except);
+            hg_session_name_write(session->echo->name, except);
             put_more(&draft, "except", hg_slice(except, sizeof(except)));
         }
         struct hg_lane *lane =
             hg_lane_get(core, rule, HG_LANE_EVENTS, command->topic, key_of(core, rule->key, command->topic));
         take_in(core, session, lane, &draft, deadline);
-        core->stats.emits++;
     }
     /* Who emits faster than Redis takes it is not listened to for a while. */
     if (session->emits >= core->config->emits_per_session_max)

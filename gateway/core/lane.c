@@ -26,12 +26,13 @@ static struct hg_slice keep(char **at, struct hg_slice text)
 }
 
 struct hg_lane *hg_lane_get(struct hg_core *core, const struct hg_rule *rule, enum hg_lane_kind kind,
-                            struct hg_slice stream)
+                            struct hg_slice topic, struct hg_slice stream)
 {
     struct hg_buf *text = &core->text;
     hg_buf_clear(text);
+    /* Topics of one stream share a lane, except for dead letters, which are told apart by topic. */
     hg_buf_printf(text, "%zu:%d:", (size_t)(rule - core->config->rules), (int)kind);
-    hg_buf_put(text, stream);
+    hg_buf_put(text, kind == HG_LANE_EVENTS ? stream : topic);
     struct hg_map_node *node = hg_map_find(&core->emitter.lanes, hg_buf_slice(text));
     if (node)
         return HG_CONTAINER(node, struct hg_lane, by_name);
@@ -42,9 +43,10 @@ struct hg_lane *hg_lane_get(struct hg_core *core, const struct hg_rule *rule, en
     (void)hg_core_must(hg_buf_result(text));
     struct hg_slice name = hg_slice(text->ptr, name_len), key = hg_slice_from(hg_buf_slice(text), name_len);
     struct hg_lane *lane =
-        hg_core_alloc(sizeof(*lane) + name.len + stream.len + 2 * key.len + current.len + previous.len);
+        hg_core_alloc(sizeof(*lane) + name.len + topic.len + stream.len + 2 * key.len + current.len + previous.len);
     char *at = lane->text;
     lane->name = keep(&at, name);
+    lane->topic = keep(&at, topic);
     lane->stream = keep(&at, stream);
     lane->current = keep(&at, key);
     lane->current.len += keep(&at, current).len;
@@ -66,6 +68,19 @@ void hg_lanes_reap(struct hg_core *core)
     while ((node = hg_list_pop_front(&core->emitter.empty))) {
         struct hg_lane *lane = HG_CONTAINER(node, struct hg_lane, in_state);
         HG_ASSERT(lane->state == HG_LANE_EMPTY && lane->emits.count == 0 && !lane->call && !lane->wait);
+        hg_map_remove(&core->emitter.lanes, &lane->by_name);
+        free(lane->items);
+        free(lane);
+    }
+}
+
+void hg_lanes_done(struct hg_core *core)
+{
+    struct hg_map_node *node;
+    while ((node = hg_map_any(&core->emitter.lanes))) {
+        struct hg_lane *lane = HG_CONTAINER(node, struct hg_lane, by_name);
+        HG_ASSERT(lane->emits.count == 0);
+        hg_list_unlink(&lane->in_state);
         hg_map_remove(&core->emitter.lanes, &lane->by_name);
         free(lane->items);
         free(lane);
@@ -146,7 +161,7 @@ static struct hg_slice *words_for(struct hg_core *core, size_t count)
     return emitter->words;
 }
 
-static struct hg_slice field_of(const struct hg_lane *lane)
+struct hg_slice hg_lane_field(const struct hg_lane *lane)
 {
     return lane->kind == HG_LANE_DEAD_LETTERS ? HG_LIT("event") : hg_slice_str(lane->rule->payload_field);
 }
@@ -168,7 +183,7 @@ static void send_step(struct hg_core *core, struct hg_lane *lane)
         .window_ms = HG_MUTANT(WINDOW_SHORT) ? 1 : lane->rule->dedupe_window_ms,
         .maxlen = maxlen_of(lane),
         .touch = uplink->link != HG_LINK_COMMANDER,
-        .field = field_of(lane),
+        .field = hg_lane_field(lane),
         .scoped = first->scope.len > 0,
         .more = first->more_count,
     };
@@ -215,7 +230,7 @@ static void send_plain(struct hg_core *core, struct hg_lane *lane)
             words[count++] = hg_slice_str(maxlen);
         }
         words[count++] = HG_LIT("*");
-        words[count++] = field_of(lane);
+        words[count++] = hg_lane_field(lane);
         words[count++] = emit->event;
         words[count++] = HG_LIT("id");
         words[count++] = emit->id;
@@ -420,22 +435,31 @@ void hg_lane_answered(struct hg_core *core, struct hg_lane *lane, const struct h
         end_call(core, lane);
 }
 
+static struct hg_durability reached_by(const struct hg_reply *reply)
+{
+    struct hg_durability reached = {.kind = HG_DURABILITY_MEMORY};
+    if (reply->type == HG_REPLY_INTEGER && reply->integer > 0 && reply->integer < UINT32_MAX)
+        reached = (struct hg_durability){HG_DURABILITY_REPLICAS, (unsigned)reply->integer};
+    else if (hg_reply_is_array(reply, 2) && reply->items[0].type == HG_REPLY_INTEGER && reply->items[0].integer > 0)
+        reached.kind = HG_DURABILITY_FSYNC;
+    return reached;
+}
+
 void hg_lane_waited(struct hg_core *core, struct hg_lane *lane, const struct hg_reply *reply)
 {
     HG_ASSERT(lane->state == HG_LANE_CALLING && !lane->call);
     lane->wait = NULL;
-    char text[32] = "memory";
-    if (reply && reply->type == HG_REPLY_INTEGER && reply->integer > 0)
-        snprintf(text, sizeof(text), "replicas:%lld", (long long)reply->integer);
-    else if (reply && hg_reply_is_array(reply, 2) && reply->items[0].type == HG_REPLY_INTEGER &&
-             reply->items[0].integer > 0)
-        snprintf(text, sizeof(text), "fsync");
     if (reply && reply->type == HG_REPLY_ERROR)
         hg_uplink_trouble(core, lane->uplink, hg_core_words(core, reply));
+    if (reply) {
+        hg_buf_clear(&core->key);
+        hg_durability_put(reached_by(reply), &core->key);
+        (void)hg_core_must(hg_buf_result(&core->key));
+    }
     for (size_t i = 0; i < lane->item_count && reply; i++) {
         struct hg_emit *emit = lane->items[i];
         if (emit && emit->placed)
-            hg_emit_acknowledge(core, emit, emit->cursor, emit->duplicate, hg_slice_str(text));
+            hg_emit_acknowledge(core, emit, emit->cursor, emit->duplicate, hg_buf_slice(&core->key));
     }
     end_call(core, lane);
 }

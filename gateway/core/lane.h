@@ -1,4 +1,5 @@
-/* lane.h – the emits of one stream, in order: sent to Redis one call at a time, what comes meanwhile goes with the next.
+/* lane.h – the emits of one stream, in order: sent to Redis one call at a time, what comes meanwhile goes with the
+ * next.
  *
  * READY → CALLING → READY …, gone when it is EMPTY.
  * One call under way keeps the order whatever fails, and makes calls larger the more there is to do. A call whose
@@ -30,7 +31,7 @@ struct hg_emit {
     hg_time deadline;
     uint32_t fingerprint, digest;
     size_t bytes;
-    bool tried;    /* sent before, and what became of it is not known, or refused for now */
+    bool tried;  /* sent before, and what became of it is not known, or refused for now */
     bool placed; /* it stands in the stream, but how durably is not known: */
     bool duplicate;
     struct hg_cursor cursor;
@@ -59,13 +60,15 @@ struct hg_lane {
     struct hg_emit **items; /* of the call, in order; NULL: answered meanwhile */
     size_t item_count, item_capacity;
     bool in_transaction; /* plain commands, without dedupe */
-    struct hg_slice name, stream, current, previous;
+    struct hg_slice name, topic, stream, current, previous;
     char text[];
 };
 
-/* The lane of a rule and a key, made if need be. */
+/* The lane of a topic, whose rule and stream are given, made if need be. */
 struct hg_lane *hg_lane_get(struct hg_core *core, const struct hg_rule *rule, enum hg_lane_kind kind,
-                            struct hg_slice stream);
+                            struct hg_slice topic, struct hg_slice stream);
+/* The name of the field that holds the event's bytes. */
+struct hg_slice hg_lane_field(const struct hg_lane *lane);
 /* Takes the emit. */
 void hg_lane_push(struct hg_core *core, struct hg_lane *lane, struct hg_emit *emit);
 /* The emit is about to be freed. */
@@ -78,6 +81,8 @@ void hg_lane_waited(struct hg_core *core, struct hg_lane *lane, const struct hg_
 void hg_lanes_pump(struct hg_core *core);
 /* Frees those that are empty. */
 void hg_lanes_reap(struct hg_core *core);
+/* All of them. */
+void hg_lanes_done(struct hg_core *core);
 void hg_lanes_validate(const struct hg_core *core);
 
 #endif

@@ -1,7 +1,7 @@
 /* limiter.h – how many events clients may emit: token buckets by session, by principal, by topic.
  *
- * Who has no name is told apart by address. A bucket that is full again is forgotten, so that only those count that were
- * used within emit_burst_ms. Ownership: the limiter owns its buckets; a session's lives in the session. */
+ * Who has no name is told apart by address. A bucket that is full again is forgotten, so that only those count that
+ * were used within emit_burst_ms. Ownership: the limiter owns its buckets; a session's lives in the session. */
 #ifndef HG_CORE_LIMITER_H
 #define HG_CORE_LIMITER_H
 

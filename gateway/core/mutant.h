@@ -12,6 +12,7 @@
 #define HG_MUTANT_LIST(X)                                                                                              \
     X(SILENT_DROP, 7, "a frame is left out of a group's log")                                                          \
     X(NO_DEDUPE, 1, "an emit that is sent to Redis again goes out under a fresh id")                                   \
+    X(WINDOW_SHORT, 1, "ids are remembered for a shorter time than the window")                                        \
     X(STUCK_CURSOR, 5, "a reader's last id is not advanced")                                                           \
     X(FORGOTTEN_GAP, 1, "no gap is told after the listener's link came back")                                          \
     X(SPURIOUS_GAP, 7, "a gap is told although nothing was missed")                                                    \

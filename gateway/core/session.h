@@ -9,8 +9,8 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/time.h"
-#include "core/ports.h"
 #include "core/echo.h"
+#include "core/ports.h"
 #include "core/sub.h"
 #include "wire/close.h"
 
@@ -37,14 +37,14 @@ struct hg_session {
     struct hg_list_node dirty; /* sessions->dirty */
     struct hg_filter *forced;  /* joined to every filter of the client's; NULL: none */
     struct hg_session_name name;
-    struct hg_echo *echo;      /* NULL: it minds no echo */
-    struct hg_bucket *rate;    /* of its emits; NULL: none yet */
-    uint32_t emits;            /* waiting for Redis */
-    bool writable;             /* independent of the state: the adapter took all so far */
-    uint8_t deaf;              /* enum hg_deaf: reading is stopped until none is left */
-    hg_time blocked_since;     /* while not writable */
-    hg_time heard;             /* last sign of life */
-    hg_time pinged;            /* last ping; unanswered while later than heard */
+    struct hg_echo *echo;   /* NULL: it minds no echo */
+    struct hg_bucket *rate; /* of its emits; NULL: none yet */
+    uint32_t emits;         /* waiting for Redis */
+    bool writable;          /* independent of the state: the adapter took all so far */
+    uint8_t deaf;           /* enum hg_deaf: reading is stopped until none is left */
+    hg_time blocked_since;  /* while not writable */
+    hg_time heard;          /* last sign of life */
+    hg_time pinged;         /* last ping; unanswered while later than heard */
 };
 
 struct hg_session_slot {

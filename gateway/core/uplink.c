@@ -15,6 +15,13 @@ static const uint32_t links[HG_DURABILITY__COUNT] = {
     [HG_DURABILITY_FSYNC] = HG_LINK_FSYNC,
 };
 
+struct hg_durability hg_rule_durability(const struct hg_rule *rule)
+{
+    struct hg_durability durability;
+    HG_ASSERT(hg_ok(hg_durability_parse(hg_slice_str(rule->durability), &durability, NULL)));
+    return durability;
+}
+
 void hg_uplinks_init(struct hg_core *core)
 {
     const struct hg_config *config = core->config;
@@ -31,7 +38,7 @@ void hg_uplinks_init(struct hg_core *core)
         if (!rule->emit || rule->source == HG_SOURCE_CHANNEL)
             continue;
         core->uplinks.items[hg_rule_durability(rule).kind].used = true;
-        if (rule->dead_letter)
+        if (rule->dead_letter[0])
             core->uplinks.items[HG_DURABILITY_MEMORY].used = true;
     }
 }
@@ -75,7 +82,8 @@ static void count_failure(struct hg_core *core, struct hg_uplink *uplink)
                     hg_link_name(uplink->link));
 }
 
-/* ---- what the server offers ---------------------------------------------------------------------------------------- */
+/* ---- what the server offers ----------------------------------------------------------------------------------------
+ */
 
 static void load_script(struct hg_core *core, struct hg_uplink *uplink)
 {
@@ -254,13 +262,14 @@ void hg_uplink_denied(struct hg_core *core, struct hg_uplink *uplink)
         uplink->no_functions = true;
         load_script(core, uplink);
     } else if (uplink->scripting == HG_SCRIPTING_SCRIPT) {
-        static const char words[] = "NOPERM this user may not run EVALSHA";
-        const struct hg_reply reply = {.type = HG_REPLY_ERROR, .text = HG_LIT(words)};
+
+        const struct hg_reply reply = {.type = HG_REPLY_ERROR, .text = HG_LIT("NOPERM EVALSHA")};
         hg_uplink_script(core, uplink, &reply);
     }
 }
 
-/* ---- whether it is worth trying ------------------------------------------------------------------------------------ */
+/* ---- whether it is worth trying ------------------------------------------------------------------------------------
+ */
 
 void hg_uplink_trouble(struct hg_core *core, struct hg_uplink *uplink, struct hg_slice words)
 {

@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/time.h"
 #include "config/config.h"
+#include "config/durability.h"
 #include "core/reply.h"
 #include "flow/breaker.h"
 
@@ -41,7 +42,7 @@ struct hg_uplink {
     struct hg_breaker breaker;
     struct hg_backoff backoff; /* of refusals that may pass: */
     hg_time rest_until;        /* nothing is sent before */
-    struct hg_list ready; /* lanes with something to send */
+    struct hg_list ready;      /* lanes with something to send */
 };
 
 struct hg_uplinks {
@@ -52,6 +53,9 @@ void hg_uplinks_init(struct hg_core *core);
 /* Opens those that are used; the commander's link is opened in any case. */
 void hg_uplinks_start(struct hg_core *core);
 void hg_uplinks_done(struct hg_core *core);
+
+/* What a rule asks for; its text was checked. */
+struct hg_durability hg_rule_durability(const struct hg_rule *rule);
 
 /* NULL: no emits go over this link. */
 struct hg_uplink *hg_uplink_find(struct hg_core *core, uint32_t link);

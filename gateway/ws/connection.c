@@ -223,6 +223,21 @@ static int on_peer_close(struct hg_ws_connection *connection, const unsigned cha
     return 0;
 }
 
+size_t hg_ws_peer(struct hg_ws *ws, hg_session_ref session, char *to, size_t size)
+{
+    struct hg_ws_connection *connection = find(ws, session);
+    char text[64];
+    if (!connection || !lws_get_peer_simple(connection->wsi, text, sizeof(text)))
+        return 0;
+    /* An IPv4 client of a socket that takes both comes as ::ffff:192.0.2.1 (RFC 4291, section 2.5.5.2). */
+    const char *plain = strncmp(text, "::ffff:", 7) == 0 && strchr(text, '.') ? text + 7 : text;
+    size_t len = strlen(plain);
+    if (len > size)
+        return 0;
+    memcpy(to, plain, len);
+    return len;
+}
+
 void hg_ws_pause(struct hg_ws *ws, hg_session_ref session, bool paused)
 {
     struct hg_ws_connection *connection = find(ws, session);

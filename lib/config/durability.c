@@ -1,5 +1,7 @@
 #include "config/durability.h"
 
+#include "base/assert.h"
+
 #include "config/host.h"
 
 static hg_result refuse(const char *why, const char **reterr_why)
@@ -42,5 +44,7 @@ void hg_durability_put(struct hg_durability durability, struct hg_buf *into)
     case HG_DURABILITY_FSYNC:
         hg_buf_put_str(into, "fsync");
         break;
+    case HG_DURABILITY__COUNT:
+        HG_UNREACHABLE();
     }
 }

@@ -10,7 +10,7 @@
 
 #define HG_DURABILITY_REPLICAS_MAX 100
 
-enum hg_durability_kind { HG_DURABILITY_MEMORY, HG_DURABILITY_REPLICAS, HG_DURABILITY_FSYNC };
+enum hg_durability_kind { HG_DURABILITY_MEMORY, HG_DURABILITY_REPLICAS, HG_DURABILITY_FSYNC, HG_DURABILITY__COUNT };
 
 struct hg_durability {
     enum hg_durability_kind kind;

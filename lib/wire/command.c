@@ -11,10 +11,11 @@
 /* The members that mean something; OP to SESSION in the order of `member_names`. */
 enum member { OP, REF, TOPIC, FILTER, FROM, CONFLATE, RATE, SPEED, SUB, ID, EVENT, ECHO, SESSION, MEMBER__COUNT };
 
-static const char *const member_names[MEMBER__COUNT] = {"op",   "ref",   "topic", "filter", "from", "conflate",
-                                                        "rate", "speed", "sub",   "id",     "event", "echo", "session"};
+static const char *const member_names[MEMBER__COUNT] = {"op",    "ref", "topic", "filter", "from", "conflate", "rate",
+                                                        "speed", "sub", "id",    "event",  "echo", "session"};
 
-#define OPS_KNOWN   "this version knows subscribe, update, unsubscribe, pause, resume, seek, emit, hello, explain and ping"
+#define OPS_KNOWN                                                                                                      \
+    "this version knows subscribe, update, unsubscribe, pause, resume, seek, emit, hello, explain and ping"
 #define TOPIC_RULES "a topic is 1 to 255 bytes of UTF-8 without control characters"
 #define PATTERN_RULES                                                                                                  \
     "in a pattern the segments between '.', ':' and '/' may be '*' for exactly one segment, or '**' at the end for "   \

@@ -29,8 +29,7 @@ void hg_session_name_write(struct hg_session_name name, char *to)
 bool hg_session_name_parse(struct hg_slice text, struct hg_session_name *ret_name)
 {
     struct hg_session_name name;
-    if (text.len != HG_SESSION_NAME_BYTES || !parse_half(text.ptr, &name.high) ||
-        !parse_half(text.ptr + 16, &name.low))
+    if (text.len != HG_SESSION_NAME_BYTES || !parse_half(text.ptr, &name.high) || !parse_half(text.ptr + 16, &name.low))
         return false;
     *ret_name = name;
     return true;

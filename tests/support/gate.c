@@ -55,6 +55,13 @@ static void ws_pause(void *context, hg_session_ref ref, bool paused)
     client_of(context, ref)->paused = paused;
 }
 
+static size_t ws_peer(void *context, hg_session_ref ref, char *to, size_t size)
+{
+    int len = snprintf(to, size, "192.0.2.%u", ref.index + 1);
+    (void)context;
+    return (size_t)len;
+}
+
 static void redis_open(void *context, uint32_t link)
 {
     struct hgt_gate *gate = context;
@@ -96,6 +103,17 @@ static bool is_canary(const char *text)
            starts(text, "PUBLISH __headgate__:");
 }
 
+/* Redis 7 takes the Function at once. */
+static bool is_greeting(const char *text)
+{
+    return strcmp(text, "INFO server") == 0 || strncmp(text, "FUNCTION LOAD ", 14) == 0;
+}
+
+static bool is_answered_by_itself(const struct hgt_gate *gate, const char *text)
+{
+    return (!gate->canary_by_hand && is_canary(text)) || (!gate->greetings_by_hand && is_greeting(text));
+}
+
 static void redis_command(void *context, uint32_t link, uint64_t token, const struct hg_slice *argv, size_t argc)
 {
     struct hgt_gate *gate = context;
@@ -116,7 +134,7 @@ static void redis_command(void *context, uint32_t link, uint64_t token, const st
     while (*at)
         at = &(*at)->next;
     *at = request;
-    if (gate->canary_by_hand || !is_canary(request->text))
+    if (!is_answered_by_itself(gate, request->text))
         hg_buf_printf(&gate->asked, "%u: %s\n", link, request->text);
 }
 
@@ -166,10 +184,15 @@ static void answer_canary(struct hgt_gate *gate, uint32_t link, const struct hgt
 /* What stands first of all that is not answered. */
 static void answer_canaries(struct hgt_gate *gate)
 {
-    for (uint32_t link = 0; link < HG_LINK_READER && !gate->canary_by_hand; link++)
-        while (gate->requests[link] && is_canary(gate->requests[link]->text)) {
+    for (uint32_t link = 0; link < HG_LINK_READER; link++)
+        while (gate->requests[link] && is_answered_by_itself(gate, gate->requests[link]->text)) {
             struct hgt_request *request = pop(gate, link);
-            answer_canary(gate, link, request);
+            if (strncmp(request->text, "FUNCTION", 8) == 0)
+                put_reply(gate, link, request->token, "$8\r\nheadgate\r\n");
+            else if (strncmp(request->text, "INFO", 4) == 0)
+                put_reply(gate, link, request->token, "$22\r\nredis_version:7.0.15\r\n\r\n");
+            else
+                answer_canary(gate, link, request);
             free(request);
         }
 }
@@ -190,7 +213,15 @@ void hgt_down(struct hgt_gate *gate, uint32_t link)
 
 void hgt_gate_open(struct hgt_gate *gate, const char *config)
 {
-    const struct hg_ports ports = {gate, ws_send, ws_close, ws_pause, redis_open, redis_close, redis_command, put_log};
+    const struct hg_ports ports = {.context = gate,
+                                   .ws_send = ws_send,
+                                   .ws_close = ws_close,
+                                   .ws_pause = ws_pause,
+                                   .ws_peer = ws_peer,
+                                   .redis_open = redis_open,
+                                   .redis_close = redis_close,
+                                   .redis_command = redis_command,
+                                   .log = put_log};
     memset(gate, 0, sizeof(*gate));
     gate->now = (hg_time){1000000};
     hg_buf_init(&gate->asked, 1 << 20);
@@ -203,7 +234,8 @@ void hgt_gate_open(struct hgt_gate *gate, const char *config)
     assert_true(hg_ok(hg_core_new(gate->config, &ports, 1, &gate->core)));
     hg_core_start(gate->core, gate->now);
     for (uint32_t link = 0; link < HG_LINK_READER; link++)
-        hgt_up(gate, link);
+        if (gate->opening[link])
+            hgt_up(gate, link);
     hgt_turn(gate, 0);
     hgt_forget(gate);
 }

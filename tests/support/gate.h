@@ -3,7 +3,7 @@
  *
  * Commands to Redis are recorded as text, `link: WORD WORD …` one a line; answers are put by the test, or with
  * hgt_serve() by streams that it fills. The canary and PING are answered by themselves, and not recorded, unless
- * canary_by_hand is set. Frames sent to a client are recorded as the JSON of their messages, one a line; pings as
+ * canary_by_hand is set; so are INFO and FUNCTION LOAD, unless greetings_by_hand is. Frames sent to a client are recorded as the JSON of their messages, one a line; pings as
  * `ping`. A client's socket can be made to buffer. */
 #ifndef HGT_SUPPORT_GATE_H
 #define HGT_SUPPORT_GATE_H
@@ -41,6 +41,7 @@ struct hgt_gate {
     } * requests[HG_LINK_COUNT_MAX]; /* not answered, in order */
     bool opening[HG_LINK_COUNT_MAX];
     bool canary_by_hand;
+    bool greetings_by_hand; /* so are INFO and FUNCTION LOAD, which a link is asked first */
     struct hgt_stream streams[HGT_STREAMS_MAX];
     unsigned stream_count;
     struct hgt_client clients[HGT_CLIENTS_MAX];

@@ -29,7 +29,7 @@
 
 #define PASSWORD     "hunter2-correct-horse"
 #define GUARD_S      30 /* a turn later than this fails the test */
-#define LINKS        4
+#define LINKS        6
 #define COMMANDER    HG_LINK_COMMANDER
 #define REPLIES_KEPT 64
 

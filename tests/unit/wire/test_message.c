@@ -96,10 +96,10 @@ static void test_answers(void **state)
     check("{\"op\":\"ok\",\"sub\":7,\"cursor\":\"0-0\"}");
     hg_message_conflated(&buf, 3, 12);
     check("{\"op\":\"conflated\",\"sub\":3,\"count\":12}");
-    hg_message_ok_emit(&buf, HG_LIT("true"), HG_LIT("1-2~0000000a"), true);
+    hg_message_ok_emit(&buf, HG_LIT("true"), HG_LIT("1-2~0000000a"), true, HG_SLICE_NULL);
     check("{\"op\":\"ok\",\"ref\":true,\"cursor\":\"1-2~0000000a\",\"duplicate\":true}");
-    hg_message_ok_emit(&buf, HG_SLICE_NULL, HG_LIT("1-2~0000000a"), false);
-    check("{\"op\":\"ok\",\"cursor\":\"1-2~0000000a\",\"duplicate\":false}");
+    hg_message_ok_emit(&buf, HG_SLICE_NULL, HG_LIT("1-2~0000000a"), false, HG_LIT("replicas:2"));
+    check("{\"op\":\"ok\",\"cursor\":\"1-2~0000000a\",\"duplicate\":false,\"durability\":\"replicas:2\"}");
 }
 
 static void test_notices(void **state)
@@ -251,7 +251,7 @@ static void put_each(struct hg_buf *into, unsigned which)
         hg_message_ok_sub(into, HG_LIT("1"), 1, HG_LIT("\"so\""));
         break;
     case 3:
-        hg_message_ok_emit(into, HG_LIT("1"), HG_LIT("c"), false);
+        hg_message_ok_emit(into, HG_LIT("1"), HG_LIT("c"), false, HG_SLICE_NULL);
         break;
     case 4:
         hg_message_caught_up(into, 1);
