@@ -8,11 +8,11 @@
 #include "topic/name.h"
 #include "topic/pattern.h"
 
-/* The members that mean something; OP to SESSION in the order of `member_names`. */
-enum member { OP, REF, TOPIC, FILTER, FROM, CONFLATE, RATE, SPEED, SUB, ID, EVENT, ECHO, SESSION, MEMBER__COUNT };
+/* The members that mean something; OP to TOKEN in the order of `member_names`. */
+enum member { OP, REF, TOPIC, FILTER, FROM, CONFLATE, RATE, SPEED, SUB, ID, EVENT, ECHO, SESSION, TOKEN, MEMBER__COUNT };
 
 static const char *const member_names[MEMBER__COUNT] = {"op",    "ref", "topic", "filter", "from", "conflate", "rate",
-                                                        "speed", "sub", "id",    "event",  "echo", "session"};
+                                                        "speed", "sub", "id",    "event",  "echo", "session", "token"};
 
 #define OPS_KNOWN                                                                                                      \
     "this version knows subscribe, update, unsubscribe, pause, resume, seek, emit, hello, explain and ping"
@@ -557,6 +557,9 @@ static hg_result read_emit(struct parse *p)
 static hg_result read_hello(struct parse *p)
 {
     p->command.op = HG_OP_HELLO;
+    if (has(p, TOKEN))
+        return REFUSE_VALUE(p, BAD_REQUEST, p->members[TOKEN],
+                            "This version knows no tokens; hello takes \"session\", the name of an earlier session.");
     struct hg_json session = p->members[SESSION];
     if (!session.raw.ptr)
         return HG_OK;

@@ -100,6 +100,7 @@ static void check_command(const struct hg_command *command, struct hg_slice line
         CHECK(command->topic.ptr == NULL && command->event.ptr == NULL);
         check_from(command);
         break;
+    case HG_OP_HELLO:
     case HG_OP_EXPLAIN:
         CHECK(command->filter.len > 0 && inside(command->filter, line));
         break;

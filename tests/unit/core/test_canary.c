@@ -314,14 +314,14 @@ static void test_a_reader_that_does_not_answer(void **state)
             hgt_answer(&gate, HG_LINK_READER, "*-1\r\n");
         hgt_serve(&gate);
     }
-    assert_false(hgt_asked(&gate, "3: close"));
+    assert_false(hgt_asked(&gate, "5: close"));
     assert_false(hgt_said(reader, "\"stale\""));
     for (unsigned j = 0; j < 29; j++)
         hgt_turn(&gate, 100);
-    assert_false(hgt_asked(&gate, "3: close"));
+    assert_false(hgt_asked(&gate, "5: close"));
     for (unsigned j = 0; j < 2; j++)
         hgt_turn(&gate, 100);
-    assert_true(hgt_asked(&gate, "3: close"));
+    assert_true(hgt_asked(&gate, "5: close"));
     assert_true(hgt_said(reader, "{\"op\":\"stale\",\"sub\":2,\"topics\":[\"st.a\"]}"));
     assert_false(hgt_said(client, "\"stale\""));
     hgt_stream_fill(stream, 2, 3);

@@ -314,7 +314,7 @@ static void test_auto_turns_to_the_stream_that_appears(void **state)
 }
 
 static const char call[] =
-    " 3 st.a headgate:dedupe:{st.a}:st.a:current headgate:dedupe:{st.a}:st.a:previous 600000 0 0 "
+    " 3 st.a headgate:dedupe:{st.a}:st.a:current headgate:dedupe:{st.a}:st.a:previous 600000 10 0 "
     "event 0 0 ";
 
 static void test_an_emit_is_sent_again_with_the_same_id(void **state)

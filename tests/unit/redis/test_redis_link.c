@@ -547,7 +547,7 @@ static void a_blocked_reader_is_answered(void **state)
     assert_int_equal(world.links[HG_LINK_READER].replies, 0);
     COMMAND(&world, COMMANDER, 1, "XADD", "s", "5-1", "event", "{}");
     run_until(&world, reader_answered);
-    assert_non_null(strstr(told(&world), "3.42=[[s [[5-1 [event {}]]]]];"));
+    assert_non_null(strstr(told(&world), "5.42=[[s [[5-1 [event {}]]]]];"));
     world_done(&world);
 }
 

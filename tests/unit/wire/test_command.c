@@ -405,12 +405,14 @@ static void test_refusals(void **state)
         {HG_ERR_BAD_REQUEST, "[]", "[]", "must be a JSON object such as {\"op\":\"ping\"}, not an array"},
         {HG_ERR_BAD_REQUEST, " \"ping\"", "\"ping\"", "not a string"},
         {HG_ERR_BAD_REQUEST, "{}", NULL,
-         "\"op\" is missing; this version knows subscribe, update, unsubscribe, pause, resume, seek, emit, explain and "
+         "\"op\" is missing; this version knows subscribe, update, unsubscribe, pause, resume, seek, emit, hello, "
+         "explain and "
          "ping"},
         {HG_ERR_BAD_REQUEST, "{\"op\":1}", "1", "\"op\" must be a string, not a number"},
-        {HG_ERR_UNKNOWN_OP, "{\"op\":\"hello\",\"token\":\"t\"}", "\"hello\"",
-         "no operation \"hello\"; this version knows subscribe, update, unsubscribe, pause, resume, seek, emit, "
-         "explain and ping"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"hello\",\"token\":\"t\"}", "\"t\"", "knows no tokens"},
+        {HG_ERR_UNKNOWN_OP, "{\"op\":\"publish\"}", "\"publish\"",
+         "no operation \"publish\"; this version knows subscribe, update, unsubscribe, pause, resume, seek, emit, "
+         "hello, explain and ping"},
         {HG_ERR_UNKNOWN_OP, "{\"op\":\"\"}", "\"\"", "no operation \"\""},
         {HG_ERR_UNKNOWN_OP, "{\"op\":\"PING\"}", "\"PING\"", "\"PING\""},
         {HG_ERR_UNKNOWN_OP, "{\"op\":\"ping\\u0000\"}", "\"ping\\u0000\"", "\"ping\\u0000\""},
