@@ -342,8 +342,7 @@ void hg_emitter_emit(struct hg_core *core, struct hg_session *session, const str
     if (command->event.len > core->config->event_bytes_max)
         draft.verdict = HG_ERR_EVENT_TOO_LARGE;
     else
-        draft.verdict =
-            hg_core_must(hg_door_check(rule, command->event, &emitter->pointer, &core->message)).code;
+        draft.verdict = hg_core_must(hg_door_check(rule, command->event, &emitter->pointer, &core->message)).code;
     core->stats.emits++;
     if (draft.verdict != HG_ERR_OK) {
         draft.why = hg_buf_slice(&core->message);

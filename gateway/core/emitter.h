@@ -17,7 +17,7 @@ struct hg_emitter {
     struct hg_list emits; /* by deadline */
     uint64_t bytes;
     struct hg_map lanes;
-    struct hg_list empty;  /* lanes */
+    struct hg_list empty; /* lanes */
     struct hg_limiter limiter;
     struct hg_buf pointer;  /* scratch: where an event is wrong */
     struct hg_slice *words; /* scratch of one call */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "core/idmp.h"
 #include "core/state.h"
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
@@ -83,6 +84,7 @@ void hg_lanes_done(struct hg_core *core)
         hg_list_unlink(&lane->in_state);
         hg_map_remove(&core->emitter.lanes, &lane->by_name);
         free(lane->items);
+        free(lane->refusal);
         free(lane);
     }
 }
@@ -106,13 +108,16 @@ void hg_lane_remove(struct hg_core *core, struct hg_emit *emit)
         set_state(core, lane, HG_LANE_EMPTY);
 }
 
-/* The call is over; what it did not settle goes with the next. */
-static void end_call(struct hg_core *core, struct hg_lane *lane)
+void hg_lane_end_call(struct hg_core *core, struct hg_lane *lane)
 {
     for (size_t i = 0; i < lane->item_count; i++)
         if (lane->items[i])
             lane->items[i]->slot = NULL;
     lane->item_count = 0;
+    lane->comparing = 0;
+    memset(lane->compared, 0, sizeof(lane->compared));
+    free(lane->refusal);
+    lane->refusal = NULL;
     if (lane->wait)
         lane->wait->object = NULL;
     lane->call = lane->wait = NULL;
@@ -150,7 +155,7 @@ static void fill(struct hg_lane *lane)
     }
 }
 
-static struct hg_slice *words_for(struct hg_core *core, size_t count)
+struct hg_slice *hg_lane_words(struct hg_core *core, size_t count)
 {
     struct hg_emitter *emitter = &core->emitter;
     if (count > emitter->word_capacity) {
@@ -191,7 +196,7 @@ static void send_step(struct hg_core *core, struct hg_lane *lane)
         call.current = call.previous = first->stamp[0] ? hg_slice(first->stamp, sizeof(first->stamp)) : lane->name;
     struct hg_dedupe_numbers numbers;
     struct hg_slice *words =
-        words_for(core, HG_DEDUPE_CALL_WORDS + lane->item_count * (HG_DEDUPE_EVENT_WORDS + call.more));
+        hg_lane_words(core, HG_DEDUPE_CALL_WORDS + lane->item_count * (HG_DEDUPE_EVENT_WORDS + call.more));
     size_t count = hg_dedupe_begin(&call, by_function ? HG_LIT("FCALL") : HG_LIT("EVALSHA"),
                                    hg_slice_str(by_function ? hg_dedupe_name() : uplink->sha), &numbers, words);
     for (size_t i = 0; i < lane->item_count; i++) {
@@ -217,10 +222,10 @@ static void send_plain(struct hg_core *core, struct hg_lane *lane)
     char maxlen[24];
     snprintf(maxlen, sizeof(maxlen), "%llu", (unsigned long long)maxlen_of(lane));
     uint32_t link = lane->uplink->link;
-    hg_link_send(core, link, HG_REQUEST_QUEUED, NULL, &multi, 1);
+    hg_link_send(core, link, HG_REQUEST_QUEUED, lane, &multi, 1);
     for (size_t i = 0; i < lane->item_count; i++) {
         struct hg_emit *emit = lane->items[i];
-        struct hg_slice *words = words_for(core, 10 + emit->more_count);
+        struct hg_slice *words = hg_lane_words(core, 10 + emit->more_count);
         size_t count = 0;
         words[count++] = HG_LIT("XADD");
         words[count++] = lane->stream;
@@ -236,7 +241,7 @@ static void send_plain(struct hg_core *core, struct hg_lane *lane)
         words[count++] = emit->id;
         for (size_t m = 0; m < emit->more_count; m++)
             words[count++] = emit->more[m];
-        hg_link_send(core, link, HG_REQUEST_QUEUED, NULL, words, count);
+        hg_link_send(core, link, HG_REQUEST_QUEUED, lane, words, count);
         emit->tried = true;
     }
     core->stats.emits_plain += lane->item_count;
@@ -265,8 +270,11 @@ static void send(struct hg_core *core, struct hg_lane *lane)
 {
     set_state(core, lane, HG_LANE_CALLING);
     fill(lane);
-    lane->in_transaction = lane->uplink->scripting == HG_SCRIPTING_DENIED;
-    if (!lane->in_transaction) {
+    bool by_idmp = hg_idmp_serves(lane);
+    lane->in_transaction = !by_idmp && lane->uplink->scripting == HG_SCRIPTING_DENIED;
+    if (by_idmp) {
+        hg_idmp_send(core, lane);
+    } else if (!lane->in_transaction) {
         send_step(core, lane);
         if (lane->uplink->link != HG_LINK_COMMANDER)
             send_wait(core, lane);
@@ -276,7 +284,7 @@ static void send(struct hg_core *core, struct hg_lane *lane)
         refuse_all(core, lane, HG_ERR_UNAVAILABLE,
                    HG_LIT("Redis allows the gateway no script, without which no event is appended once; its "
                           "administrator finds in the log what to grant."));
-        end_call(core, lane);
+        hg_lane_end_call(core, lane);
     }
 }
 
@@ -299,8 +307,7 @@ static bool has_word(struct hg_slice words, const char *word)
     return words.len > 0 && memmem(words.ptr, words.len, word, strlen(word));
 }
 
-/* Refused for now: the same call may go through later. */
-static bool may_pass(struct hg_slice words)
+bool hg_lane_may_pass(struct hg_slice words)
 {
     static const char *const passing[] = {"LOADING",     "BUSY ",    "OOM ",       "READONLY",  "MISCONF",
                                           "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "NOREPLICAS"};
@@ -323,16 +330,17 @@ static enum hg_error verdict_of(struct hg_core *core, struct hg_slice words)
     return has_word(words, "NOPERM") ? HG_ERR_FORBIDDEN : HG_ERR_UNAVAILABLE;
 }
 
-static void call_failed(struct hg_core *core, struct hg_lane *lane, const struct hg_reply *reply)
+void hg_lane_call_failed(struct hg_core *core, struct hg_lane *lane, const struct hg_reply *reply)
 {
     struct hg_uplink *uplink = lane->uplink;
-    struct hg_slice words = hg_core_words(core, reply);
+    const struct hg_reply refusal = {.type = HG_REPLY_ERROR, .text = hg_slice_str(lane->refusal ? lane->refusal : "")};
+    struct hg_slice words = hg_core_words(core, lane->refusal ? &refusal : reply);
     bool denied = hg_reply_is_error(reply, "NOPERM") && (has_word(words, "fcall") || has_word(words, "evalsha"));
     if (has_word(words, "NOSCRIPT") || has_word(words, "Function not found")) {
         hg_uplink_forgot(core, uplink);
     } else if (denied && uplink->scripting != HG_SCRIPTING_DENIED) {
         hg_uplink_denied(core, uplink);
-    } else if (may_pass(words) || reply->type != HG_REPLY_ERROR) {
+    } else if (hg_lane_may_pass(words) || reply->type != HG_REPLY_ERROR) {
         hg_uplink_rest(core, uplink, words);
     } else {
         hg_uplink_trouble(core, uplink, words);
@@ -345,7 +353,7 @@ static void call_failed(struct hg_core *core, struct hg_lane *lane, const struct
         free(kept);
     }
     bool readonly = has_word(words, "READONLY");
-    end_call(core, lane);
+    hg_lane_end_call(core, lane);
     if (readonly)
         hg_link_lost(core, uplink->link, HG_LIT("the server is a replica now"), true);
 }
@@ -360,8 +368,7 @@ static void placed(struct hg_core *core, struct hg_lane *lane, struct hg_emit *e
         hg_emit_acknowledge(core, emit, cursor, emit->duplicate, HG_SLICE_NULL);
 }
 
-/* False: the rest of the call was not tried. */
-static bool settle(struct hg_core *core, struct hg_lane *lane, struct hg_emit *emit, struct hg_dedupe_answer answer)
+bool hg_lane_settle(struct hg_core *core, struct hg_lane *lane, struct hg_emit *emit, struct hg_dedupe_answer answer)
 {
     switch (answer.result) {
     case HG_DEDUPE_APPENDED:
@@ -376,7 +383,7 @@ static bool settle(struct hg_core *core, struct hg_lane *lane, struct hg_emit *e
     case HG_DEDUPE_REFUSED: {
         struct hg_reply words = {.type = HG_REPLY_ERROR, .text = answer.words};
         struct hg_slice shown = hg_core_words(core, &words);
-        if (may_pass(shown)) {
+        if (hg_lane_may_pass(shown)) {
             hg_uplink_rest(core, lane->uplink, shown);
         } else {
             hg_uplink_trouble(core, lane->uplink, shown);
@@ -413,11 +420,11 @@ void hg_lane_answered(struct hg_core *core, struct hg_lane *lane, const struct h
     HG_ASSERT(lane->state == HG_LANE_CALLING);
     lane->call = NULL;
     if (!reply) {
-        end_call(core, lane);
+        hg_lane_end_call(core, lane);
         return;
     }
     if (reply->type != HG_REPLY_ARRAY || reply->count == 0 || reply->count > lane->item_count) {
-        call_failed(core, lane, reply);
+        hg_lane_call_failed(core, lane, reply);
         return;
     }
     bool whole = true;
@@ -425,14 +432,14 @@ void hg_lane_answered(struct hg_core *core, struct hg_lane *lane, const struct h
         struct hg_emit *emit = lane->items[i];
         struct hg_dedupe_answer answer = read_item(lane, &reply->items[i]);
         if (emit)
-            whole = settle(core, lane, emit, answer) && whole;
+            whole = hg_lane_settle(core, lane, emit, answer) && whole;
         else
             whole = whole && answer.result != HG_DEDUPE_REFUSED;
     }
     if (whole)
         hg_uplink_success(core, lane->uplink);
     if (!lane->wait)
-        end_call(core, lane);
+        hg_lane_end_call(core, lane);
 }
 
 static struct hg_durability reached_by(const struct hg_reply *reply)
@@ -443,6 +450,12 @@ static struct hg_durability reached_by(const struct hg_reply *reply)
     else if (hg_reply_is_array(reply, 2) && reply->items[0].type == HG_REPLY_INTEGER && reply->items[0].integer > 0)
         reached.kind = HG_DURABILITY_FSYNC;
     return reached;
+}
+
+void hg_lane_queued(struct hg_lane *lane, const struct hg_reply *reply)
+{
+    if (reply && reply->type == HG_REPLY_ERROR && !lane->refusal)
+        lane->refusal = hg_core_copy(reply->text);
 }
 
 void hg_lane_waited(struct hg_core *core, struct hg_lane *lane, const struct hg_reply *reply)
@@ -461,7 +474,7 @@ void hg_lane_waited(struct hg_core *core, struct hg_lane *lane, const struct hg_
         if (emit && emit->placed)
             hg_emit_acknowledge(core, emit, emit->cursor, emit->duplicate, hg_buf_slice(&core->key));
     }
-    end_call(core, lane);
+    hg_lane_end_call(core, lane);
 }
 
 void hg_lanes_validate(const struct hg_core *core)

@@ -60,6 +60,9 @@ struct hg_lane {
     struct hg_emit **items; /* of the call, in order; NULL: answered meanwhile */
     size_t item_count, item_capacity;
     bool in_transaction; /* plain commands, without dedupe */
+    size_t comparing;    /* entries that are read (idmp.h), of the items with a bit set: */
+    uint64_t compared[HG_LANE_CALL_EVENTS / 64];
+    char *refusal; /* what a command of a transaction was answered */
     struct hg_slice name, topic, stream, current, previous;
     char text[];
 };
@@ -77,6 +80,20 @@ void hg_lane_remove(struct hg_core *core, struct hg_emit *emit);
 /* What a call was answered, and the WAIT behind it; NULL: lost with the link. */
 void hg_lane_answered(struct hg_core *core, struct hg_lane *lane, const struct hg_reply *reply);
 void hg_lane_waited(struct hg_core *core, struct hg_lane *lane, const struct hg_reply *reply);
+/* A command of its transaction was queued, or refused. */
+void hg_lane_queued(struct hg_lane *lane, const struct hg_reply *reply);
+
+/* For idmp.c. The call is over; what it did not settle goes with the next. */
+void hg_lane_end_call(struct hg_core *core, struct hg_lane *lane);
+/* The whole call was answered with an error, or oddly; ends it. */
+void hg_lane_call_failed(struct hg_core *core, struct hg_lane *lane, const struct hg_reply *reply);
+/* What became of one event. False: it was refused, and those behind it were not tried. */
+bool hg_lane_settle(struct hg_core *core, struct hg_lane *lane, struct hg_emit *emit, struct hg_dedupe_answer answer);
+/* Room for the words of one command; valid until the next call. */
+struct hg_slice *hg_lane_words(struct hg_core *core, size_t count);
+/* Refused for now: the same may go through later. */
+bool hg_lane_may_pass(struct hg_slice words);
+
 /* Sends what is ready. */
 void hg_lanes_pump(struct hg_core *core);
 /* Frees those that are empty. */

@@ -31,7 +31,11 @@ enum hg_request_kind {
     HG_REQUEST_SCRIPT,      /* object: struct hg_uplink; SCRIPT LOAD */
     HG_REQUEST_EMIT,        /* object: struct hg_lane */
     HG_REQUEST_WAIT,        /* object: struct hg_lane; WAIT, WAITAOF */
-    HG_REQUEST_QUEUED,      /* no object; within a transaction */
+    HG_REQUEST_QUEUED,      /* object: struct hg_lane, or none; within a transaction */
+    HG_REQUEST_IDMP_INFO,   /* object: struct hg_uplink */
+    HG_REQUEST_IDMP_SET,    /* object: struct hg_uplink */
+    HG_REQUEST_IDMP_EVENTS, /* object: struct hg_lane */
+    HG_REQUEST_IDMP_ENTRY,  /* object: struct hg_lane */
     HG_REQUEST_UNBLOCK,     /* object: struct hg_reader */
     HG_REQUEST_READ,        /* object: struct hg_reader */
     HG_REQUEST_PROVE,       /* object: struct hg_source; a reader's link */

@@ -1,6 +1,7 @@
 #include "core/request.h"
 
 #include "base/assert.h"
+#include "core/idmp.h"
 #include "core/state.h"
 
 void hg_request_done(struct hg_core *core, uint32_t link, const struct hg_request *request,
@@ -16,7 +17,6 @@ void hg_request_done(struct hg_core *core, uint32_t link, const struct hg_reques
         return;
     case HG_REQUEST_UNSUBSCRIBE:
     case HG_REQUEST_PING:
-    case HG_REQUEST_QUEUED:
         return;
     case HG_REQUEST_CANARY:
         hg_canary_subscribed(core, reply);
@@ -59,6 +59,22 @@ void hg_request_done(struct hg_core *core, uint32_t link, const struct hg_reques
     case HG_REQUEST_WAIT:
         if (object)
             hg_lane_waited(core, object, reply);
+        return;
+    case HG_REQUEST_QUEUED:
+        if (object)
+            hg_lane_queued(object, reply);
+        return;
+    case HG_REQUEST_IDMP_INFO:
+        hg_idmp_informed(core, object, reply);
+        return;
+    case HG_REQUEST_IDMP_SET:
+        hg_idmp_configured(core, object, reply);
+        return;
+    case HG_REQUEST_IDMP_EVENTS:
+        hg_idmp_answered(core, object, reply);
+        return;
+    case HG_REQUEST_IDMP_ENTRY:
+        hg_idmp_compared(core, object, reply);
         return;
     case HG_REQUEST_UNBLOCK:
         hg_reader_unblocked(core, object, reply);

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "core/dedupe.h"
+#include "core/idmp.h"
 #include "core/state.h"
 
 #define REFUSED_PAUSE_MS 500u
@@ -29,6 +30,7 @@ void hg_uplinks_init(struct hg_core *core)
         struct hg_uplink *uplink = &core->uplinks.items[i];
         uplink->link = links[i];
         uplink->down = true;
+        hg_map_init(&uplink->told_streams, core->hash_key);
         hg_breaker_init(&uplink->breaker, (unsigned)config->breaker_failures, hg_ms(config->breaker_open_min_ms),
                         hg_ms(config->breaker_open_max_ms));
         hg_backoff_init(&uplink->backoff, hg_ms(config->emit_backoff_min_ms), hg_ms(config->emit_backoff_max_ms));
@@ -58,6 +60,8 @@ void hg_uplinks_done(struct hg_core *core)
     for (size_t i = 0; i < HG_DURABILITY__COUNT; i++) {
         struct hg_uplink *uplink = &core->uplinks.items[i];
         HG_ASSERT(uplink->ready.count == 0);
+        hg_idmp_forget(uplink);
+        hg_map_done(&uplink->told_streams);
         free(uplink->sha);
         free(uplink->trouble);
         free(uplink->told);
@@ -121,6 +125,7 @@ void hg_uplink_lost(struct hg_core *core, struct hg_uplink *uplink)
 {
     uplink->scripting = HG_SCRIPTING_UNKNOWN;
     uplink->retry_at = core->now;
+    hg_idmp_forget(uplink);
     if (!uplink->down)
         uplink->down_since = core->now;
     uplink->down = true;
@@ -313,7 +318,7 @@ bool hg_uplink_admits(struct hg_core *core, struct hg_uplink *uplink, uint64_t *
 
 bool hg_uplink_is_ready(const struct hg_core *core, const struct hg_uplink *uplink)
 {
-    return hg_link_is_up(core, uplink->link) && hg_time_reached(uplink->rest_until, core->now) &&
+    return hg_link_is_up(core, uplink->link) && !uplink->telling && hg_time_reached(uplink->rest_until, core->now) &&
            (uplink->scripting == HG_SCRIPTING_FUNCTION || uplink->scripting == HG_SCRIPTING_SCRIPT ||
             uplink->scripting == HG_SCRIPTING_DENIED);
 }

@@ -9,6 +9,7 @@
 #define HG_CORE_UPLINK_H
 
 #include "base/list.h"
+#include "base/map.h"
 #include "base/time.h"
 #include "config/config.h"
 #include "config/durability.h"
@@ -43,6 +44,11 @@ struct hg_uplink {
     struct hg_backoff backoff; /* of refusals that may pass: */
     hg_time rest_until;        /* nothing is sent before */
     struct hg_list ready;      /* lanes with something to send */
+    /* idmp.h: */
+    struct hg_map told_streams;
+    char *telling; /* a stream that is told; nothing else is sent meanwhile, for EXEC ends what WATCH began */
+    uint64_t telling_seconds;
+    char *told_last;
 };
 
 struct hg_uplinks {
