@@ -153,8 +153,7 @@ static struct hg_slice keep(char **at, struct hg_slice text)
     return kept;
 }
 
-static void take_in(struct hg_core *core, struct hg_session *session, struct hg_lane *lane, const struct draft *draft,
-                    hg_time deadline)
+static void take_in(struct hg_core *core, struct hg_session *session, struct hg_lane *lane, const struct draft *draft)
 {
     size_t bytes =
         draft->ref.len + draft->id.len + draft->event.len + draft->scope.len + draft->pointer.len + draft->why.len;
@@ -175,7 +174,7 @@ static void take_in(struct hg_core *core, struct hg_session *session, struct hg_
     emit->more_count = (uint8_t)draft->more_count;
     emit->bytes = bytes;
     emit->session = draft->session;
-    emit->deadline = deadline;
+    emit->deadline = hg_time_add(core->now, hg_ms(core->config->emit_timeout_ms));
     emit->verdict = draft->verdict;
 
     struct hg_slice fields[4 + HG_EMIT_MORE_MAX] = {hg_lane_field(lane), emit->event, HG_LIT("id"), emit->id};
@@ -184,7 +183,6 @@ static void take_in(struct hg_core *core, struct hg_session *session, struct hg_
     emit->fingerprint = emit->more_count > 0 ? hg_fingerprint(fields, 4 + (size_t)emit->more_count) : emit->digest;
     hg_dedupe_stamp(emit->fingerprint, emit->digest, emit->stamp);
 
-    /* Deadlines come in order, but for those that go on as dead letters. */
     struct hg_emitter *emitter = &core->emitter;
     hg_list_push_back(&emitter->emits, &emit->in_order);
     emitter->bytes += bytes;
@@ -226,7 +224,7 @@ static void put_facts(struct hg_core *core, const struct hg_session *session, co
 
 /* A dead letter may stand beside others of the same id, with another event. */
 static void put_dead_letter(struct hg_core *core, struct hg_session *session, const struct hg_rule *rule,
-                            struct hg_slice topic, struct draft *draft, hg_time deadline)
+                            struct hg_slice topic, struct draft *draft)
 {
     const struct hg_error_row *row = hg_error_row(draft->verdict);
     char code[12], scope[16];
@@ -245,7 +243,7 @@ static void put_dead_letter(struct hg_core *core, struct hg_session *session, co
     if (session)
         put_facts(core, session, rule, true, &facts, draft);
     struct hg_lane *lane = hg_lane_get(core, rule, HG_LANE_DEAD_LETTERS, topic, key_of(core, rule->dead_letter, topic));
-    take_in(core, session, lane, draft, deadline);
+    take_in(core, session, lane, draft);
 }
 
 void hg_emit_reject(struct hg_core *core, struct hg_emit *emit, enum hg_error error, struct hg_slice why)
@@ -267,7 +265,7 @@ void hg_emit_reject(struct hg_core *core, struct hg_emit *emit, enum hg_error er
             .why = why,
             .verdict = error,
         };
-        put_dead_letter(core, hg_session_get(core, emit->session), lane->rule, lane->topic, &draft, emit->deadline);
+        put_dead_letter(core, hg_session_get(core, emit->session), lane->rule, lane->topic, &draft);
         free_emit(core, emit);
     }
 }
@@ -330,7 +328,6 @@ void hg_emitter_emit(struct hg_core *core, struct hg_session *session, const str
         return;
 
     struct hg_emitter *emitter = &core->emitter;
-    hg_time deadline = hg_time_add(core->now, hg_ms(core->config->emit_timeout_ms));
     struct draft draft = {
         .session = session->ref,
         .ref = command->ref,
@@ -349,7 +346,7 @@ void hg_emitter_emit(struct hg_core *core, struct hg_session *session, const str
         if (draft.verdict == HG_ERR_EVENT_INVALID)
             draft.pointer = emitter->pointer.len > 0 ? hg_buf_slice(&emitter->pointer) : HG_LIT("");
         if (rule->dead_letter[0])
-            put_dead_letter(core, session, rule, command->topic, &draft, deadline);
+            put_dead_letter(core, session, rule, command->topic, &draft);
         else
             tell_verdict(core, session, command->ref, draft.verdict, draft.why, draft.pointer);
         core->stats.emits_failed += !rule->dead_letter[0];
@@ -364,7 +361,7 @@ void hg_emitter_emit(struct hg_core *core, struct hg_session *session, const str
         }
         struct hg_lane *lane =
             hg_lane_get(core, rule, HG_LANE_EVENTS, command->topic, key_of(core, rule->key, command->topic));
-        take_in(core, session, lane, &draft, deadline);
+        take_in(core, session, lane, &draft);
     }
     /* Who emits faster than Redis takes it is not listened to for a while. */
     if (session->emits >= core->config->emits_per_session_max)

@@ -9,10 +9,26 @@
 #include "topic/pattern.h"
 
 /* The members that mean something; OP to TOKEN in the order of `member_names`. */
-enum member { OP, REF, TOPIC, FILTER, FROM, CONFLATE, RATE, SPEED, SUB, ID, EVENT, ECHO, SESSION, TOKEN, MEMBER__COUNT };
+enum member {
+    OP,
+    REF,
+    TOPIC,
+    FILTER,
+    FROM,
+    CONFLATE,
+    RATE,
+    SPEED,
+    SUB,
+    ID,
+    EVENT,
+    ECHO,
+    SESSION,
+    TOKEN,
+    MEMBER__COUNT
+};
 
 static const char *const member_names[MEMBER__COUNT] = {"op",    "ref", "topic", "filter", "from", "conflate", "rate",
-                                                        "speed", "sub", "id",    "event",  "echo", "session", "token"};
+                                                        "speed", "sub", "id",    "event",  "echo", "session",  "token"};
 
 #define OPS_KNOWN                                                                                                      \
     "this version knows subscribe, update, unsubscribe, pause, resume, seek, emit, hello, explain and ping"

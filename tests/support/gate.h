@@ -3,8 +3,8 @@
  *
  * Commands to Redis are recorded as text, `link: WORD WORD …` one a line; answers are put by the test, or with
  * hgt_serve() by streams that it fills. The canary and PING are answered by themselves, and not recorded, unless
- * canary_by_hand is set; so are INFO and FUNCTION LOAD, unless greetings_by_hand is. Frames sent to a client are recorded as the JSON of their messages, one a line; pings as
- * `ping`. A client's socket can be made to buffer. */
+ * canary_by_hand is set; so are INFO and FUNCTION LOAD, unless greetings_by_hand is. Frames sent to a client are
+ * recorded as the JSON of their messages, one a line; pings as `ping`. A client's socket can be made to buffer. */
 #ifndef HGT_SUPPORT_GATE_H
 #define HGT_SUPPORT_GATE_H
 
