@@ -19,6 +19,7 @@ class Pipe:
         self.said = set()
         self.commands = []
         self.swallowing = False
+        self.muted = False
         self.open = True
         self._rest = b""
 
@@ -58,8 +59,11 @@ def _take_command(buf):
 
 
 class Relay:
-    def __init__(self, port):
+    """Without `listens` it does not read along: for much traffic, whose links need not be told apart."""
+
+    def __init__(self, port, listens=True):
         self.target = port
+        self.listens = listens
         self.pipes = []
         self.swallows_new = False
         self._writers = {}
@@ -90,14 +94,15 @@ class Relay:
             writer.transport.abort()
             return
         self._writers[pipe] = (writer, far_writer)
-        await asyncio.gather(self._carry(pipe, reader, far_writer, pipe.listen_in), self._carry(pipe, far_reader, writer, None))
+        await asyncio.gather(self._carry(pipe, reader, far_writer, pipe.listen_in if self.listens else None),
+                             self._carry(pipe, far_reader, writer, None, answers=True))
         pipe.open = False
         self._writers.pop(pipe, None)
 
-    async def _carry(self, pipe, reader, writer, listen_in):
+    async def _carry(self, pipe, reader, writer, listen_in, answers=False):
         try:
             while data := await reader.read(65536):
-                if pipe.swallowing:
+                if pipe.swallowing or (answers and pipe.muted):
                     continue
                 if listen_in:
                     listen_in(data)
@@ -125,6 +130,15 @@ class Relay:
         async def begin():
             for pipe in pipes:
                 pipe.swallowing = True
+
+        self._call(begin())
+
+    def mute(self, *pipes):
+        """From now on Redis gets what it is told on these connections, and its answers are lost."""
+
+        async def begin():
+            for pipe in pipes:
+                pipe.muted = True
 
         self._call(begin())
 

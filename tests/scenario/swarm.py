@@ -2,13 +2,12 @@
 from its cursors as the protocol says. Nothing is judged here; see checker.py."""
 
 import asyncio
-import base64
 import json
-import os
 import re
 import threading
 from dataclasses import dataclass, field
 
+from frames import Connection
 from harness import DEADLINE, wait_until
 
 OK, CURSOR = b'{"op":"ok"', re.compile(rb'"topic":"([^"]*)","cursor":"([^"]*)"')
@@ -57,31 +56,22 @@ class Session:
     refused: list = field(default_factory=list)
 
 
-class Follower(asyncio.Protocol):
-    """One client. Frames are taken apart by hand: hundreds of clients must cost little."""
+class Follower(Connection):
+    """One client."""
 
     def __init__(self, swarm, number, wishes, port):
         self.swarm, self.number, self.wishes, self.port = swarm, number, wishes, port
         self.sessions = []
         self.cursors = [{} for _ in wishes]  # of sessions that are over
-        self.transport = None
-        self.open = False
-        self.rest = b""
 
     # --- the connection
 
     def connection_made(self, transport):
-        self.transport, self.rest, self.open = transport, b"", False
         self.sessions.append(Session())
-        key = base64.b64encode(os.urandom(16)).decode()
-        transport.write((f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                         f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n").encode())
+        super().connection_made(transport)
 
-    def connection_lost(self, _):
-        self.open = False
-        if self.sessions and self.transport:
-            self._remember()
-        self.transport = None
+    def closed(self):
+        self._remember()
         if not self.swarm.leaving:
             self.swarm.losses += 1
             self.port = self.swarm.refuge or self.port
@@ -115,52 +105,21 @@ class Follower(asyncio.Protocol):
             from_["otherwise"] = {"since": since}
         return from_
 
-    def _upgraded(self):
-        self.open = True
-        for index, wish in enumerate(self.wishes):
-            self.say(wish.message(index, self._from(index)))
+    def opened(self):
+        for index in range(len(self.wishes)):
+            self._ask(index)
 
-    # --- frames
+    def _ask(self, index):
+        self.say(json.dumps(self.wishes[index].message(index, self._from(index))).encode())
 
-    def say(self, message):
-        self._put(0x81, json.dumps(message).encode())
+    # --- messages
 
-    def _put(self, first, payload):
-        n = len(payload)
-        head = bytes([first, 0x80 | n]) if n < 126 else bytes([first, 0x80 | 126]) + n.to_bytes(2, "big")
-        self.transport.write(head + b"\0\0\0\0" + payload)  # a mask of zeros leaves it as it is
-
-    def data_received(self, data):
-        buf = self.rest + data if self.rest else data
-        at, end = 0, len(buf)
-        if not self.open:
-            at = buf.find(b"\r\n\r\n") + 4
-            if at < 4:
-                self.rest = buf
-                return
-            assert buf.startswith(b"HTTP/1.1 101 "), buf[:200]
-            self._upgraded()
+    def received(self, payload):
         session = self.sessions[-1]
-        while end - at >= 2:
-            n, head = buf[at + 1], at + 2
-            if n == 126:
-                n, head = int.from_bytes(buf[head:head + 2], "big"), head + 2
-            elif n == 127:
-                n, head = int.from_bytes(buf[head:head + 8], "big"), head + 8
-            if end - head < n:
-                break
-            first, payload = buf[at], buf[head:head + n]
-            at = head + n
-            if first == 0x81:
-                session.messages.append(payload)
-                if payload.startswith((OK, b'{"op":"error"')):
-                    self._answered(session, json.loads(payload))
-            elif first == 0x89:
-                self._put(0x8A, payload)
-            elif first == 0x88:
-                self.transport.close()
-        self.rest = buf[at:]
-        if b'"kind":"all"' in data:
+        session.messages.append(payload)
+        if payload.startswith((OK, b'{"op":"error"')):
+            self._answered(session, json.loads(payload))
+        elif b'"kind":"all"' in payload:
             self.swarm.finals += 1
 
     def _answered(self, session, answer):
@@ -176,7 +135,7 @@ class Follower(asyncio.Protocol):
 
     def _again(self, session, index):
         if self.open and session is self.sessions[-1]:
-            self.say(self.wishes[index].message(index, self._from(index)))
+            self._ask(index)
 
     @property
     def subscribed(self):
