@@ -109,7 +109,8 @@ def storm_over(make_redis, make_gateway, tell):
 
 def test_a_gateway_that_waits(storm_over):
     """It refuses nothing, and so the order of each client is that of emitting."""
-    findings = storm_over(emit_timeout_ms=3600000, emits_max=1000000)
+    findings = storm_over(emit_timeout_ms=3600000, emits_max=1000000, breaker_failures=1000, breaker_open_min_ms=600000,
+                          breaker_open_max_ms=600000)
     assert findings.refusals == 0
     assert findings.duplicates > 0 and findings.sent > EMITS
 
