@@ -40,6 +40,7 @@ class Storm:
 
     def kill_redis(self):
         self.redis.kill9()
+        self.redis.repair_log()
         self.redis.start()
         self.relay.target = self.redis.port
 
