@@ -75,6 +75,20 @@ static uint64_t entries_behind(const struct hg_source *source, hg_stream_id plac
     return count;
 }
 
+static void tell(struct hg_core *core, struct hg_interest *interest, struct hg_buf *text)
+{
+    (void)hg_core_must(hg_buf_result(text));
+    hg_buf_clear(&core->member);
+    hg_envelope_put_payload(&core->member, hg_buf_slice(text));
+    hg_buf_clear(&core->tail);
+    hg_message_event_tail(&core->tail, name, NULL, hg_buf_slice(&core->member));
+    (void)hg_core_must(hg_buf_result(&core->tail));
+    struct hg_happening happening = {
+        .topic = name, .json = hg_core_json(core), .tail = hg_buf_slice(&core->tail), .fits = true};
+    struct hg_attachment attachment = {.interest = interest};
+    hg_interest_offer(core, &attachment, &happening);
+}
+
 static void report(struct hg_core *core, struct hg_interest *interest, const struct hg_source *source)
 {
     struct lag lag = lag_of(source);
@@ -94,16 +108,34 @@ static void report(struct hg_core *core, struct hg_interest *interest, const str
                   (unsigned long long)source->history.bytes, (unsigned long long)lag.subscribers,
                   (unsigned long long)(source->last.id.ms - lag.slowest.ms),
                   (unsigned long long)entries_behind(source, lag.slowest));
-    (void)hg_core_must(hg_buf_result(text));
-    hg_buf_clear(&core->member);
-    hg_envelope_put_payload(&core->member, hg_buf_slice(text));
-    hg_buf_clear(&core->tail);
-    hg_message_event_tail(&core->tail, name, NULL, hg_buf_slice(&core->member));
-    (void)hg_core_must(hg_buf_result(&core->tail));
-    struct hg_happening happening = {
-        .topic = name, .json = hg_core_json(core), .tail = hg_buf_slice(&core->tail), .fits = true};
-    struct hg_attachment attachment = {.interest = interest};
-    hg_interest_offer(core, &attachment, &happening);
+    tell(core, interest, text);
+}
+
+static void report_emits(struct hg_core *core, struct hg_interest *interest)
+{
+    const struct hg_core_stats *stats = &core->stats;
+    struct hg_buf *text = &core->text;
+    const char *separator = "";
+    hg_buf_clear(text);
+    hg_buf_put_str(text, "{\"eventType\":\"EmitReport\",\"links\":[");
+    for (size_t i = 0; i < HG_DURABILITY__COUNT; i++) {
+        const struct hg_uplink *uplink = &core->uplinks.items[i];
+        if (!uplink->used)
+            continue;
+        hg_buf_printf(text, "%s{\"link\":\"%s\",\"server\":", separator, hg_link_name(uplink->link));
+        hg_json_put_string(text, hg_slice_str(uplink->server));
+        hg_buf_printf(text, ",\"dedupe\":\"%s\",\"breaker\":\"%s\"}", hg_uplink_way(uplink),
+                      hg_breaker_state_name(uplink->breaker.state));
+        separator = ",";
+    }
+    hg_buf_printf(text,
+                  "],\"pending\":%llu,\"pendingBytes\":%llu,\"accepted\":%llu,\"appended\":%llu,\"duplicates\":%llu,"
+                  "\"refused\":%llu,\"deadLetters\":%llu}",
+                  (unsigned long long)core->emitter.emits.count, (unsigned long long)core->emitter.bytes,
+                  (unsigned long long)stats->emits, (unsigned long long)stats->emits_appended,
+                  (unsigned long long)stats->emits_duplicate, (unsigned long long)stats->emits_failed,
+                  (unsigned long long)stats->dead_letters);
+    tell(core, interest, text);
 }
 
 static bool is_due(const struct hg_core *core)
@@ -118,6 +150,7 @@ void hg_reports_tick(struct hg_core *core)
     if (!is_due(core) || !hg_time_reached(reports->next_at, core->now))
         return;
     reports->next_at = hg_time_add(core->now, hg_ms(core->config->system_ms));
+    report_emits(core, reports->interest);
     size_t count = streams->count < HG_REPORTS_AT_ONCE ? streams->count : HG_REPORTS_AT_ONCE;
     for (; count > 0; count--) {
         struct hg_list_node *node = hg_list_pop_front(streams);

@@ -1,10 +1,13 @@
-/* report.h – the topic $system: what the gateway knows of each stream that it follows, as events for whoever
- * subscribes.
+/* report.h – the topic $system: what the gateway knows of each stream that it follows, and of emits, as events for
+ * whoever subscribes.
  *
  * While the setting system_topic is on and anybody listens, each followed stream is reported every system_ms, at most
  * HG_REPORTS_AT_ONCE of them in turns:
  *   {"eventType":"TopicReport","topic":…,"oldest":cursor,"newest":cursor,"historyBytes":n,"subscribers":n,"lagMs":n,
  *    "lagEvents":n}
+ * and once what becomes of emits, over each link that carries them and since the gateway began:
+ *   {"eventType":"EmitReport","links":[{"link":"commander","server":"Redis 7.0.15","dedupe":"function","breaker":"closed"}],
+ *    "pending":n,"pendingBytes":n,"accepted":n,"appended":n,"duplicates":n,"refused":n,"deadLetters":n}
  * `oldest`: from there on a client is answered from memory. Lag is that of the slowest subscriber: how much older than
  * the newest entry the place is up to which it was fed, by the ids of the two, and how many entries in memory lie in
  * between. */

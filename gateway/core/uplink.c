@@ -316,6 +316,15 @@ bool hg_uplink_admits(struct hg_core *core, struct hg_uplink *uplink, uint64_t *
     return false;
 }
 
+const char *hg_uplink_way(const struct hg_uplink *uplink)
+{
+    static const char *const ways[] = {
+        [HG_SCRIPTING_UNKNOWN] = "",      [HG_SCRIPTING_ASKING] = "",     [HG_SCRIPTING_FUNCTION] = "function",
+        [HG_SCRIPTING_SCRIPT] = "script", [HG_SCRIPTING_DENIED] = "none",
+    };
+    return uplink->idmp ? "idmp" : ways[uplink->scripting];
+}
+
 bool hg_uplink_is_ready(const struct hg_core *core, const struct hg_uplink *uplink)
 {
     return hg_link_is_up(core, uplink->link) && !uplink->telling && hg_time_reached(uplink->rest_until, core->now) &&

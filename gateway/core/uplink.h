@@ -84,6 +84,8 @@ void hg_uplink_rest(struct hg_core *core, struct hg_uplink *uplink, struct hg_sl
 
 /* Whether an emit may come in; if not, when to try again. */
 bool hg_uplink_admits(struct hg_core *core, struct hg_uplink *uplink, uint64_t *reterr_retry_ms);
+/* How events are appended there, in a word: "idmp", "function", "script", "none", or "" while it is not known. */
+const char *hg_uplink_way(const struct hg_uplink *uplink);
 /* Calls can be sent. */
 bool hg_uplink_is_ready(const struct hg_core *core, const struct hg_uplink *uplink);
 

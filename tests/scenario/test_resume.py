@@ -218,3 +218,16 @@ def test_the_system_topic_tells_of_streams(redis, gateway):
     report = event(watch)["event"]
     assert report["topic"] == "st.a" and report["newest"] == cursor and report["subscribers"] == 1
     assert report["lagMs"] == 0 and report["lagEvents"] == 0
+
+
+def test_the_system_topic_tells_of_emits(gateway):
+    client = gateway.client()
+    for _ in range(2):
+        assert client.request({"op": "emit", "topic": "st.a", "id": "1", "event": {"n": 1}})["op"] == "ok"
+    watch = gateway.client()
+    subscribe(watch, "$system", filter="eventType = 'EmitReport'")
+    report = event(watch)["event"]
+    assert [(link["link"], link["breaker"]) for link in report["links"]] == [("commander", "closed")]
+    assert report["links"][0]["dedupe"] in ("function", "idmp") and report["links"][0]["server"].startswith("Redis ")
+    assert {name: report[name] for name in ("pending", "accepted", "appended", "duplicates", "refused")} == {
+        "pending": 0, "accepted": 2, "appended": 1, "duplicates": 1, "refused": 0}
