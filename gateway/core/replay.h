@@ -36,6 +36,7 @@ struct hg_replay {
     struct hg_place from;
     hg_stream_id until;       /* included */
     struct hg_place end;      /* proven: an entry stood there, which must come, or be told as missing */
+    struct hg_verdict hole;   /* behind `until`, found before it began: its log has no gap for it */
     bool told;                /* what is missing behind the last entry that came */
     bool ended;               /* it did not come: what became of it is asked */
     enum hg_continuity after; /* to be told at the end: its log goes on in a history that is another one now */

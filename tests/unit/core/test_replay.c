@@ -530,6 +530,43 @@ static void test_a_hole_that_grew_before_anything_came(void **state)
     expect_events(later, 17, 17);
 }
 
+/* It was told to those who were there; who came since must be told as well, however late it comes to its end. */
+static void test_a_hole_that_is_not_last_any_more(void **state)
+{
+    (void)state;
+    hgt_down(&gate, HG_LINK_READER);
+    hgt_stream_fill(stream, 11, 13);
+    hgt_stream_trim(stream, 0);
+    while (!gate.opening[HG_LINK_READER])
+        hgt_turn(&gate, 100);
+    hgt_serve(&gate);
+    assert_true(hgt_said(follower, "\"count\":3}"));
+    struct hgt_client *slow = hgt_gate_connect(&gate);
+    slow->buffering = true;
+    hgt_say(&gate, slow, "{\"op\":\"ping\"}"); /* its answer fills the socket */
+    hgt_turn(&gate, 0);
+    char cursor[64], command[256];
+    put_cursor(cursor, sizeof(cursor), 8, "8");
+    snprintf(command, sizeof(command),
+             "{\"op\":\"subscribe\",\"topic\":\"st.a\",\"from\":{\"cursors\":{\"st.a\":\"%s\"}}}", cursor);
+    hgt_say(&gate, slow, command);
+    hgt_turn(&gate, 0);
+    hgt_stream_fill(stream, 14, 14);
+    hgt_serve(&gate);
+    assert_false(hgt_said(slow, "\"ok\",\"sub\""));
+    slow->buffering = false;
+    hg_on_ws_writable(gate.core, gate.now, slow->ref);
+    hgt_turn(&gate, 0);
+    const char *last = strstr(slow->said.ptr, "\"cursor\":\"10-0~"),
+               *gap = strstr(slow->said.ptr, "\"trimmed\",\"count\":3}"),
+               *next = strstr(slow->said.ptr, "\"cursor\":\"14-0~");
+    assert_non_null(last);
+    assert_non_null(gap);
+    assert_non_null(next);
+    assert_true(last < gap && gap < next);
+    assert_int_equal(hgt_said_times(slow, "\"gap\""), 1);
+}
+
 /* ---- bounds ------------------------------------------------------------------------------------------------------ */
 
 static void test_old_history_goes(void **state)
@@ -767,6 +804,7 @@ int main(void)
         T(test_a_pattern_whose_streams_appear),
         T(test_a_hole_in_memory),
         T(test_a_hole_that_grew_before_anything_came),
+        T(test_a_hole_that_is_not_last_any_more),
         T(test_old_history_goes),
         T(test_what_waits_for_its_proof_stays),
         T(test_original_pace),
