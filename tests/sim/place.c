@@ -234,6 +234,10 @@ static struct bounds bounds_of(const struct sim_env *env, const struct sim_track
         }
         low = order->cursors[topic].index + !order->cursors[topic].forged;
         bounds = (struct bounds){low, low, low};
+        /* Without a fingerprint it may mean whatever got that id before it was looked at. */
+        for (size_t i = low; i < key->count && !order->cursors[topic].proven; i++)
+            if (hg_stream_id_cmp(key->entries[i].id, order->cursors[topic].id) == 0)
+                bounds.high = bounds.told_from = i + 1;
         /* The fingerprint of an entry that is not there any more cannot be compared. */
         if (order->cursors[topic].forged && key->entries[low].went != SIM_IS_THERE)
             bounds.high = bounds.told_from = low + 1;

@@ -368,6 +368,35 @@ static void test_a_client_ahead_waits_and_gets_no_double(void **state)
     expect_events(client, 13, 14);
 }
 
+/* Two got the newest entries from another gateway, one after the other: what Redis said for the first is no answer for
+ * the second. */
+static void test_who_is_further_ahead_is_asked_for_anew(void **state)
+{
+    (void)state;
+    hgt_stream_fill(stream, 11, 11); /* not read yet */
+    struct hgt_client *first = resume(11);
+    hgt_turn(&gate, 1);
+    assert_true(hgt_serve_link(&gate, HG_LINK_COMMANDER));
+    hgt_stream_fill(stream, 12, 12);
+    struct hgt_client *second = resume(12);
+    assert_int_equal(hgt_asked_times(&gate, "1: XREVRANGE st.a + - COUNT 1"), 2);
+    struct hgt_client *third = subscribe(""); /* so that those who wait are looked at again */
+    hgt_turn(&gate, 0);
+    assert_true(hgt_said(third, "\"ok\""));
+    assert_false(hgt_said(first, "\"ok\""));
+    assert_false(hgt_said(second, "\"ok\""));
+    hgt_serve(&gate);
+    assert_true(hgt_said(first, "\"ok\""));
+    assert_true(hgt_said(second, "\"ok\""));
+    expect_gap(first, NULL);
+    expect_gap(second, NULL);
+    assert_false(hgt_said(second, "\"event\""));
+    hgt_stream_fill(stream, 13, 13);
+    hgt_serve(&gate);
+    expect_events(first, 12, 13);
+    expect_events(second, 13, 13);
+}
+
 static void test_a_client_ahead_of_redis_is_told(void **state)
 {
     (void)state;
@@ -383,6 +412,40 @@ static void test_a_client_ahead_of_redis_is_told(void **state)
     hgt_serve(&gate);
     expect_events(client, 11, 12);
     expect_gap(client, NULL);
+}
+
+/* What is there still was there when the client got further: it is nothing new to it. */
+static void test_a_client_ahead_of_redis_gets_no_double(void **state)
+{
+    (void)state;
+    hgt_stream_fill(stream, 11, 12); /* not read yet */
+    struct hgt_client *client = resume(14);
+    hgt_turn(&gate, 0);
+    assert_true(hgt_serve_link(&gate, HG_LINK_COMMANDER));
+    hgt_turn(&gate, 0);
+    assert_false(hgt_said(client, "\"ok\""));
+    hgt_serve(&gate);
+    assert_true(hgt_said(client, "\"ok\""));
+    expect_gap(client, "rolled_back");
+    assert_false(hgt_said(client, "\"event\""));
+}
+
+static void test_a_client_ahead_does_not_wait_for_what_went(void **state)
+{
+    (void)state;
+    hgt_stream_fill(stream, 11, 12); /* not read yet */
+    struct hgt_client *client = resume(14);
+    hgt_turn(&gate, 0);
+    assert_true(hgt_serve_link(&gate, HG_LINK_COMMANDER));
+    hgt_stream_del(stream, 11);
+    hgt_stream_del(stream, 12);
+    hgt_serve(&gate);
+    assert_false(hgt_said(client, "\"ok\""));
+    hgt_turn(&gate, 100);
+    (void)subscribe(""); /* so that those who wait are looked at again */
+    hgt_serve(&gate);
+    assert_true(hgt_said(client, "\"ok\""));
+    expect_gap(client, "rolled_back");
 }
 
 /* ---- other places ------------------------------------------------------------------------------------------------ */
@@ -796,7 +859,10 @@ int main(void)
         T(test_a_stream_made_anew),
         T(test_the_beginning_as_a_cursor),
         T(test_a_client_ahead_waits_and_gets_no_double),
+        T(test_who_is_further_ahead_is_asked_for_anew),
         T(test_a_client_ahead_of_redis_is_told),
+        T(test_a_client_ahead_of_redis_gets_no_double),
+        T(test_a_client_ahead_does_not_wait_for_what_went),
         T(test_start),
         T(test_since),
         T(test_last),
