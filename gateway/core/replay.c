@@ -707,14 +707,19 @@ static const struct hg_replay *next_to_read(struct hg_past_wants *wants)
     return chosen;
 }
 
-/* The first entry in memory behind an id, if the page that begins there has one. */
-static struct hg_place joint_behind(const struct hg_source *source, hg_stream_id id)
+/* The first entry in memory behind an id, if the page that begins there has one. Where nothing is behind it that was
+ * read, the newest entry up to there. */
+static struct hg_place joint_at(const struct hg_source *source, hg_stream_id id)
 {
+    const struct hg_proving *proving = &source->proving;
     struct hg_place none = {.proven = false};
-    if (source->wants.unjoined || !hg_stream_id_next(id, &id))
+    hg_stream_id behind;
+    if (source->wants.unjoined || !hg_stream_id_next(id, &behind))
         return none;
-    const struct hg_page *page = hg_history_page(&source->history, id);
-    if (!page || page->count == 0 || hg_stream_id_cmp(page->from, id) != 0)
+    if (hg_stream_id_cmp(id, source->read.id) == 0)
+        return proving->held == 0 && proving->anchor == HG_ANCHOR_ENTRY ? proving->entry : none;
+    const struct hg_page *page = hg_history_page(&source->history, behind);
+    if (!page || page->count == 0 || hg_stream_id_cmp(page->from, behind) != 0)
         return none;
     return (struct hg_place){page->entries[0].id, page->entries[0].fingerprint, true};
 }
@@ -745,14 +750,15 @@ static void ask_page(struct hg_core *core, struct hg_source *source)
         wants->page_from = first->from.id;
         wants->page_to = hg_history_unknown_to(&source->history, first->from.id, source->read.id);
     }
-    wants->joint = joint_behind(source, wants->page_to);
-    count += wants->joint.proven;
+    wants->joint = joint_at(source, wants->page_to);
+    bool beyond = wants->joint.proven && hg_stream_id_cmp(wants->joint.id, wants->page_to) > 0;
+    count += beyond;
     wants->page_count = count;
     int len = snprintf(number, sizeof(number), "%llu", (unsigned long long)count);
     hg_buf_init(&ids, 2 * HG_STREAM_ID_TEXT_MAX);
     HG_ASSERT(hg_buf_reserve(&ids, 2 * HG_STREAM_ID_TEXT_MAX));
     struct hg_slice low = put_id(&ids, wants->page_from),
-                    high = put_id(&ids, wants->joint.proven ? wants->joint.id : wants->page_to);
+                    high = put_id(&ids, beyond ? wants->joint.id : wants->page_to);
     struct hg_slice argv[] = {wants->page_backwards ? HG_LIT("XREVRANGE") : HG_LIT("XRANGE"),
                               source->name,
                               wants->page_backwards ? high : low,

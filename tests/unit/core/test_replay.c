@@ -331,6 +331,36 @@ static void test_a_stream_made_anew(void **state)
     expect_events(client, 11, 12);
 }
 
+/* A page that was read of the new one is no past of the old one, which the gateway follows still: all of it comes once
+ * that is noticed, and nothing twice. */
+static void test_a_stream_made_anew_under_a_page(void **state)
+{
+    (void)state;
+    gate.config->history_bytes_max = 0;
+    hgt_stream_fill(stream, 11, 11);
+    hgt_serve(&gate);
+    struct hgt_client *client = subscribe("\"from\":\"start\"");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_asked(&gate, "2: XRANGE st.a 0-0 11-0"));
+    hgt_down(&gate, HG_LINK_READER);
+    while (!gate.opening[HG_LINK_READER])
+        hgt_turn(&gate, 100);
+    hgt_stream_drop(stream);
+    hgt_up(&gate, HG_LINK_READER);
+    hgt_turn(&gate, 0);
+    hgt_answer(&gate, HG_LINK_READER, "*0\r\n"); /* nothing is at its place */
+    assert_true(hgt_asked(&gate, ": XINFO STREAM st.a"));
+    hgt_stream_add(stream, 3, "anew");
+    hgt_stream_add(stream, 12, "anew");
+    assert_true(hgt_serve_link(&gate, HG_LINK_REPLAY));
+    hgt_turn(&gate, 0);
+    assert_false(hgt_said(client, "\"event\""));
+    hgt_serve(&gate);
+    expect_gap(client, "gone");
+    assert_int_equal(hgt_said_times(client, "\"event\""), 2);
+    assert_int_equal(hgt_said_times(client, "\"cursor\":\"3-0~"), 1);
+}
+
 static void test_the_beginning_as_a_cursor(void **state)
 {
     (void)state;
@@ -857,6 +887,7 @@ int main(void)
         T(test_a_rewritten_cursor),
         T(test_a_cursor_that_never_was_there),
         T(test_a_stream_made_anew),
+        T(test_a_stream_made_anew_under_a_page),
         T(test_the_beginning_as_a_cursor),
         T(test_a_client_ahead_waits_and_gets_no_double),
         T(test_who_is_further_ahead_is_asked_for_anew),
