@@ -37,7 +37,8 @@
     X(LET_GO_UNTOLD, 1, "a pattern's stream that is gone is let go without a word")                                    \
     X(FORGETS_AT_ONCE, 1, "what is kept of a stream is thrown away at the end of the turn")                            \
     X(HISTORY_UNBOUNDED, 1, "what is kept of streams is not bounded together with the logs")                           \
-    X(PACE_LOST, 7, "the latest event of a key is left out of a tick")
+    X(PACE_LOST, 7, "the latest event of a key is left out of a tick")                                                 \
+    X(STALE_ANSWER, 1, "a client that is ahead is judged by what Redis said before it came")
 
 #ifdef HG_MUTANTS
 

@@ -67,11 +67,26 @@ static void set_end(struct hg_replay *replay)
     replay->ended = false;
 }
 
+/* What is missing behind what the groups have: in front of what was read and waits for its proof, or of what comes. */
+static struct hg_verdict hole_behind(const struct hg_source *source)
+{
+    hg_stream_id id;
+    if (source->proving.held == 0 || !hg_stream_id_next(source->last.id, &id))
+        return source->hole;
+    const struct hg_page *page = hg_history_page(&source->history, id);
+    size_t index = page ? hg_page_seek(page, id) : 0;
+    if (!page || index == page->count)
+        return source->hole;
+    const struct hg_past *past = &page->entries[index];
+    return (struct hg_verdict){(enum hg_continuity)past->hole, past->missed};
+}
+
 static struct hg_replay *start(struct hg_core *core, struct hg_sub *sub, struct hg_attachment *attachment)
 {
     struct hg_replay *replay = hg_core_alloc(sizeof(*replay));
     replay->sub = sub;
     replay->attachment = attachment;
+    replay->hole = hole_behind(attachment->source);
     set_end(replay);
     hg_list_push_back(&sub->replays, &replay->in_sub);
     if (!sub->paused)
@@ -116,6 +131,7 @@ static void owe(struct hg_replay *replay, const struct hg_span *span)
 void hg_replay_start_fallen(struct hg_core *core, struct hg_sub *sub, const struct hg_span *span)
 {
     struct hg_replay *replay = start(core, sub, span->attachment);
+    replay->hole.kind = HG_CONTINUITY_WHOLE; /* its log tells it */
     replay->proof = span->any ? HG_PROOF_FIRST : HG_PROOF_NONE;
     replay->from.id = span->any ? span->first : HG_STREAM_ID_MAX;
     owe(replay, span);
@@ -124,6 +140,7 @@ void hg_replay_start_fallen(struct hg_core *core, struct hg_sub *sub, const stru
 void hg_replay_extend(struct hg_replay *replay, const struct hg_span *span)
 {
     set_end(replay);
+    replay->hole.kind = HG_CONTINUITY_WHOLE; /* it goes over it now, or owes it */
     bool only_owes = replay->last == 0 && hg_stream_id_cmp(replay->from.id, HG_STREAM_ID_MAX) == 0;
     if (span->any && only_owes) {
         replay->proof = HG_PROOF_FIRST;
@@ -200,28 +217,12 @@ static void deliver(struct hg_core *core, struct hg_replay *replay, const struct
     core->stats.replayed++;
 }
 
-/* What is missing behind what the groups have: in front of what was read and waits for its proof, or of what comes. */
-static struct hg_verdict hole_behind(const struct hg_source *source)
-{
-    hg_stream_id id;
-    if (source->proving.held == 0 || !hg_stream_id_next(source->last.id, &id))
-        return source->hole;
-    const struct hg_page *page = hg_history_page(&source->history, id);
-    size_t index = page ? hg_page_seek(page, id) : 0;
-    if (!page || index == page->count)
-        return source->hole;
-    const struct hg_past *past = &page->entries[index];
-    return (struct hg_verdict){(enum hg_continuity)past->hole, past->missed};
-}
-
-/* At the end. What was missed behind it was told to those who were there. */
 static void arrive(struct hg_core *core, struct hg_replay *replay)
 {
-    struct hg_source *source = source_of(replay);
     if (replay->after != HG_CONTINUITY_WHOLE)
         tell_gap(core, replay, hg_gap_of(replay->after), 0);
-    else if (hg_stream_id_cmp(replay->until, source->last.id) == 0)
-        tell_verdict(core, replay, hole_behind(source));
+    else
+        tell_verdict(core, replay, replay->hole);
     finish(core, replay);
 }
 
@@ -478,6 +479,7 @@ static void end_at(struct hg_core *core, struct hg_replay *replay, struct hg_pla
     }
     replay->until = place.id;
     replay->end = place;
+    replay->hole.kind = HG_CONTINUITY_WHOLE;
     replay->ended = false;
     replay->fallen = HG_STREAM_ID_ZERO;
     if (log_goes_on)
@@ -707,14 +709,19 @@ static const struct hg_replay *next_to_read(struct hg_past_wants *wants)
     return chosen;
 }
 
-/* The first entry in memory behind an id, if the page that begins there has one. */
-static struct hg_place joint_behind(const struct hg_source *source, hg_stream_id id)
+/* The first entry in memory behind an id, if the page that begins there has one. Where nothing is behind it that was
+ * read, the newest entry up to there. */
+static struct hg_place joint_at(const struct hg_source *source, hg_stream_id id)
 {
+    const struct hg_proving *proving = &source->proving;
     struct hg_place none = {.proven = false};
-    if (source->wants.unjoined || !hg_stream_id_next(id, &id))
+    hg_stream_id behind;
+    if (source->wants.unjoined || !hg_stream_id_next(id, &behind))
         return none;
-    const struct hg_page *page = hg_history_page(&source->history, id);
-    if (!page || page->count == 0 || hg_stream_id_cmp(page->from, id) != 0)
+    if (hg_stream_id_cmp(id, source->read.id) == 0)
+        return proving->held == 0 && proving->anchor == HG_ANCHOR_ENTRY ? proving->entry : none;
+    const struct hg_page *page = hg_history_page(&source->history, behind);
+    if (!page || page->count == 0 || hg_stream_id_cmp(page->from, behind) != 0)
         return none;
     return (struct hg_place){page->entries[0].id, page->entries[0].fingerprint, true};
 }
@@ -745,14 +752,15 @@ static void ask_page(struct hg_core *core, struct hg_source *source)
         wants->page_from = first->from.id;
         wants->page_to = hg_history_unknown_to(&source->history, first->from.id, source->read.id);
     }
-    wants->joint = joint_behind(source, wants->page_to);
-    count += wants->joint.proven;
+    wants->joint = joint_at(source, wants->page_to);
+    bool beyond = wants->joint.proven && hg_stream_id_cmp(wants->joint.id, wants->page_to) > 0;
+    count += beyond;
     wants->page_count = count;
     int len = snprintf(number, sizeof(number), "%llu", (unsigned long long)count);
     hg_buf_init(&ids, 2 * HG_STREAM_ID_TEXT_MAX);
     HG_ASSERT(hg_buf_reserve(&ids, 2 * HG_STREAM_ID_TEXT_MAX));
     struct hg_slice low = put_id(&ids, wants->page_from),
-                    high = put_id(&ids, wants->joint.proven ? wants->joint.id : wants->page_to);
+                    high = put_id(&ids, beyond ? wants->joint.id : wants->page_to);
     struct hg_slice argv[] = {wants->page_backwards ? HG_LIT("XREVRANGE") : HG_LIT("XRANGE"),
                               source->name,
                               wants->page_backwards ? high : low,

@@ -36,6 +36,7 @@ struct hg_replay {
     struct hg_place from;
     hg_stream_id until;       /* included */
     struct hg_place end;      /* proven: an entry stood there, which must come, or be told as missing */
+    struct hg_verdict hole;   /* behind `until`, found before it began: its log has no gap for it */
     bool told;                /* what is missing behind the last entry that came */
     bool ended;               /* it did not come: what became of it is asked */
     enum hg_continuity after; /* to be told at the end: its log goes on in a history that is another one now */
@@ -54,9 +55,9 @@ struct hg_past_wants {
     struct hg_request *page, *verdict;
     hg_stream_id page_from, page_to;
     uint64_t page_count, pages_asked;
-    struct hg_place
-        joint;     /* the entry in memory that the page must end with, or begin with if backwards; proven: one is */
-    bool unjoined; /* it was not there: the next page is taken without one, once the stream is proven */
+    struct hg_place joint; /* the entry that the page must end with, or begin with if backwards; proven: one is: the
+                            * next in memory, or else the newest that was read */
+    bool unjoined;         /* it was not there: the next page is taken without one, once the stream is proven */
     bool page_backwards, page_stale; /* stale: the history was made anew since */
 };
 

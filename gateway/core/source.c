@@ -12,6 +12,7 @@
 
 #define RETRY_MIN_MS   200u
 #define RETRY_MAX_MS   5000u
+#define TIP_AGAIN_MS   100u
 #define FIELD_OVERHEAD 8u /* quotes, colon, comma: what a field costs besides its bytes */
 
 void hg_sources_init(struct hg_core *core)
@@ -632,11 +633,18 @@ void hg_source_reset(struct hg_core *core, struct hg_source *source, struct hg_p
 bool hg_source_is_behind(struct hg_core *core, struct hg_source *source, hg_stream_id id, hg_time since)
 {
     bool asked = source->tip.proven && !hg_time_before(source->tip_asked_at, since);
-    if (asked && hg_stream_id_cmp(source->tip.id, id) < 0)
-        return true;
+    if (asked && hg_stream_id_cmp(source->tip.id, id) < 0) {
+        /* All that is there is read first: it is nothing new to one who is further. */
+        if (hg_stream_id_cmp(source->tip.id, source->last.id) <= 0)
+            return true;
+        /* Or it is not there any more. */
+        asked = !hg_time_reached(hg_time_add(source->tip_asked_at, hg_ms(TIP_AGAIN_MS)), core->now);
+    }
     if (!asked && !source->tip_request && hg_link_is_up(core, HG_LINK_COMMANDER)) {
         struct hg_slice argv[] = {HG_LIT("XREVRANGE"), source->name,    HG_LIT("+"),
                                   HG_LIT("-"),         HG_LIT("COUNT"), HG_LIT("1")};
+        /* What was said before is no answer: who came since may have an entry that was not there then. */
+        source->tip.proven = source->tip.proven && HG_MUTANT(STALE_ANSWER);
         source->tip_asked_at = core->now;
         source->tip_request = hg_link_send(core, HG_LINK_COMMANDER, HG_REQUEST_TIP, source, argv, 6);
     }

@@ -127,8 +127,8 @@ void hg_source_reset(struct hg_core *core, struct hg_source *source, struct hg_p
 void hg_source_tell(struct hg_core *core, struct hg_source *source, struct hg_verdict verdict);
 /* Its key is of another type now. The source may be freed. */
 void hg_source_is_no_stream(struct hg_core *core, struct hg_source *source);
-/* A client is at `id`, further than the groups. True: Redis, asked since `since`, is not as far; false: it is, or is
- * asked now, and the entry may come. */
+/* A client is at `id`, further than the groups. True: Redis, asked since `since`, is not as far, and the groups have
+ * all that it has; false: it is, or is asked now, and the entry may come. */
 bool hg_source_is_behind(struct hg_core *core, struct hg_source *source, hg_stream_id id, hg_time since);
 void hg_source_tipped(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply);
 /* What history and place know of an entry. */

@@ -154,6 +154,7 @@ void sim_options_init(struct sim_options *o, struct hg_prng *prng)
     o->validate = hg_prng_chance(prng, 10);
     o->tight = hg_prng_chance(prng, 15);
     make_config(o, prng);
+    o->elsewhere = o->resumes && hg_prng_chance(prng, 40);
 }
 
 bool sim_options_are_calm(const struct sim_options *o)

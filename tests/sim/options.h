@@ -36,6 +36,7 @@
     X(unblock_denied, "CLIENT is not permitted")                                                                       \
     X(paces, "clients subscribe with conflate and rate")                                                               \
     X(resumes, "clients come back to places that they were told, or to a time")                                        \
+    X(elsewhere, "and from another gateway, which has read further")                                                   \
     X(trims, "streams lose their oldest entries")                                                                      \
     X(failovers, "Redis fails over to a replica that lacks a tail")                                                    \
     X(deletions, "streams are deleted, or all keys, or single entries")                                                \

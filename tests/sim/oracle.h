@@ -52,7 +52,9 @@ struct sim_place {
     bool followed;     /* somebody else's subscription may have had the gateway read it already */
     size_t since_high; /* the first entry of the log at the time asked for */
     bool begun;
-    size_t next;     /* begun: the entry that is due */
+    size_t next; /* begun: the entry that is due */
+    bool *came;  /* which entries did, since its subscribe or seek */
+    size_t came_capacity;
     uint64_t budget; /* entries too large to be shown, told as gaps, not yet passed */
     size_t shown_at_update;
     bool seam; /* an update was answered, or a fence was told: the next entry is of [seam_low, seam_high], or the first

@@ -234,6 +234,10 @@ static struct bounds bounds_of(const struct sim_env *env, const struct sim_track
         }
         low = order->cursors[topic].index + !order->cursors[topic].forged;
         bounds = (struct bounds){low, low, low};
+        /* Without a fingerprint it may mean whatever got that id before it was looked at. */
+        for (size_t i = low; i < key->count && !order->cursors[topic].proven; i++)
+            if (hg_stream_id_cmp(key->entries[i].id, order->cursors[topic].id) == 0)
+                bounds.high = bounds.told_from = i + 1;
         /* The fingerprint of an entry that is not there any more cannot be compared. */
         if (order->cursors[topic].forged && key->entries[low].went != SIM_IS_THERE)
             bounds.high = bounds.told_from = low + 1;
@@ -490,6 +494,24 @@ static size_t known_end(const struct sim_oracle *oracle, const struct sim_place 
     return oracle->env->now.us - fence->at.us < notice_us && fence->index < end ? fence->index : end;
 }
 
+/* Nobody is told an entry twice, whatever was told to be missing between the two. */
+static void check_twice(struct sim_oracle *oracle, struct sim_track *track, int topic, size_t index)
+{
+    struct sim_place *place = &track->places[topic];
+
+    if (index >= place->came_capacity) {
+        size_t capacity = 2 * index + 64;
+        bool *came = sim_arena_get(&oracle->env->arena, capacity * sizeof *came);
+        if (place->came_capacity > 0)
+            memcpy(came, place->came, place->came_capacity * sizeof *came);
+        place->came = came;
+        place->came_capacity = capacity;
+    }
+    if (place->came[index])
+        sim_violation(oracle->env, "place: %s: entry %zu came twice", who(track, topic), index);
+    place->came[index] = true;
+}
+
 void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int topic, struct hg_slice text_cursor,
                      struct hg_slice text, const json_t *message)
 {
@@ -506,6 +528,7 @@ void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int top
     if (index == key->count)
         sim_violation(env, "event: %s: no entry ever was %.*s", who(track, topic), HG_SLICE_ARG(text_cursor));
     check_entry(oracle, track, topic, key, index, text, message);
+    check_twice(oracle, track, topic, index);
     if (key->shown <= index)
         key->shown = index + 1;
     if (sim_place_owes_fence(oracle, track, topic) &&

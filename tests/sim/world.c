@@ -399,12 +399,32 @@ static uint64_t choose_time(struct sim_world *world, uint32_t chance)
     return key->entries[chance / 16 % key->count].id.ms + chance / 8 % 2;
 }
 
+/* As another gateway told them, which has read all that is there, often a moment before this one; of the history that
+ * this one knows. */
+static void go_ahead(struct sim_world *world, struct sim_cursor *cursors)
+{
+    for (size_t t = 0; t < sim_topic_count; t++) {
+        const struct sim_key *key = sim_store_key(&world->store, (int)t);
+        if (!cursors[t].given || !key || key->log_count == 0)
+            continue;
+        const struct sim_fence *fence = key->fence_count > 0 ? &key->fences[key->fence_count - 1] : NULL;
+        if (fence && (cursors[t].index == SIZE_MAX || cursors[t].index < fence->index))
+            continue;
+        if (sim_chance(&world->env, 50))
+            sim_redis_append(&world->redis, (int)t);
+        size_t index = key->log[key->log_count - 1];
+        const struct sim_entry *entry = &key->entries[index];
+        cursors[t] = (struct sim_cursor){true, true, false, entry->id, entry->fingerprint, index};
+    }
+}
+
 /* Lets the subscribe begin where one was before; false: none was. */
 static bool resume(struct sim_world *world, struct sim_order *order, const struct sim_track *track, uint32_t chance)
 {
     const struct sim_memory *memory = sim_oracle_memory(&world->oracle, chance / 8);
     struct sim_cursor cursors[SIM_TOPICS_MAX] = {{0}};
-    bool any = false;
+    bool any = false,
+         ahead = world->env.options.elsewhere && order->kind == SIM_ORDER_SUBSCRIBE && chance / 32 % 2 == 0;
 
     if (world->env.options.plays && chance / 4 % 3 == 0)
         order->speed = 10 + chance / 16 % 300;
@@ -415,12 +435,17 @@ static bool resume(struct sim_world *world, struct sim_order *order, const struc
     if (track) {
         for (size_t t = 0; t < sim_topic_count; t++)
             cursors[t] = track->places[t].held.forged ? (struct sim_cursor){0} : track->places[t].held;
+        if (ahead)
+            go_ahead(world, cursors);
         sim_order_resume(&world->clients, order, cursors, track->since_ms, chance / 64);
     } else if (memory) {
         order->pattern = memory->pattern;
         order->filter = memory->filter;
         order->filter_text = memory->filter ? sim_filter_spelling(memory->filter, chance / 8) : NULL;
-        sim_order_resume(&world->clients, order, memory->cursors, memory->since_ms, chance / 64);
+        memcpy(cursors, memory->cursors, sizeof cursors);
+        if (ahead)
+            go_ahead(world, cursors);
+        sim_order_resume(&world->clients, order, cursors, memory->since_ms, chance / 64);
     }
     for (size_t t = 0; (track || memory) && t < sim_topic_count; t++)
         any = any || order->cursors[t].given;

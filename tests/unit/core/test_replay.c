@@ -331,6 +331,36 @@ static void test_a_stream_made_anew(void **state)
     expect_events(client, 11, 12);
 }
 
+/* A page that was read of the new one is no past of the old one, which the gateway follows still: all of it comes once
+ * that is noticed, and nothing twice. */
+static void test_a_stream_made_anew_under_a_page(void **state)
+{
+    (void)state;
+    gate.config->history_bytes_max = 0;
+    hgt_stream_fill(stream, 11, 11);
+    hgt_serve(&gate);
+    struct hgt_client *client = subscribe("\"from\":\"start\"");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_asked(&gate, "2: XRANGE st.a 0-0 11-0"));
+    hgt_down(&gate, HG_LINK_READER);
+    while (!gate.opening[HG_LINK_READER])
+        hgt_turn(&gate, 100);
+    hgt_stream_drop(stream);
+    hgt_up(&gate, HG_LINK_READER);
+    hgt_turn(&gate, 0);
+    hgt_answer(&gate, HG_LINK_READER, "*0\r\n"); /* nothing is at its place */
+    assert_true(hgt_asked(&gate, ": XINFO STREAM st.a"));
+    hgt_stream_add(stream, 3, "anew");
+    hgt_stream_add(stream, 12, "anew");
+    assert_true(hgt_serve_link(&gate, HG_LINK_REPLAY));
+    hgt_turn(&gate, 0);
+    assert_false(hgt_said(client, "\"event\""));
+    hgt_serve(&gate);
+    expect_gap(client, "gone");
+    assert_int_equal(hgt_said_times(client, "\"event\""), 2);
+    assert_int_equal(hgt_said_times(client, "\"cursor\":\"3-0~"), 1);
+}
+
 static void test_the_beginning_as_a_cursor(void **state)
 {
     (void)state;
@@ -368,6 +398,35 @@ static void test_a_client_ahead_waits_and_gets_no_double(void **state)
     expect_events(client, 13, 14);
 }
 
+/* Two got the newest entries from another gateway, one after the other: what Redis said for the first is no answer for
+ * the second. */
+static void test_who_is_further_ahead_is_asked_for_anew(void **state)
+{
+    (void)state;
+    hgt_stream_fill(stream, 11, 11); /* not read yet */
+    struct hgt_client *first = resume(11);
+    hgt_turn(&gate, 1);
+    assert_true(hgt_serve_link(&gate, HG_LINK_COMMANDER));
+    hgt_stream_fill(stream, 12, 12);
+    struct hgt_client *second = resume(12);
+    assert_int_equal(hgt_asked_times(&gate, "1: XREVRANGE st.a + - COUNT 1"), 2);
+    struct hgt_client *third = subscribe(""); /* so that those who wait are looked at again */
+    hgt_turn(&gate, 0);
+    assert_true(hgt_said(third, "\"ok\""));
+    assert_false(hgt_said(first, "\"ok\""));
+    assert_false(hgt_said(second, "\"ok\""));
+    hgt_serve(&gate);
+    assert_true(hgt_said(first, "\"ok\""));
+    assert_true(hgt_said(second, "\"ok\""));
+    expect_gap(first, NULL);
+    expect_gap(second, NULL);
+    assert_false(hgt_said(second, "\"event\""));
+    hgt_stream_fill(stream, 13, 13);
+    hgt_serve(&gate);
+    expect_events(first, 12, 13);
+    expect_events(second, 13, 13);
+}
+
 static void test_a_client_ahead_of_redis_is_told(void **state)
 {
     (void)state;
@@ -383,6 +442,40 @@ static void test_a_client_ahead_of_redis_is_told(void **state)
     hgt_serve(&gate);
     expect_events(client, 11, 12);
     expect_gap(client, NULL);
+}
+
+/* What is there still was there when the client got further: it is nothing new to it. */
+static void test_a_client_ahead_of_redis_gets_no_double(void **state)
+{
+    (void)state;
+    hgt_stream_fill(stream, 11, 12); /* not read yet */
+    struct hgt_client *client = resume(14);
+    hgt_turn(&gate, 0);
+    assert_true(hgt_serve_link(&gate, HG_LINK_COMMANDER));
+    hgt_turn(&gate, 0);
+    assert_false(hgt_said(client, "\"ok\""));
+    hgt_serve(&gate);
+    assert_true(hgt_said(client, "\"ok\""));
+    expect_gap(client, "rolled_back");
+    assert_false(hgt_said(client, "\"event\""));
+}
+
+static void test_a_client_ahead_does_not_wait_for_what_went(void **state)
+{
+    (void)state;
+    hgt_stream_fill(stream, 11, 12); /* not read yet */
+    struct hgt_client *client = resume(14);
+    hgt_turn(&gate, 0);
+    assert_true(hgt_serve_link(&gate, HG_LINK_COMMANDER));
+    hgt_stream_del(stream, 11);
+    hgt_stream_del(stream, 12);
+    hgt_serve(&gate);
+    assert_false(hgt_said(client, "\"ok\""));
+    hgt_turn(&gate, 100);
+    (void)subscribe(""); /* so that those who wait are looked at again */
+    hgt_serve(&gate);
+    assert_true(hgt_said(client, "\"ok\""));
+    expect_gap(client, "rolled_back");
 }
 
 /* ---- other places ------------------------------------------------------------------------------------------------ */
@@ -528,6 +621,43 @@ static void test_a_hole_that_grew_before_anything_came(void **state)
     expect_gap(later, "trimmed");
     assert_true(hgt_said(later, "\"count\":6}"));
     expect_events(later, 17, 17);
+}
+
+/* It was told to those who were there; who came since must be told as well, however late it comes to its end. */
+static void test_a_hole_that_is_not_last_any_more(void **state)
+{
+    (void)state;
+    hgt_down(&gate, HG_LINK_READER);
+    hgt_stream_fill(stream, 11, 13);
+    hgt_stream_trim(stream, 0);
+    while (!gate.opening[HG_LINK_READER])
+        hgt_turn(&gate, 100);
+    hgt_serve(&gate);
+    assert_true(hgt_said(follower, "\"count\":3}"));
+    struct hgt_client *slow = hgt_gate_connect(&gate);
+    slow->buffering = true;
+    hgt_say(&gate, slow, "{\"op\":\"ping\"}"); /* its answer fills the socket */
+    hgt_turn(&gate, 0);
+    char cursor[64], command[256];
+    put_cursor(cursor, sizeof(cursor), 8, "8");
+    snprintf(command, sizeof(command),
+             "{\"op\":\"subscribe\",\"topic\":\"st.a\",\"from\":{\"cursors\":{\"st.a\":\"%s\"}}}", cursor);
+    hgt_say(&gate, slow, command);
+    hgt_turn(&gate, 0);
+    hgt_stream_fill(stream, 14, 14);
+    hgt_serve(&gate);
+    assert_false(hgt_said(slow, "\"ok\",\"sub\""));
+    slow->buffering = false;
+    hg_on_ws_writable(gate.core, gate.now, slow->ref);
+    hgt_turn(&gate, 0);
+    const char *last = strstr(slow->said.ptr, "\"cursor\":\"10-0~"),
+               *gap = strstr(slow->said.ptr, "\"trimmed\",\"count\":3}"),
+               *next = strstr(slow->said.ptr, "\"cursor\":\"14-0~");
+    assert_non_null(last);
+    assert_non_null(gap);
+    assert_non_null(next);
+    assert_true(last < gap && gap < next);
+    assert_int_equal(hgt_said_times(slow, "\"gap\""), 1);
 }
 
 /* ---- bounds ------------------------------------------------------------------------------------------------------ */
@@ -757,9 +887,13 @@ int main(void)
         T(test_a_rewritten_cursor),
         T(test_a_cursor_that_never_was_there),
         T(test_a_stream_made_anew),
+        T(test_a_stream_made_anew_under_a_page),
         T(test_the_beginning_as_a_cursor),
         T(test_a_client_ahead_waits_and_gets_no_double),
+        T(test_who_is_further_ahead_is_asked_for_anew),
         T(test_a_client_ahead_of_redis_is_told),
+        T(test_a_client_ahead_of_redis_gets_no_double),
+        T(test_a_client_ahead_does_not_wait_for_what_went),
         T(test_start),
         T(test_since),
         T(test_last),
@@ -767,6 +901,7 @@ int main(void)
         T(test_a_pattern_whose_streams_appear),
         T(test_a_hole_in_memory),
         T(test_a_hole_that_grew_before_anything_came),
+        T(test_a_hole_that_is_not_last_any_more),
         T(test_old_history_goes),
         T(test_what_waits_for_its_proof_stays),
         T(test_original_pace),
