@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "base/visible.h"
-#include "config/suggest.h"
 
 #define FILE_BYTES_MAX    (16u << 20)
 #define MESSAGE_BYTES_MAX (16u << 10)
