@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "base/visible.h"
-#include "config/suggest.h"
+#include "schemas.h"
 
 #define FILE_BYTES_MAX    (16u << 20)
 #define MESSAGE_BYTES_MAX (16u << 10)
@@ -450,6 +451,8 @@ static bool read_settings(const struct arguments *arguments, char **environment,
         }
     }
     if (hg_ok(result))
+        result = hg_schemas_read(cli->config, file, why);
+    if (hg_ok(result))
         result = hg_redis_url_parse(hg_slice_str(cli->config->redis), &cli->redis, NULL);
     if (hg_ok(result))
         result = hg_listen_parse(hg_slice_str(cli->config->listen), &cli->listen, NULL);
@@ -501,6 +504,7 @@ bool hg_cli_read(int argc, char **argv, char **environment, struct hg_cli *ret_c
 void hg_cli_done(struct hg_cli *cli)
 {
     hg_redis_url_done(&cli->redis);
+    hg_schemas_free(cli->config);
     hg_config_free(cli->config);
     *cli = (struct hg_cli){0};
 }

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/json.h"
 #include "config/require.h"
+#include "schema/schema.h"
 
 /* An attribute under its other name; NULL: it has one name only. */
 static const char *other_name(struct hg_slice name)
@@ -132,7 +133,7 @@ static hg_result check(const struct hg_rule *rule, struct hg_slice text, struct 
     }
     if (rule->types.count > 0)
         HG_TRY(check_type(event, &rule->types, ret_pointer, message));
-    return HG_OK;
+    return rule->compiled_schema ? hg_schema_check(rule->compiled_schema, text, ret_pointer, message) : HG_OK;
 }
 
 hg_result hg_door_check(const struct hg_rule *rule, struct hg_slice event, struct hg_buf *ret_pointer,

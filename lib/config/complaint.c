@@ -1,8 +1,8 @@
 #include "config/complaint.h"
 
+#include "base/suggest.h"
 #include "base/visible.h"
 #include "config/redis_url.h"
-#include "config/suggest.h"
 
 #define FOUND_BYTES_MAX 80
 

@@ -1,7 +1,7 @@
 /* suggest.h – "did you mean": the name that is nearest to a misspelt one. Ownership: nothing is kept. Calls out:
  * `name`. */
-#ifndef HG_CONFIG_SUGGEST_H
-#define HG_CONFIG_SUGGEST_H
+#ifndef HG_BASE_SUGGEST_H
+#define HG_BASE_SUGGEST_H
 
 #include <stddef.h>
 
