@@ -23,7 +23,10 @@ START = """
     };
     window.gate = connect(url ?? undefined, {
       ...options,
-      onState: (state) => window.states.push(state),
+      onState: (state, { until }) => {
+        window.states.push(state);
+        window.waitMs = until - Date.now();
+      },
       onAcknowledged: (emit, result) => tell('ack', emit.id, { ...result, takenOver: emit.takenOver }),
       onUndeliverable: (emit, error) => tell('undeliverable', emit.id, { ...window.asError(error), event: emit.event }),
     });

@@ -72,7 +72,7 @@ class FakeGateway:
             return self.handler(command, self)
         if command["op"] == "hello" and not self.knows_hello:
             return {"code": 104, "reason": "unknown_op", "message": "There is no operation \"hello\"."}
-        return {"sub": 1} if command["op"] == "subscribe" else {}
+        return {"sub": 1} if command["op"] in ("subscribe", "update") else {}
 
     def say(self, message):
         """To all who are connected."""

@@ -204,12 +204,13 @@ def test_of_several_tabs_one_takes_over(app, make_fake_gateway):
     assert len(gateway.stream) == 20 and third not in app.driver.window_handles
 
 
-def test_a_tab_that_was_believed_dead_is_told_what_became_of_its_emits(app, make_fake_gateway, gateway):
+@pytest.mark.parametrize("slept", [False, True], ids=["minutes", "hours"])
+def test_a_tab_that_was_believed_dead_is_told_what_became_of_its_emits(app, make_fake_gateway, gateway, slept):
     """Without Web Locks a tab that stood still for minutes looks dead to the others."""
     fake = make_fake_gateway(lambda command, gateway: None)
     app.url = f"http://headgate.test:{gateway.port}/"
     first = app.driver.current_window_handle
-    app.open(fake.url)
+    app.open(fake.url, maxAgeMs=1800000)
     app.emit("a", 1, "one")
     app.emit("a", {"b": 2}, "two")
     app.wait(lambda: len(fake.emits()) == 1, "the first emit at the gateway")
@@ -227,11 +228,13 @@ def test_a_tab_that_was_believed_dead_is_told_what_became_of_its_emits(app, make
     app.driver.switch_to.window(first)
     assert app.results() == {} and app.errors() == {}
     fake.handler = lambda command, gateway: None
+    if slept:
+        app.script("const now = Date.now; Date.now = () => now() + 3600000")
     fake.cut()
     assert app.wait_result("one") == {"cursor": "1-0~00000000", "duplicate": False}
     error = app.wait_error("two")
     assert (error["code"], error["reason"], error["pointer"]) == (121, "event_invalid", "/b")
-    assert app.size == 0
+    assert app.size == 0 and app.told() == []
 
 
 def test_without_tls(app, gateway, redis, driver):

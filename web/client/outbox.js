@@ -46,6 +46,12 @@ function jsonText(event) {
   throw new HeadgateError({ code: 121, reason: 'event_invalid', message: `The event cannot be written as JSON: ${why}.` });
 }
 
+function outcomeUnknown() {
+  const message =
+    'No answer came for so long that the gateway may have forgotten the id: sent again, the event might be in the stream twice. It stays in the outbox until it is resent or discarded.';
+  return new HeadgateError({ reason: 'outcome_unknown', message });
+}
+
 class Emit {
   state = 'storing';
   attempts = 0;
@@ -266,7 +272,7 @@ export class Outbox {
       return emit;
     });
     this.#insert(emits, 0);
-    for (const emit of emits) if (emit.state === 'undecided') this.#tellUndecided(emit);
+    for (const emit of emits) if (emit.state === 'undecided') this.#tellUndeliverable(emit, outcomeUnknown());
   }
 
   async #lookForLost() {
@@ -473,10 +479,11 @@ export class Outbox {
     for (const emit of this.#list.filter(({ state }) => state === 'waiting')) {
       const age = Date.now() - emit.row.at;
       if (emit.row.firstSent) {
-        if (this.#unknownFor(emit) > this.#dedupeWindowMs - Math.min(WAY_MS, this.#dedupeWindowMs / 10)) this.#leaveUndecided(emit);
+        const window = this.#dedupeWindowMs;
+        if (this.#unknownFor(emit) > window - Math.min(WAY_MS, window / 10)) this.#letGo(emit, 'undecided', outcomeUnknown());
       } else if (age > this.#options.maxAgeMs) {
         const message = `The event is ${age} ms old and was to be sent within ${this.#options.maxAgeMs}.`;
-        this.#giveUp(emit, new HeadgateError({ reason: 'too_old', message }));
+        this.#letGo(emit, 'undeliverable', new HeadgateError({ reason: 'too_old', message }));
       }
     }
   }
@@ -486,17 +493,21 @@ export class Outbox {
     return Math.max(Date.now() - emit.row.firstSent, performance.now() - emit.firstSentHere);
   }
 
-  #leaveUndecided(emit) {
-    emit.state = 'undecided';
-    emit.row.undecided = true;
-    this.#write([emit]);
-    this.#tellUndecided(emit);
-  }
-
-  #tellUndecided(emit) {
-    const message =
-      'No answer came for so long that the gateway may have forgotten the id: sent again, the event might be in the stream twice. It stays in the outbox until it is resent or discarded.';
-    this.#tellUndeliverable(emit, new HeadgateError({ reason: 'outcome_unknown', message }));
+  async #letGo(emit, state, error) {
+    emit.state = state;
+    emit.row.undecided = state === 'undecided';
+    // While this tab slept another one may have taken it over, and know more.
+    const lost = await this.#write([emit]);
+    if (this.#closed || emit.state !== state || !this.#list.includes(emit)) return;
+    if (lost.length) {
+      emit.state = 'lost';
+      emit.row.undecided = false;
+    } else if (state === 'undecided') {
+      this.#tellUndeliverable(emit, error);
+    } else {
+      this.#giveUp(emit, error);
+    }
+    this.#pump();
   }
 
   #giveUp(emit, error) {
