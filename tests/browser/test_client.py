@@ -92,7 +92,7 @@ def test_a_dead_connection_is_noticed_when_the_network_goes(app, make_fake_gatew
     app.wait_state("live")
     fake.deaf = True
     app.script("dispatchEvent(new Event('offline'))")
-    app.wait_state("waiting")
+    app.wait(lambda: "waiting" in app.script("return states"), "the break")
     fake.deaf = False
     app.wait_state("live")
 

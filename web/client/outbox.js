@@ -111,8 +111,9 @@ export class Outbox {
   /** `name`: tabs with outboxes of the same name share them. `options`: those of connect(). */
   constructor(name, connection, options) {
     this.#connection = connection;
-    this.#options = { maxEmits: 1000, maxBytes: 5e6, maxAgeMs: Infinity, ordered: true, ...options };
-    this.#dedupeWindowMs = options.dedupeWindowMs ?? DEDUPE_WINDOW_MS;
+    const { maxEmits = 1000, maxBytes = 5e6, maxAgeMs = Infinity, ordered = true, dedupeWindowMs = DEDUPE_WINDOW_MS } = options;
+    this.#options = { ...options, maxEmits, maxBytes, maxAgeMs, ordered, dedupeWindowMs };
+    this.#dedupeWindowMs = dedupeWindowMs;
     this.#presence = new Presence(name);
     this.#opened = this.#open(name);
     this.ready = this.#begin();
@@ -142,7 +143,7 @@ export class Outbox {
     this.#insert([emit], this.#list.length);
     const tooLarge = this.#tooLarge(emit);
     if (tooLarge) {
-      this.#giveUp(emit, tooLarge);
+      queueMicrotask(() => this.#giveUp(emit, tooLarge));
     } else {
       this.#fresh.push(emit);
       this.#storing ??= this.#keep();
@@ -179,7 +180,7 @@ export class Outbox {
   follow() {
     const { state, limits } = this.#connection;
     if (state !== 'live') return;
-    this.#dedupeWindowMs = limits.dedupe_window_ms ?? this.#options.dedupeWindowMs ?? DEDUPE_WINDOW_MS;
+    this.#dedupeWindowMs = limits.dedupe_window_ms ?? this.#options.dedupeWindowMs;
     this.#pump();
   }
 
