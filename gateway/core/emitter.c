@@ -283,6 +283,17 @@ static bool is_full(const struct hg_core *core, const struct hg_session *session
            core->emitter.bytes + command->event.len > config->emits_bytes_max;
 }
 
+/* For now, and before anything was tried. */
+static void turn_away(struct hg_core *core, struct hg_session *session, const struct hg_command *command,
+                      enum hg_error error, const char *why, uint64_t retry)
+{
+    size_t mark;
+    core->stats.errors_out++;
+    hg_session_answer_begin(session, &mark);
+    hg_message_error_untried(&session->out, command->ref, error, hg_slice_str(why), retry);
+    hg_session_answer_end(core, session, mark);
+}
+
 /* What may pass: the client is to come again. True when the event may come in now. */
 static bool has_room(struct hg_core *core, struct hg_session *session, const struct hg_rule *rule,
                      const struct hg_command *command)
@@ -291,18 +302,18 @@ static bool has_room(struct hg_core *core, struct hg_session *session, const str
     const char *limit;
     hg_dur wait;
     if (is_full(core, session, command)) {
-        refuse(core, session, command, HG_ERR_TOO_MANY_REQUESTS,
-               "Too many emits wait for Redis; try again with the same id.", retry);
+        turn_away(core, session, command, HG_ERR_TOO_MANY_REQUESTS,
+                  "Too many emits wait for Redis; try again with the same id.", retry);
         return false;
     }
     if (!hg_uplink_admits(core, &core->uplinks.items[hg_rule_durability(rule).kind], &retry)) {
-        refuse(core, session, command, HG_ERR_UNAVAILABLE, "", retry);
+        turn_away(core, session, command, HG_ERR_UNAVAILABLE, "", retry);
         return false;
     }
     if (!hg_limiter_take(core, session, rule, command->topic, &limit, &wait)) {
         char why[96];
         snprintf(why, sizeof(why), "More events than %s allows; try again with the same id.", limit);
-        refuse(core, session, command, HG_ERR_TOO_MANY_REQUESTS, why, wait.us / 1000 + 1);
+        turn_away(core, session, command, HG_ERR_TOO_MANY_REQUESTS, why, wait.us / 1000 + 1);
         return false;
     }
     return true;

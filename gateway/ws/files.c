@@ -16,6 +16,7 @@ static const struct {
 } types[] = {
     {".html", "text/html; charset=utf-8"},
     {".js", "text/javascript; charset=utf-8"},
+    {".ts", "text/plain; charset=utf-8"}, /* types, for those who build with them */
     {".css", "text/css; charset=utf-8"},
     {".svg", "image/svg+xml; charset=utf-8"},
     {".png", "image/png"},

@@ -199,6 +199,15 @@ void hg_message_error_event(struct hg_buf *buf, struct hg_slice ref, enum hg_err
     end(buf, mark);
 }
 
+void hg_message_error_untried(struct hg_buf *buf, struct hg_slice ref, enum hg_error code, struct hg_slice message,
+                              uint64_t retry_ms)
+{
+    size_t mark = begin_error(buf, ref, code, message);
+    put_number(buf, "retry_ms", retry_ms);
+    hg_buf_put_str(buf, ",\"tried\":false");
+    end(buf, mark);
+}
+
 void hg_message_error(struct hg_buf *buf, struct hg_slice ref, enum hg_error code, struct hg_slice message, size_t at,
                       uint64_t retry_ms)
 {

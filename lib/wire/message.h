@@ -50,6 +50,9 @@ void hg_message_alive(struct hg_buf *buf, bool live, uint64_t sub, struct hg_sli
  * its own is told as INTERNAL. `code` is not HG_ERR_OK. */
 void hg_message_error(struct hg_buf *buf, struct hg_slice ref, enum hg_error code, struct hg_slice message, size_t at,
                       uint64_t retry_ms);
+/* Of an event that the gateway did not even try to append: `"tried":false`, and when to come again. */
+void hg_message_error_untried(struct hg_buf *buf, struct hg_slice ref, enum hg_error code, struct hg_slice message,
+                              uint64_t retry_ms);
 /* Of an event that was refused. `pointer`: the place in the event (RFC 6901), empty for the whole of it; a null
  * pointer: left out. */
 void hg_message_error_event(struct hg_buf *buf, struct hg_slice ref, enum hg_error code, struct hg_slice message,

@@ -8,7 +8,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scenario"))
 
+from app import App  # noqa: E402
 from browser import Page, start_driver  # noqa: E402
+from fake_gateway import FakeGateway  # noqa: E402
 from harness import Gateway, RedisServer, free_port  # noqa: E402
 from relay import Relay  # noqa: E402
 
@@ -62,3 +64,33 @@ def page(request, driver, gateway):
     # Away from the page first: the gateway counts its clients when it ends.
     driver.get("about:blank")
     assert not errors, "\n".join(errors)
+
+
+@pytest.fixture
+def app(request, driver, gateway):
+    """An application with the library at /client/, in a tab that remembers nothing."""
+    on_the_road = "road" in request.fixturenames
+    app = App(driver, f"http://127.0.0.1:{request.getfixturevalue('road').port}" if on_the_road else gateway.url)
+    first = driver.current_window_handle
+    yield app
+    for handle in driver.window_handles:
+        if handle != first:
+            driver.switch_to.window(handle)
+            driver.close()
+    driver.switch_to.window(first)
+    driver.get("about:blank")
+    driver.get_log("browser")
+
+
+@pytest.fixture
+def make_fake_gateway():
+    """make_fake_gateway(handler, **limits): see fake_gateway.py."""
+    fakes = []
+
+    def make(handler=None, **limits):
+        fakes.append(FakeGateway(handler, **limits))
+        return fakes[-1]
+
+    yield make
+    for fake in fakes:
+        fake.done()

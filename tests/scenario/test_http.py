@@ -111,6 +111,21 @@ def test_the_documentation(gateway):
         assert http_get(gateway, path)[0] == 200, link
 
 
+def test_the_browser_library(gateway):
+    waiting, seen = ["/client/headgate.js"], set()
+    while waiting:
+        path = waiting.pop()
+        status, headers, body = http_get(gateway, path)
+        assert status == 200 and headers["content-type"] == "text/javascript; charset=utf-8", path
+        seen.add(path)
+        waiting += {"/client/" + name for name in re.findall(r"from '\./([^']+)'", body.decode())} - seen
+    assert len(seen) > 5
+    status, headers, body = http_get(gateway, "/client/headgate.d.ts")
+    assert status == 200 and headers["content-type"] == "text/plain; charset=utf-8" and b"export function connect" in body
+    for path in ("/client/", "/client", "/client/README.md"):
+        assert http_get(gateway, path)[0] == 404, path
+
+
 def test_queries_are_no_harm(gateway):
     assert http_get(gateway, "/?x=1&y=%20")[0] == 200
 
@@ -131,6 +146,7 @@ def test_without_page(redis, make_gateway):
     gateway = make_gateway(redis, page=False)
     assert http_get(gateway, "/")[0] == 404
     assert http_get(gateway, "/docs/")[0] == 404
+    assert http_get(gateway, "/client/headgate.js")[0] == 404
     gateway.check_serves()
 
 
