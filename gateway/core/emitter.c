@@ -271,9 +271,9 @@ void hg_emit_reject(struct hg_core *core, struct hg_emit *emit, enum hg_error er
 }
 
 static void refuse(struct hg_core *core, struct hg_session *session, const struct hg_command *command,
-                   enum hg_error error, const char *why, uint64_t retry)
+                   enum hg_error error, const char *why)
 {
-    hg_session_error(core, session, command->ref, error, hg_slice_str(why), SIZE_MAX, retry);
+    hg_session_error(core, session, command->ref, error, hg_slice_str(why), SIZE_MAX, 0);
 }
 
 static bool is_full(const struct hg_core *core, const struct hg_session *session, const struct hg_command *command)
@@ -323,16 +323,16 @@ void hg_emitter_emit(struct hg_core *core, struct hg_session *session, const str
 {
     const struct hg_rule *rule = hg_core_rule(core, command->topic);
     if (!rule) {
-        refuse(core, session, command, HG_ERR_UNKNOWN_TOPIC, "", 0);
+        refuse(core, session, command, HG_ERR_UNKNOWN_TOPIC, "");
         return;
     }
     if (rule->source == HG_SOURCE_CHANNEL) {
         refuse(core, session, command, HG_ERR_BAD_REQUEST,
-               "This topic is a channel; events can be emitted to streams only.", 0);
+               "This topic is a channel; events can be emitted to streams only.");
         return;
     }
     if (!rule->emit) {
-        refuse(core, session, command, HG_ERR_FORBIDDEN, "Clients may not emit to this topic.", 0);
+        refuse(core, session, command, HG_ERR_FORBIDDEN, "Clients may not emit to this topic.");
         return;
     }
     if (!has_room(core, session, rule, command))
