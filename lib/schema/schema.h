@@ -30,7 +30,7 @@
 #define HG_SCHEMA_CHAIN_MAX     256   /* schemas that apply to one and the same value, one through the other */
 #define HG_SCHEMA_NESTING_MAX   2000  /* the same, values inside of values together */
 #define HG_SCHEMA_WORK_LEAST    20000
-#define HG_SCHEMA_WORK_PER_BYTE 100
+#define HG_SCHEMA_WORK_PER_BYTE 50
 
 struct hg_schema;
 
