@@ -76,6 +76,8 @@ export function viewEmitter({ emitter, connection, announce }) {
     fact('Id', last.id);
     if (last.answer?.cursor) fact('Cursor', last.answer.cursor);
     if (last.answer) fact('Duplicate', String(Boolean(last.answer.duplicate)));
+    if (last.answer?.durability) fact('Durability', last.answer.durability);
+    if (last.refusal?.pointer !== undefined) fact('Where', last.refusal.pointer || 'The event as a whole');
     fact('Sent', plural(last.sends, 'time'));
     const words = sentence(last);
     outcome.replaceChildren(
