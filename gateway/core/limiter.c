@@ -40,8 +40,8 @@ static void fill_new(const struct hg_core *core, struct hg_bucket *bucket, uint6
     hg_bucket_init(bucket, rate, hg_bucket_burst_of(rate, hg_ms(core->config->emit_burst_ms)), core->now);
 }
 
-/* The bucket of a name; a name says what kind it is by its first byte. */
-static struct hg_bucket *find(struct hg_core *core, struct hg_slice name, uint64_t rate)
+/* Before any bucket is looked for: what is found afterwards stays until the next event. */
+static void forget_full(struct hg_core *core)
 {
     struct hg_limiter *limiter = &core->emitter.limiter;
     for (int i = 0; i < FORGET_AT_ONCE && limiter->by_use.first; i++) {
@@ -50,6 +50,12 @@ static struct hg_bucket *find(struct hg_core *core, struct hg_slice name, uint64
             break;
         forget(limiter, oldest);
     }
+}
+
+/* The bucket of a name; a name says what kind it is by its first byte. */
+static struct hg_bucket *find(struct hg_core *core, struct hg_slice name, uint64_t rate)
+{
+    struct hg_limiter *limiter = &core->emitter.limiter;
     struct hg_map_node *node = hg_map_find(&limiter->buckets, name);
     struct bucket *bucket;
     if (node) {
@@ -94,6 +100,7 @@ bool hg_limiter_take(struct hg_core *core, struct hg_session *session, const str
         struct hg_bucket *bucket;
     } wanted[3];
     size_t count = 0;
+    forget_full(core);
     if (config->emit_rate_session > 0) {
         if (!session->rate) {
             session->rate = hg_core_alloc(sizeof(*session->rate));
