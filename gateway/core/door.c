@@ -51,9 +51,11 @@ static void put_shown(struct hg_buf *into, struct hg_json value)
         hg_buf_put_str(into, "…");
 }
 
-/* The key as a token of a JSON pointer (RFC 6901, section 3). */
-static void put_token(struct hg_buf *into, struct hg_slice name)
+/* The name that a member has, without escapes, as a token of a JSON pointer (RFC 6901, section 3). */
+static void put_token(struct hg_buf *into, struct hg_slice name, struct hg_json key)
 {
+    if (!hg_json_string_eq(key, name))
+        name = hg_slice_str(other_name(name));
     hg_buf_put_char(into, '/');
     for (size_t i = 0; i < name.len; i++)
         if (name.ptr[i] == '~' || name.ptr[i] == '/')
@@ -81,12 +83,12 @@ static hg_result check_required(struct hg_json event, struct hg_requirement requ
     }
     if (!required.value.ptr || has_value(value, required.value))
         return HG_OK;
-    put_token(ret_pointer, hg_slice(key.raw.ptr + 1, key.raw.len - 2));
+    put_token(ret_pointer, required.name, key);
     put_name(message, required.name);
     hg_buf_put_str(message, " is ");
     put_shown(message, value);
     hg_buf_put_str(message, "; this topic takes ");
-    hg_buf_put(message, required.value);
+    hg_buf_put(message, required.value.len > 0 ? required.value : HG_LIT("\"\""));
     hg_buf_put_str(message, " only.");
     return HG_FAIL(EVENT_INVALID);
 }
@@ -107,16 +109,21 @@ static hg_result check_type(struct hg_json event, const struct hg_string_list *t
             return HG_OK;
     }
     if (found)
-        put_token(ret_pointer, hg_slice(key.raw.ptr + 1, key.raw.len - 2));
+        put_token(ret_pointer, HG_LIT("type"), key);
     hg_buf_put_str(message, "The type is ");
     if (found)
         put_shown(message, type);
     else
         hg_buf_put_str(message, "missing");
     hg_buf_put_str(message, "; this topic takes ");
-    for (size_t i = 0; i < types->count && message->len < 400; i++)
-        hg_buf_printf(message, "%s\"%s\"", i == 0 ? "" : i + 1 == types->count ? " and " : ", ", types->items[i]);
-    hg_buf_put_str(message, ".");
+    size_t named = 0;
+    for (; named < types->count && message->len < 400; named++)
+        hg_buf_printf(message, "%s\"%s\"",
+                      named == 0                  ? ""
+                      : named + 1 == types->count ? " and "
+                                                  : ", ",
+                      types->items[named]);
+    hg_buf_put_str(message, named < types->count ? " and others." : ".");
     return HG_FAIL(EVENT_INVALID);
 }
 
