@@ -224,7 +224,7 @@ void hgt_gate_open(struct hgt_gate *gate, const char *config)
                                    .log = put_log};
     memset(gate, 0, sizeof(*gate));
     gate->now = (hg_time){1000000};
-    hg_buf_init(&gate->asked, 1 << 20);
+    hg_buf_init(&gate->asked, 1 << 24);
     hg_buf_init(&gate->log, 1 << 20);
     struct hg_buf why;
     hg_buf_init(&why, 4096);

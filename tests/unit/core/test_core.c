@@ -313,89 +313,6 @@ static void test_auto_turns_to_the_stream_that_appears(void **state)
     assert_true(hgt_asked(&gate, "STREAMS x 0-0"));
 }
 
-static const char call[] =
-    " 3 st.a headgate:dedupe:{st.a}:st.a:current headgate:dedupe:{st.a}:st.a:previous 600000 10 0 "
-    "event 0 0 ";
-
-static void test_an_emit_is_sent_again_with_the_same_id(void **state)
-{
-    (void)state;
-    struct hgt_client *a = hgt_gate_connect(&gate);
-    hgt_say(&gate, a, "{\"op\":\"emit\",\"ref\":7,\"topic\":\"st.a\",\"id\":\"i\",\"event\":{ \"n\" : 1 }}");
-    hgt_turn(&gate, 0);
-    assert_true(hgt_asked(&gate, "1: FCALL headgate_"));
-    assert_true(hgt_asked(&gate, call));
-    assert_true(hgt_asked(&gate, " i { \"n\" : 1 } ~"));
-    char sent[400], known[80];
-    snprintf(sent, sizeof(sent), "%s", gate.asked.ptr);
-    hgt_down(&gate, HG_LINK_COMMANDER);
-    hgt_forget(&gate);
-    hgt_turn(&gate, 5000);
-    hgt_up(&gate, HG_LINK_COMMANDER);
-    hgt_forget(&gate);
-    hgt_turn(&gate, 0);
-    assert_string_equal(gate.asked.ptr, sent);
-    /* What Redis remembers: an id, and behind it the stamp that was sent. */
-    const char *stamp = strrchr(sent, '~');
-    assert_non_null(stamp);
-    snprintf(known, sizeof(known), "*1\r\n$21\r\n=5-0%.17s\r\n", stamp);
-    hgt_answer(&gate, HG_LINK_COMMANDER, known);
-    hgt_turn(&gate, 0);
-    snprintf(known, sizeof(known), "{\"op\":\"ok\",\"ref\":7,\"cursor\":\"5-0%.9s\",\"duplicate\":true}", stamp);
-    assert_true(hgt_said(a, known));
-}
-
-static void test_the_same_id_for_another_event_is_a_conflict(void **state)
-{
-    (void)state;
-    struct hgt_client *a = hgt_gate_connect(&gate);
-    hgt_say(&gate, a, "{\"op\":\"emit\",\"ref\":7,\"topic\":\"st.a\",\"id\":\"i\",\"event\":1}");
-    hgt_turn(&gate, 0);
-    hgt_answer(&gate, HG_LINK_COMMANDER, "*1\r\n$21\r\n=5-0~0000000100000002\r\n");
-    hgt_turn(&gate, 0);
-    assert_true(hgt_said(a, "{\"op\":\"error\",\"ref\":7,\"code\":122,"));
-}
-
-static void test_emits_keep_their_order_when_the_function_is_forgotten(void **state)
-{
-    (void)state;
-    struct hgt_client *a = hgt_gate_connect(&gate);
-    gate.greetings_by_hand = true;
-    hgt_say(&gate, a, "{\"op\":\"emit\",\"ref\":1,\"topic\":\"st.a\",\"id\":\"one\",\"event\":1}");
-    hgt_turn(&gate, 0);
-    hgt_say(&gate, a, "{\"op\":\"emit\",\"ref\":2,\"topic\":\"st.a\",\"id\":\"two\",\"event\":2}");
-    hgt_forget(&gate);
-    hgt_turn(&gate, 0);
-    assert_int_equal(gate.asked.len, 0); /* one is still under way */
-    hgt_answer(&gate, HG_LINK_COMMANDER, "-ERR Function not found\r\n");
-    hgt_turn(&gate, 0);
-    assert_true(hgt_asked(&gate, "1: FUNCTION LOAD #!lua name=headgate_"));
-    assert_false(hgt_asked(&gate, "FCALL"));
-    hgt_answer(&gate, HG_LINK_COMMANDER, "-ERR Library 'x' already exists\r\n");
-    hgt_say(&gate, a, "{\"op\":\"emit\",\"ref\":3,\"topic\":\"st.a\",\"id\":\"three\",\"event\":3}");
-    hgt_turn(&gate, 0);
-    const char *one = strstr(gate.asked.ptr, " one 1 ~"), *two = strstr(gate.asked.ptr, " two 2 ~"),
-               *three = strstr(gate.asked.ptr, " three 3 ~");
-    assert_true(one && two && three && one < two && two < three);
-    hgt_answer(&gate, HG_LINK_COMMANDER, "*3\r\n$3\r\n5-0\r\n$3\r\n5-1\r\n$3\r\n5-2\r\n");
-    hgt_turn(&gate, 0);
-    assert_true(hgt_said(a, "\"ref\":1,\"cursor\":\"5-0~"));
-    assert_true(hgt_said(a, "\"ref\":3,\"cursor\":\"5-2~"));
-}
-
-static void test_emits_time_out_and_say_so(void **state)
-{
-    (void)state;
-    struct hgt_client *a = hgt_gate_connect(&gate);
-    hgt_down(&gate, HG_LINK_COMMANDER);
-    hgt_say(&gate, a, "{\"op\":\"emit\",\"ref\":1,\"topic\":\"st.a\",\"id\":\"one\",\"event\":1}");
-    hgt_turn(&gate, 9999);
-    assert_false(hgt_said(a, "\"error\""));
-    hgt_turn(&gate, 1);
-    assert_true(hgt_said(a, "\"ref\":1,\"code\":108"));
-    assert_true(hgt_said(a, "\"retry_ms\""));
-}
-
 static void test_who_asks_faster_than_it_reads_is_paused_then_closed(void **state)
 {
     (void)state;
@@ -656,10 +573,6 @@ int main(void)
         T(test_start_joins_the_live_stream),
         T(test_large_events_are_told_as_a_gap),
         T(test_auto_turns_to_the_stream_that_appears),
-        T(test_an_emit_is_sent_again_with_the_same_id),
-        T(test_the_same_id_for_another_event_is_a_conflict),
-        T(test_emits_keep_their_order_when_the_function_is_forgotten),
-        T(test_emits_time_out_and_say_so),
         T(test_who_asks_faster_than_it_reads_is_paused_then_closed),
         T(test_stalled_and_silent_clients_are_closed),
         T(test_bad_messages_close_with_their_code),
