@@ -20,26 +20,32 @@ void hg_emitter_init(struct hg_core *core)
     hg_uplinks_init(core);
 }
 
-static void free_emit(struct hg_core *core, struct hg_emit *emit)
+/* Of its session nothing is known here: it may be on its way out too. */
+static void drop(struct hg_core *core, struct hg_emit *emit)
 {
     struct hg_emitter *emitter = &core->emitter;
-    struct hg_session *session = hg_session_get(core, emit->session);
-    if (session) {
-        session->emits--;
-        if (session->emits <= core->config->emits_per_session_max / 2)
-            hg_session_listen(core, session, HG_DEAF_EMITS);
-    }
     emitter->bytes -= emit->bytes;
     hg_lane_remove(core, emit);
     hg_list_remove(&emitter->emits, &emit->in_order);
     free(emit);
 }
 
+static void free_emit(struct hg_core *core, struct hg_emit *emit)
+{
+    struct hg_session *session = hg_session_get(core, emit->session);
+    if (session) {
+        session->emits--;
+        if (session->emits <= core->config->emits_per_session_max / 2)
+            hg_session_listen(core, session, HG_DEAF_EMITS);
+    }
+    drop(core, emit);
+}
+
 void hg_emitter_done(struct hg_core *core)
 {
     struct hg_emitter *emitter = &core->emitter;
     while (emitter->emits.first)
-        free_emit(core, HG_CONTAINER(emitter->emits.first, struct hg_emit, in_order));
+        drop(core, HG_CONTAINER(emitter->emits.first, struct hg_emit, in_order));
     hg_lanes_done(core);
     hg_uplinks_done(core);
     hg_limiter_done(core);

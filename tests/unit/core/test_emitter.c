@@ -390,6 +390,7 @@ static void test_the_end_of_the_core(void **state)
     hgt_turn(&gate, 0);
     assert_true(client->paused);
     hgt_gate_close(&gate);
+    assert_true(client->paused);
     hgt_gate_open(&gate, CONFIG);
 }
 
