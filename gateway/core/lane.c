@@ -361,7 +361,8 @@ void hg_lane_call_failed(struct hg_core *core, struct hg_lane *lane, const struc
 static void placed(struct hg_core *core, struct hg_lane *lane, struct hg_emit *emit, struct hg_cursor cursor,
                    bool duplicate)
 {
-    emit->duplicate = duplicate && !emit->placed;
+    /* Its own first attempt makes it no duplicate; what it was at first it still is. */
+    emit->duplicate = duplicate && (!emit->placed || emit->duplicate);
     emit->cursor = cursor;
     emit->placed = true;
     if (!lane->wait)

@@ -491,6 +491,46 @@ static void test_a_wait_that_is_lost(void **state)
     assert_true(hgt_told_ok(client, 1, "5-0", false) && told_reached(1, "replicas:2"));
 }
 
+static void test_a_duplicate_whose_wait_is_lost_still_is_one(void **state)
+{
+    (void)state;
+    char stamp[18], resp[80];
+    emit(1, "safe.x", "a", "1");
+    hgt_turn(&gate, 0);
+    hgt_stamp_of(&gate, "a", "1", stamp);
+    snprintf(resp, sizeof(resp), "*1\r\n$21\r\n=5-0%s\r\n", stamp);
+    for (int i = 0; i < 3; i++) {
+        hgt_answer(&gate, HG_LINK_REPLICAS, resp);
+        hgt_down(&gate, HG_LINK_REPLICAS);
+        hgt_back(&gate, HG_LINK_REPLICAS);
+        turn_anew();
+    }
+    hgt_answer(&gate, HG_LINK_REPLICAS, resp);
+    hgt_answer(&gate, HG_LINK_REPLICAS, ":2\r\n");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_told_ok(client, 1, "5-0", true));
+    assert_int_equal(hgt_books(&gate).emits_duplicate, 1);
+}
+
+/* A failover lost it in between: it is appended once more, and so no duplicate. */
+static void test_what_was_lost_while_it_waited_is_appended_again(void **state)
+{
+    (void)state;
+    char stamp[18], resp[80];
+    emit(1, "safe.x", "a", "1");
+    hgt_turn(&gate, 0);
+    hgt_stamp_of(&gate, "a", "1", stamp);
+    snprintf(resp, sizeof(resp), "*1\r\n$21\r\n=5-0%s\r\n", stamp);
+    hgt_answer(&gate, HG_LINK_REPLICAS, resp);
+    hgt_down(&gate, HG_LINK_REPLICAS);
+    hgt_back(&gate, HG_LINK_REPLICAS);
+    turn_anew();
+    hgt_answer(&gate, HG_LINK_REPLICAS, "*1\r\n$3\r\n4-0\r\n");
+    hgt_answer(&gate, HG_LINK_REPLICAS, ":2\r\n");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_told_ok(client, 1, "4-0", false));
+}
+
 static void test_a_timeout_in_the_wait(void **state)
 {
     (void)state;
@@ -532,6 +572,8 @@ int main(void)
         T(test_a_refused_call_waits_for_nothing),
         T(test_a_wait_that_is_lost),
         T(test_a_timeout_in_the_wait),
+        T(test_a_duplicate_whose_wait_is_lost_still_is_one),
+        T(test_what_was_lost_while_it_waited_is_appended_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
