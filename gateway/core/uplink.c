@@ -267,7 +267,6 @@ void hg_uplink_denied(struct hg_core *core, struct hg_uplink *uplink)
         uplink->no_functions = true;
         load_script(core, uplink);
     } else if (uplink->scripting == HG_SCRIPTING_SCRIPT) {
-
         const struct hg_reply reply = {.type = HG_REPLY_ERROR, .text = HG_LIT("NOPERM EVALSHA")};
         hg_uplink_script(core, uplink, &reply);
     }

@@ -72,7 +72,8 @@ void hg_uplink_lost(struct hg_core *core, struct hg_uplink *uplink);
 void hg_uplink_server(struct hg_core *core, struct hg_uplink *uplink, const struct hg_reply *reply);
 void hg_uplink_function(struct hg_core *core, struct hg_uplink *uplink, const struct hg_reply *reply);
 void hg_uplink_script(struct hg_core *core, struct hg_uplink *uplink, const struct hg_reply *reply);
-/* A call found the step forgotten, or was not allowed to call it this way: asks again. */
+/* A call found the step forgotten, or was not allowed to call it this way: asks again, unless another call that was
+ * under way with it did. */
 void hg_uplink_forgot(struct hg_core *core, struct hg_uplink *uplink);
 void hg_uplink_denied(struct hg_core *core, struct hg_uplink *uplink);
 

@@ -167,6 +167,12 @@ static void test_a_call_that_is_not_permitted_steps_down(void **state)
     answer("$40\r\n" SHA "\r\n");
     turn_anew();
     assert_int_equal(hgt_asked_times(&gate, "1: EVALSHA " SHA), 2);
+    /* Both were under way: neither is refused for good, which would tell a client to drop its event. */
+    answer("-NOPERM this user has no permissions to run the 'evalsha' command\r\n");
+    answer("-NOPERM this user has no permissions to run the 'evalsha' command\r\n");
+    turn_anew();
+    assert_true(hgt_told_error(client, 1, 108) && hgt_told_error(client, 2, 108));
+    assert_false(hgt_asked(&gate, "FCALL") || hgt_asked(&gate, "EVALSHA") || hgt_asked(&gate, "LOAD"));
 }
 
 /* ---- without dedupe ---------------------------------------------------------------------------------------------- */
