@@ -337,7 +337,7 @@ void hg_lane_call_failed(struct hg_core *core, struct hg_lane *lane, const struc
     struct hg_slice words = hg_core_words(core, lane->refusal ? &refusal : reply);
     bool denied = hg_reply_is_error(reply, "NOPERM") && (has_word(words, "fcall") || has_word(words, "evalsha"));
     if (has_word(words, "NOSCRIPT") || has_word(words, "Function not found")) {
-        hg_uplink_forgot(core, uplink);
+        hg_uplink_forgot(core, uplink, words);
     } else if (denied) {
         hg_uplink_denied(core, uplink);
     } else if (hg_lane_may_pass(words) || reply->type != HG_REPLY_ERROR) {

@@ -255,10 +255,15 @@ void hg_uplink_script(struct hg_core *core, struct hg_uplink *uplink, const stru
     }
 }
 
-void hg_uplink_forgot(struct hg_core *core, struct hg_uplink *uplink)
+void hg_uplink_forgot(struct hg_core *core, struct hg_uplink *uplink, struct hg_slice words)
 {
-    if (uplink->scripting != HG_SCRIPTING_ASKING && hg_link_is_up(core, uplink->link))
-        load(core, uplink);
+    if (uplink->scripting == HG_SCRIPTING_ASKING || !hg_link_is_up(core, uplink->link))
+        return;
+    /* A server that never has what it took, as one of several behind a proxy, is not asked without pause. */
+    if (uplink->forgotten)
+        hg_uplink_rest(core, uplink, words);
+    uplink->forgotten = true;
+    load(core, uplink);
 }
 
 void hg_uplink_denied(struct hg_core *core, struct hg_uplink *uplink)
@@ -288,6 +293,7 @@ void hg_uplink_success(struct hg_core *core, struct hg_uplink *uplink)
 {
     free(uplink->trouble);
     uplink->trouble = NULL;
+    uplink->forgotten = false;
     hg_backoff_success(&uplink->backoff);
     if (hg_breaker_success(&uplink->breaker))
         hg_core_log(core, HG_LOG_INFO, "emits on the link '%s' go through again", hg_link_name(uplink->link));

@@ -32,6 +32,7 @@ struct hg_uplink {
     bool used; /* some rule takes emits over it */
     enum hg_scripting scripting;
     bool no_functions; /* denied, or not known there; until the next connection */
+    bool forgotten;    /* the step, and no call went through since */
     bool idmp;         /* XADD … IDMP is to be had */
     char server[40];   /* such as "Redis 7.0.15"; empty: not known */
     char *sha;         /* of the script */
@@ -74,7 +75,7 @@ void hg_uplink_function(struct hg_core *core, struct hg_uplink *uplink, const st
 void hg_uplink_script(struct hg_core *core, struct hg_uplink *uplink, const struct hg_reply *reply);
 /* A call found the step forgotten, or was not allowed to call it this way: asks again, unless another call that was
  * under way with it did. */
-void hg_uplink_forgot(struct hg_core *core, struct hg_uplink *uplink);
+void hg_uplink_forgot(struct hg_core *core, struct hg_uplink *uplink, struct hg_slice words);
 void hg_uplink_denied(struct hg_core *core, struct hg_uplink *uplink);
 
 /* Something was refused: Redis's words are logged once, until a call succeeds. */

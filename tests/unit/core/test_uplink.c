@@ -295,6 +295,32 @@ static void test_a_function_that_was_flushed(void **state)
     assert_true(hgt_told_ok(client, 1, "5-0", false) && hgt_told_ok(client, 3, "5-2", false));
 }
 
+/* Such as several servers behind one address. */
+static void test_a_server_that_never_has_the_function(void **state)
+{
+    (void)state;
+    emit(1, "st.a", "a");
+    hgt_turn(&gate, 0);
+    gate.greetings_by_hand = true;
+    unsigned calls = 0;
+    for (unsigned ms = 0; ms < 10000; ms += 10) {
+        hgt_turn(&gate, 10);
+        struct hgt_request *request = gate.requests[HG_LINK_COMMANDER];
+        if (!request)
+            continue;
+        bool call = strncmp(request->text, "FCALL", 5) == 0;
+        calls += call;
+        answer(call ? "-ERR Function not found\r\n" : "$1\r\nx\r\n");
+    }
+    assert_in_range(calls, 5, 60);
+    assert_int_equal(hgt_logged_times(&gate, "ERR Function not found"), 1);
+    /* The breaker lets in one at most. */
+    for (unsigned ref = 2; ref < 10; ref++)
+        emit(ref, "st.a", "b");
+    hgt_turn(&gate, 0);
+    assert_in_range(hgt_said_times(client, "\"code\":108"), 7, 8);
+}
+
 /* ---- not now ----------------------------------------------------------------------------------------------------- */
 
 static void test_loading_the_step_is_tried_again(void **state)
@@ -563,6 +589,7 @@ int main(void)
         T(test_best_effort_that_is_refused),
         T(test_a_script_that_was_flushed),
         T(test_a_function_that_was_flushed),
+        T(test_a_server_that_never_has_the_function),
         T(test_loading_the_step_is_tried_again),
         T(test_words_that_pass_are_waited_for),
         T(test_one_line_for_each_trouble),
