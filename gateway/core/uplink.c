@@ -210,6 +210,9 @@ static void pause_asking(struct hg_core *core, struct hg_uplink *uplink, const s
     uplink->retry_at = hg_time_add(core->now, hg_ms(REFUSED_PAUSE_MS));
     hg_uplink_trouble(core, uplink, hg_core_words(core, reply));
     count_failure(core, uplink);
+    /* A server that became a replica keeps its connections. Without emits a replica does as well. */
+    if (hg_reply_is_error(reply, "READONLY") && uplink->ready.count > 0)
+        hg_link_lost(core, uplink->link, HG_LIT("the server is a replica now"), true);
 }
 
 static bool says(const struct hg_reply *reply, const char *words)

@@ -416,6 +416,38 @@ static void test_a_master_that_became_a_replica_is_left(void **state)
     assert_true(hgt_told_ok(client, 1, "7-0", false));
 }
 
+/* It does not even take the Function; but who emits nothing may as well read from a replica. */
+static void test_a_replica_is_left_when_somebody_emits(void **state)
+{
+    (void)state;
+    connect_anew();
+    answer("$0\r\n\r\n");
+    answer("-READONLY You can't write against a read only replica.\r\n");
+    turn_anew();
+    hgt_turn(&gate, 500);
+    assert_true(hgt_asked(&gate, "1: FUNCTION LOAD"));
+    answer("-READONLY You can't write against a read only replica.\r\n");
+    turn_anew();
+    assert_false(hgt_asked(&gate, "1: close\n"));
+    unsigned ref = 0; /* the breaker may be open: one emit is let in in the end */
+    while (hgt_books(&gate).emits_pending == 0 && ref < 100) {
+        emit(++ref, "st.a", "a");
+        hgt_turn(&gate, 100);
+        if (gate.requests[HG_LINK_COMMANDER])
+            answer("-READONLY You can't write against a read only replica.\r\n");
+    }
+    hgt_turn(&gate, 500);
+    if (gate.requests[HG_LINK_COMMANDER])
+        answer("-READONLY You can't write against a read only replica.\r\n");
+    assert_true(hgt_asked(&gate, "1: close\n"));
+    gate.greetings_by_hand = false;
+    hgt_back(&gate, HG_LINK_COMMANDER);
+    turn_anew();
+    answer("*1\r\n$3\r\n7-0\r\n");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_told_ok(client, ref, "7-0", false));
+}
+
 /* ---- the breaker ------------------------------------------------------------------------------------------------- */
 
 /* Answers calls with words that pass until the breaker is open. */
@@ -594,6 +626,7 @@ int main(void)
         T(test_words_that_pass_are_waited_for),
         T(test_one_line_for_each_trouble),
         T(test_a_master_that_became_a_replica_is_left),
+        T(test_a_replica_is_left_when_somebody_emits),
         T(test_failures_open_the_breaker),
         T(test_a_link_that_is_gone_opens_it_after_a_while),
         T(test_a_link_that_is_back_lets_one_try),
