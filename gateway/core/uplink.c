@@ -228,7 +228,8 @@ void hg_uplink_function(struct hg_core *core, struct hg_uplink *uplink, const st
     if (reply->type == HG_REPLY_STRING || reply->type == HG_REPLY_STATUS || says(reply, "already exists")) {
         uplink->scripting = HG_SCRIPTING_FUNCTION;
         tell_ready(core, uplink);
-    } else if (hg_reply_is_denial(reply)) {
+    } else if (hg_reply_is_denial(reply) || hg_reply_is_error(reply, "ERR")) {
+        /* Not known, not permitted, or not offered in whatever words of a service that is not quite Redis. */
         uplink->no_functions = true;
         load_script(core, uplink);
     } else {

@@ -100,6 +100,7 @@ static void test_the_script_where_there_are_no_functions(void **state)
         "-ERR unknown command `FUNCTION`, with args beginning with: `LOAD`, \r\n",
         "-ERR unknown command 'FUNCTION'\r\n",
         "-NOPERM this user has no permissions to run the 'function|load' command\r\n",
+        "-ERR This command is not offered by this service\r\n",
     };
     for (unsigned i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
         connect_anew();
