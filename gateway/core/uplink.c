@@ -80,10 +80,11 @@ static void count_failure(struct hg_core *core, struct hg_uplink *uplink)
 {
     if (!hg_breaker_failure(&uplink->breaker, core->now, &core->prng))
         return;
+    if (uplink->breaker.backoff.attempts > 1)
+        return; /* a trial failed: it is the same outage */
     core->stats.breaker_openings++;
-    if (uplink->breaker.backoff.attempts == 1)
-        hg_core_log(core, HG_LOG_WARNING, "emits on the link '%s' are refused until Redis is back",
-                    hg_link_name(uplink->link));
+    hg_core_log(core, HG_LOG_WARNING, "emits on the link '%s' are refused until Redis is back",
+                hg_link_name(uplink->link));
 }
 
 /* ---- what the server offers ----------------------------------------------------------------------------------------

@@ -538,6 +538,7 @@ static void test_a_link_that_is_gone_opens_it_after_a_while(void **state)
     assert_int_equal(hgt_said_times(client, "\"code\":108"), 301);
     assert_int_equal(hgt_books(&gate).emits_pending, 1);
     assert_int_equal(hgt_logged_times(&gate, "are refused until Redis is back\n"), 1);
+    assert_int_equal(hgt_books(&gate).breaker_openings, 1);
     hgt_back(&gate, HG_LINK_COMMANDER);
     turn_anew();
     assert_true(hgt_asked(&gate, " event 0 0 a 1 ~"));
