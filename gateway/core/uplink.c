@@ -8,6 +8,7 @@
 #include "core/state.h"
 
 #define REFUSED_PAUSE_MS 500u
+#define TROUBLE_PAUSE_MS 10000u /* a client that emits well and badly by turns does not fill the log */
 #define IDMP_SINCE       80602u /* 8.6.2: the versions before lose what they remember over a restart */
 
 static const uint32_t links[HG_DURABILITY__COUNT] = {
@@ -287,8 +288,12 @@ void hg_uplink_denied(struct hg_core *core, struct hg_uplink *uplink)
 
 void hg_uplink_trouble(struct hg_core *core, struct hg_uplink *uplink, struct hg_slice words)
 {
-    if (uplink->trouble && hg_slice_is(words, uplink->trouble))
+    bool again = uplink->trouble && hg_slice_is(words, uplink->trouble);
+    hg_time pause = hg_time_add(uplink->trouble_said, hg_ms(TROUBLE_PAUSE_MS));
+    if (again && (!uplink->trouble_over || hg_time_before(core->now, pause)))
         return;
+    uplink->trouble_over = false;
+    uplink->trouble_said = core->now;
     hg_core_log(core, HG_LOG_WARNING, "redis refuses emits: %.*s", HG_SLICE_ARG(words));
     free(uplink->trouble);
     uplink->trouble = hg_core_copy(words);
@@ -296,8 +301,7 @@ void hg_uplink_trouble(struct hg_core *core, struct hg_uplink *uplink, struct hg
 
 void hg_uplink_success(struct hg_core *core, struct hg_uplink *uplink)
 {
-    free(uplink->trouble);
-    uplink->trouble = NULL;
+    uplink->trouble_over = true;
     uplink->forgotten = false;
     hg_backoff_success(&uplink->backoff);
     if (hg_breaker_success(&uplink->breaker))

@@ -36,9 +36,11 @@ struct hg_uplink {
     bool idmp;         /* XADD … IDMP is to be had */
     char server[40];   /* such as "Redis 7.0.15"; empty: not known */
     char *sha;         /* of the script */
-    char *trouble;     /* Redis's words, said once */
-    char *told;        /* how it works, as the log has it */
-    hg_time retry_at;  /* UNKNOWN: not asked again before */
+    char *trouble;     /* Redis's words as the log has them */
+    bool trouble_over; /* a call went through since */
+    hg_time trouble_said;
+    char *told;       /* how it works, as the log has it */
+    hg_time retry_at; /* UNKNOWN: not asked again before */
     bool down;
     hg_time down_since;
     struct hg_breaker breaker;
@@ -78,7 +80,7 @@ void hg_uplink_script(struct hg_core *core, struct hg_uplink *uplink, const stru
 void hg_uplink_forgot(struct hg_core *core, struct hg_uplink *uplink, struct hg_slice words);
 void hg_uplink_denied(struct hg_core *core, struct hg_uplink *uplink);
 
-/* Something was refused: Redis's words are logged once, until a call succeeds. */
+/* Something was refused: Redis's words are logged once, until a call succeeds, and then not too often. */
 void hg_uplink_trouble(struct hg_core *core, struct hg_uplink *uplink, struct hg_slice words);
 /* The outcome of a call: it went through; it was refused with words that may pass, and nothing is sent for a while. */
 void hg_uplink_success(struct hg_core *core, struct hg_uplink *uplink);

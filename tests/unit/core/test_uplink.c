@@ -401,6 +401,22 @@ static void test_one_line_for_each_trouble(void **state)
     assert_int_equal(hgt_logged_times(&gate, "redis refuses emits: LOADING\n"), 1);
 }
 
+/* A client may choose what is refused, and what goes through in between. */
+static void test_trouble_does_not_fill_the_log(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 200; i++) {
+        emit(2 * i, "st.bad", "a");
+        emit(2 * i + 1, "st.good", "a");
+        hgt_turn(&gate, 50);
+        answer("-WRONGTYPE no stream\r\n");
+        answer("*1\r\n$3\r\n7-0\r\n");
+        hgt_turn(&gate, 50);
+    }
+    assert_int_equal(hgt_logged_times(&gate, "redis refuses emits: WRONGTYPE"), 2); /* in 20 seconds */
+    assert_int_equal(hgt_books(&gate).emits_appended, 200);
+}
+
 static void test_a_master_that_became_a_replica_is_left(void **state)
 {
     (void)state;
@@ -627,6 +643,7 @@ int main(void)
         T(test_loading_the_step_is_tried_again),
         T(test_words_that_pass_are_waited_for),
         T(test_one_line_for_each_trouble),
+        T(test_trouble_does_not_fill_the_log),
         T(test_a_master_that_became_a_replica_is_left),
         T(test_a_replica_is_left_when_somebody_emits),
         T(test_failures_open_the_breaker),
