@@ -228,7 +228,7 @@ static void put_facts(struct hg_core *core, const struct hg_session *session, co
                           core->ports.ws_peer(core->ports.context, session->ref, facts->peer, sizeof(facts->peer))));
 }
 
-/* A dead letter may stand beside others of the same id, with another event. */
+/* A dead letter may stand beside others of the same id, with another event or of another topic. */
 static void put_dead_letter(struct hg_core *core, struct hg_session *session, const struct hg_rule *rule,
                             struct hg_slice topic, struct draft *draft)
 {
@@ -236,9 +236,9 @@ static void put_dead_letter(struct hg_core *core, struct hg_session *session, co
     char code[12], scope[16];
     struct facts facts;
     struct hg_slice why = draft->why.len > 0 ? draft->why : hg_slice_str(row->text);
-    const struct hg_slice both[] = {draft->id, draft->event};
+    const struct hg_slice all[] = {topic, draft->id, draft->event};
     snprintf(code, sizeof(code), "%d", row->wire_code);
-    snprintf(scope, sizeof(scope), "%08x", (unsigned)hg_fingerprint(both, 2));
+    snprintf(scope, sizeof(scope), "%08x", (unsigned)hg_fingerprint(all, 3));
     draft->more_count = 0;
     draft->scope = hg_slice_str(scope);
     put_more(draft, "topic", topic);

@@ -233,6 +233,27 @@ static void test_dead_letters_that_cannot_be_kept(void **state)
     assert_true(books.dead_letters == 0 && books.dead_letters_lost == 1);
 }
 
+/* The same event of two topics, both refused, in one stream of dead letters: two dead letters. */
+static void test_dead_letters_of_two_topics_are_two(void **state)
+{
+    (void)state;
+    emit(1, "bury.x", "i", "{}");
+    emit(2, "bury.y", "i", "{}");
+    emit(3, "bury.y", "i", "{}");
+    hgt_turn(&gate, 0);
+    char scopes[3][9];
+    const char *at = gate.asked.ptr;
+    for (int i = 0; i < 3; i++) {
+        at = strstr(at, " topic bury.");
+        assert_non_null(at);
+        memcpy(scopes[i], at - 8, 8);
+        scopes[i][8] = '\0';
+        at++;
+    }
+    assert_string_not_equal(scopes[0], scopes[1]);
+    assert_string_equal(scopes[1], scopes[2]);
+}
+
 /* ---- how many ---------------------------------------------------------------------------------------------------- */
 
 static void test_flow_control(void **state)
@@ -405,6 +426,7 @@ int main(void)
         T(test_dead_letters),
         T(test_dead_letters_of_conflicts),
         T(test_dead_letters_that_cannot_be_kept),
+        T(test_dead_letters_of_two_topics_are_two),
         T(test_flow_control),
         T(test_paused_clients_are_read_again_after_timeouts),
         T(test_two_reasons_to_pause),
