@@ -414,16 +414,23 @@ hg_time hg_emitter_deadline(const struct hg_core *core)
 
 void hg_emitter_validate(const struct hg_core *core)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, with_session = 0;
     hg_time last = {0};
     hg_list_validate(&core->emitter.emits);
     for (struct hg_list_node *n = core->emitter.emits.first; n; n = n->next) {
         const struct hg_emit *emit = HG_CONTAINER(n, const struct hg_emit, in_order);
         bytes += emit->bytes;
+        with_session += hg_session_get(core, emit->session) != NULL;
         HG_ASSERT(!hg_time_before(emit->deadline, last));
         HG_ASSERT(!emit->slot || *emit->slot == emit);
         last = emit->deadline;
     }
     HG_ASSERT(bytes == core->emitter.bytes);
+    uint64_t of_sessions = 0;
+    for (uint32_t i = 0; i < core->sessions.slot_count; i++) {
+        const struct hg_session *session = core->sessions.slots[i].session;
+        of_sessions += session ? session->emits : 0;
+    }
+    HG_ASSERT(of_sessions == with_session);
     hg_lanes_validate(core);
 }
