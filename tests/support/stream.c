@@ -12,10 +12,16 @@ void hgt_stream_add(struct hgt_stream *stream, uint64_t ms, const char *payload)
     assert_true(stream->count < HGT_ENTRIES_MAX);
     assert_true(ms > stream->last_generated);
     struct hgt_entry *entry = &stream->entries[stream->count++];
-    *entry = (struct hgt_entry){ms, payload};
+    *entry = (struct hgt_entry){ms, payload, NULL};
     stream->exists = true;
     stream->added++;
     stream->last_generated = ms;
+}
+
+void hgt_stream_add_except(struct hgt_stream *stream, uint64_t ms, const char *except)
+{
+    hgt_stream_add(stream, ms, NULL);
+    stream->entries[stream->count - 1].except = except;
 }
 
 void hgt_stream_fill(struct hgt_stream *stream, uint64_t from, uint64_t to)
@@ -75,11 +81,15 @@ static void put_entry(struct hg_buf *resp, const struct hgt_entry *entry)
 {
     hg_buf_put_str(resp, "*2\r\n");
     put_id(resp, entry->ms);
-    hg_buf_put_str(resp, "*2\r\n");
+    hg_buf_put_str(resp, entry->except ? "*4\r\n" : "*2\r\n");
     put_string(resp, "event");
     char number[24];
     snprintf(number, sizeof(number), "%llu", (unsigned long long)entry->ms);
     put_string(resp, entry->payload ? entry->payload : number);
+    if (entry->except) {
+        put_string(resp, "except");
+        put_string(resp, entry->except);
+    }
 }
 
 static void put_end(struct hg_buf *resp, const char *name, const struct hgt_entry *entry)

@@ -1,7 +1,7 @@
 /* stream.h – a stream as Redis keeps it, stupidly: for tests that answer a core by hand. Answers are in RESP2.
  *
- * Entries have ids <ms>-0 and one field "event". Ownership: all but payloads within the struct; nothing to
- * free. */
+ * Entries have ids <ms>-0 and one field "event", and perhaps "except". Ownership: all but payloads within the struct;
+ * nothing to free. */
 #ifndef HGT_SUPPORT_STREAM_H
 #define HGT_SUPPORT_STREAM_H
 
@@ -23,11 +23,14 @@ struct hgt_stream {
     struct hgt_entry {
         uint64_t ms;
         const char *payload; /* borrowed; NULL: its number */
+        const char *except;  /* borrowed; the field of that name, NULL: none */
     } entries[HGT_ENTRIES_MAX];
     uint64_t added, last_generated, max_deleted;
 };
 
 void hgt_stream_add(struct hgt_stream *stream, uint64_t ms, const char *payload);
+/* One that is not for the session of this name. */
+void hgt_stream_add_except(struct hgt_stream *stream, uint64_t ms, const char *except);
 /* Entries `from` to `to`, each with its number as payload. */
 void hgt_stream_fill(struct hgt_stream *stream, uint64_t from, uint64_t to);
 /* XTRIM MAXLEN, XDEL, DEL. */
