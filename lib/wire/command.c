@@ -579,10 +579,9 @@ static hg_result read_hello(struct parse *p)
     struct hg_json session = p->members[SESSION];
     if (!session.raw.ptr)
         return HG_OK;
-    struct hg_slice name = session.raw;
-    if (session.type == HG_JSON_STRING)
-        name = hg_slice(name.ptr + 1, name.len - 2);
-    p->command.has_session = hg_session_name_parse(name, &p->command.session);
+    p->command.has_session =
+        session.type == HG_JSON_STRING &&
+        hg_session_name_parse(hg_slice(session.raw.ptr + 1, session.raw.len - 2), &p->command.session);
     if (!p->command.has_session)
         return REFUSE_VALUE(p, BAD_REQUEST, session,
                             "\"session\" must be the name of an earlier session, as its welcome gave it.");

@@ -342,6 +342,33 @@ static void test_emit(void **state)
     assert_slice(command.topic, "a*b..$");
 }
 
+static void test_echo(void **state)
+{
+    (void)state;
+    accept("{\"op\":\"emit\",\"topic\":\"t\",\"id\":\"i\",\"event\":1}");
+    assert_false(command.no_echo);
+    accept("{\"op\":\"emit\",\"topic\":\"t\",\"id\":\"i\",\"event\":1,\"echo\":true}");
+    assert_false(command.no_echo);
+    accept("{\"op\":\"emit\",\"topic\":\"t\",\"id\":\"i\",\"event\":1,\"\\u0065cho\":false}");
+    assert_true(command.no_echo);
+    accept("{\"op\":\"emit\",\"topic\":\"t\",\"id\":\"i\",\"echo\":false,\"event\":1,\"echo\":true}");
+    assert_false(command.no_echo);
+    accept("{\"op\":\"emit\",\"topic\":\"t\",\"id\":\"i\",\"event\":{\"echo\":false}}");
+    assert_false(command.no_echo);
+}
+
+static void test_hello(void **state)
+{
+    (void)state;
+    accept("{\"op\":\"hello\",\"ref\":1}");
+    assert_int_equal(command.op, HG_OP_HELLO);
+    assert_false(command.has_session);
+    assert_slice(command.ref, "1");
+    accept("{\"op\":\"hello\",\"session\":\"0123456789abcdeffedcba9876543210\"}");
+    assert_true(command.has_session);
+    assert_true(command.session.high == 0x0123456789abcdef && command.session.low == 0xfedcba9876543210);
+}
+
 static void test_the_last_of_doubles_stands(void **state)
 {
     (void)state;
@@ -409,6 +436,16 @@ static void test_refusals(void **state)
          "explain and "
          "ping"},
         {HG_ERR_BAD_REQUEST, "{\"op\":1}", "1", "\"op\" must be a string, not a number"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"hello\",\"session\":\"x\"}", "\"x\"", "the name of an earlier session"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"hello\",\"session\":null}", "null", "the name of an earlier session"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"hello\",\"session\":12345678901234567890123456789012}", "1234",
+         "the name of an earlier session"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"hello\",\"session\":\"0123456789ABCDEF0123456789abcdef\"}", "\"0123",
+         "the name of an earlier session"},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"emit\",\"topic\":\"t\",\"id\":\"i\",\"event\":1,\"echo\":0}", "0}",
+         "\"echo\" must be true or false, not a number."},
+        {HG_ERR_BAD_REQUEST, "{\"op\":\"emit\",\"topic\":\"t\",\"id\":\"i\",\"event\":1,\"echo\":\"false\"}", "\"false",
+         "\"echo\" must be true or false, not a string."},
         {HG_ERR_BAD_REQUEST, "{\"op\":\"hello\",\"token\":\"t\"}", "\"t\"", "knows no tokens"},
         {HG_ERR_UNKNOWN_OP, "{\"op\":\"publish\"}", "\"publish\"",
          "no operation \"publish\"; this version knows subscribe, update, unsubscribe, pause, resume, seek, emit, "
@@ -731,6 +768,8 @@ int main(void)
         TEST(test_escapes_are_decoded),
         TEST(test_unsubscribe_and_ping),
         TEST(test_emit),
+        TEST(test_echo),
+        TEST(test_hello),
         TEST(test_the_last_of_doubles_stands),
         TEST(test_refs),
         TEST(test_refusals),

@@ -68,6 +68,9 @@ static void test_answers(void **state)
                                                   .emits = UINT64_MAX});
     check("{\"op\":\"welcome\",\"session\":\"s-1\",\"ping_ms\":25000,\"limits\":{\"message_bytes\":1,\"event_bytes\":2,"
           "\"subscriptions\":3,\"emits\":18446744073709551615}}");
+    hg_message_welcome(&buf, &(struct hg_welcome){.session = HG_LIT("s"), .dedupe_window_ms = 1000});
+    check("{\"op\":\"welcome\",\"session\":\"s\",\"ping_ms\":0,\"limits\":{\"message_bytes\":0,\"event_bytes\":0,"
+          "\"subscriptions\":0,\"emits\":0,\"dedupe_window_ms\":1000}}");
     hg_message_ok(&buf, HG_SLICE_NULL);
     check("{\"op\":\"ok\"}");
     hg_message_ok(&buf, HG_LIT("\"a\\u0062\""));
@@ -137,6 +140,14 @@ static void test_errors(void **state)
           "down.\",\"retry_ms\":500}");
     hg_message_error(&buf, HG_SLICE_NULL, HG_ERR_BAD_REQUEST, HG_LIT("No."), 0, 0);
     check("{\"op\":\"error\",\"code\":107,\"reason\":\"bad_request\",\"message\":\"No.\",\"at\":0}");
+    hg_message_error_event(&buf, HG_LIT("1"), HG_ERR_EVENT_INVALID, hostile, hostile);
+    check("{\"op\":\"error\",\"ref\":1,\"code\":121,\"reason\":\"event_invalid\",\"message\":" HOSTILE_JSON
+          ",\"pointer\":" HOSTILE_JSON "}");
+    hg_message_error_event(&buf, HG_SLICE_NULL, HG_ERR_EVENT_INVALID, HG_LIT("No."), HG_LIT(""));
+    check("{\"op\":\"error\",\"code\":121,\"reason\":\"event_invalid\",\"message\":\"No.\",\"pointer\":\"\"}");
+    hg_message_error_event(&buf, HG_SLICE_NULL, HG_ERR_ID_CONFLICT, HG_SLICE_NULL, HG_SLICE_NULL);
+    check("{\"op\":\"error\",\"code\":122,\"reason\":\"id_conflict\",\"message\":\"This id was used for a different "
+          "event.\"}");
     /* Every row has a code, a reason and a text; those of our own are shown as internal. */
     for (int code = 1; code < HG_ERR__COUNT; code++) {
         const struct hg_error_row *row = hg_error_row((enum hg_error)code);
