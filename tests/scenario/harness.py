@@ -3,6 +3,7 @@
 HEADGATE_BIN   the gateway to test (default build/release/gateway/headgate)
 HEADGATE_WRAP  a command put before it, such as valgrind
 HEADGATE_SLOW  a factor on every deadline, for binaries that are slow by nature (sanitizers, valgrind)
+HEADGATE_TEST_REDIS  the redis-server to test with (default redis-server, as it is found)
 """
 
 import asyncio
@@ -34,6 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SLOW = float(os.environ.get("HEADGATE_SLOW", "1"))
 BINARY = os.environ.get("HEADGATE_BIN", str(ROOT / "build/release/gateway/headgate"))
 WRAP = shlex.split(os.environ.get("HEADGATE_WRAP", ""))
+REDIS = shlex.split(os.environ.get("HEADGATE_TEST_REDIS", "redis-server"))
 DEADLINE = 20 * SLOW
 
 # What none of our logs may hold.
@@ -97,7 +99,7 @@ class RedisServer:
             **{name.replace("_", "-"): str(value) for name, value in opts.items()},
         }
         self.process = None
-        self.command = ["redis-server"]
+        self.command = list(REDIS)
         self.logfile = self.dir / "redis.log"
         if start:
             self.start()
@@ -109,6 +111,13 @@ class RedisServer:
     @property
     def unix_url(self):
         return "unix://" + quote(self.socket)
+
+    def version(self):
+        """As a tuple that compares; Valkey's own, not the one it is compatible with."""
+        with self.client() as client:
+            info = client.info("server")
+        text = info.get("valkey_version", info["redis_version"])
+        return tuple(int(part) for part in str(text).split("."))
 
     def client(self, **kw):
         kw.setdefault("password", self.opts.get("requirepass"))

@@ -10,7 +10,7 @@ import subprocess
 
 import redis as redis_py
 
-from harness import RedisServer, wait_until
+from harness import REDIS, RedisServer, wait_until
 
 
 def _run(*command):
@@ -42,7 +42,7 @@ class Island(RedisServer):
 
     def __init__(self, tmpdir, **opts):
         super().__init__(tmpdir, start=False, bind="0.0.0.0", protected_mode="no", **opts)
-        self.command = ["unshare", "--net", "redis-server"]
+        self.command = ["unshare", "--net", *REDIS]
         # From the block that is set aside for tests of networks: four addresses, two of them for us.
         base = 4 * random.SystemRandom().randrange(1 << 14)
         self.near, self.far = (f"198.18.{(base + i) >> 8}.{(base + i) & 255}" for i in (1, 2))
