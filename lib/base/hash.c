@@ -2,12 +2,12 @@
 
 #include "base/word.h"
 
-static uint64_t rotl(uint64_t x, unsigned k)
+static inline uint64_t rotl(uint64_t x, unsigned k)
 {
     return (x << k) | (x >> (64 - k));
 }
 
-static void sip_round(struct hg_hash *h)
+static inline void sip_round(struct hg_hash *h)
 {
     h->v0 += h->v1;
     h->v1 = rotl(h->v1, 13) ^ h->v0;
@@ -21,7 +21,7 @@ static void sip_round(struct hg_hash *h)
     h->v2 = rotl(h->v2, 32);
 }
 
-static void compress(struct hg_hash *h, uint64_t word)
+static inline void compress(struct hg_hash *h, uint64_t word)
 {
     h->v3 ^= word;
     sip_round(h);
@@ -40,7 +40,7 @@ void hg_hash_init(struct hg_hash *hash, struct hg_hash_key key)
 }
 
 /* Adds `count` bytes, 8 at most, the first least significant; those above them must be 0. */
-static void add_word(struct hg_hash *h, uint64_t word, size_t count)
+static inline void add_word(struct hg_hash *h, uint64_t word, size_t count)
 {
     unsigned at = (unsigned)(h->total & 7);
     h->total += count;
