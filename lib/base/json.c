@@ -381,11 +381,6 @@ bool hg_json_string_eq(struct hg_json string, struct hg_slice text)
     return text.len == 0;
 }
 
-bool hg_json_string_is(struct hg_json string, const char *text)
-{
-    return hg_json_string_eq(string, hg_slice_str(text));
-}
-
 hg_result hg_json_string_decode(struct hg_json string, struct hg_buf *into)
 {
     HG_ASSERT(string.type == HG_JSON_STRING);
