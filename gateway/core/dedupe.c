@@ -107,9 +107,9 @@ void hg_dedupe_put_key(struct hg_slice stream, struct hg_buf *into)
 
 void hg_dedupe_stamp(uint32_t fingerprint, uint32_t digest, char *to)
 {
-    char text[HG_DEDUPE_STAMP_BYTES + 1];
-    snprintf(text, sizeof(text), "~%08x%08x", (unsigned)fingerprint, (unsigned)digest);
-    memcpy(to, text, HG_DEDUPE_STAMP_BYTES);
+    to[0] = '~';
+    hg_fingerprint_write(fingerprint, to + 1);
+    hg_fingerprint_write(digest, to + 1 + HG_FINGERPRINT_DIGITS);
 }
 
 size_t hg_dedupe_begin(const struct hg_dedupe_call *call, struct hg_slice verb, struct hg_slice name,

@@ -41,7 +41,7 @@ struct hg_dedupe_event {
     const struct hg_slice *more;
 };
 
-#define HG_DEDUPE_STAMP_BYTES 17
+#define HG_DEDUPE_STAMP_BYTES (1 + 2 * HG_FINGERPRINT_DIGITS)
 #define HG_DEDUPE_CALL_WORDS  12 /* of a call besides its events' */
 #define HG_DEDUPE_EVENT_WORDS 4  /* of an event besides its `more` */
 

@@ -32,7 +32,8 @@ struct hg_lane *hg_lane_get(struct hg_core *core, const struct hg_rule *rule, en
     struct hg_buf *text = &core->text;
     hg_buf_clear(text);
     /* Topics of one stream share a lane, except for dead letters, which are told apart by topic. */
-    hg_buf_printf(text, "%zu:%d:", (size_t)(rule - core->config->rules), (int)kind);
+    hg_buf_put_u64(text, (uint64_t)(rule - core->config->rules));
+    hg_buf_put_char(text, kind == HG_LANE_EVENTS ? ':' : '!');
     hg_buf_put(text, kind == HG_LANE_EVENTS ? stream : topic);
     struct hg_map_node *node = hg_map_find(&core->emitter.lanes, hg_buf_slice(text));
     if (node)

@@ -210,9 +210,15 @@ static size_t unsent(const struct conn *conn)
 
 static void put_head(struct hg_buf *buf, char kind, size_t number)
 {
-    hg_buf_put_char(buf, kind);
-    hg_buf_put_u64(buf, number);
-    hg_buf_put_str(buf, "\r\n");
+    char head[1 + 20 + 2], *end = head + sizeof(head), *at = end;
+    *--at = '\n';
+    *--at = '\r';
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    *--at = kind;
+    hg_buf_put(buf, hg_slice(at, (size_t)(end - at)));
 }
 
 /* Appends a command whole or, when that fails, not at all. */
@@ -228,7 +234,7 @@ static bool put_command(struct conn *conn, const struct hg_slice *argv, size_t a
     for (size_t i = 0; i < argc; i++) {
         put_head(out, '$', argv[i].len);
         hg_buf_put(out, argv[i]);
-        hg_buf_put_str(out, "\r\n");
+        hg_buf_put(out, HG_LIT("\r\n"));
     }
     bool memory = out->error != HG_ERR_NOMEM, room = out->error == HG_ERR_OK && unsent(conn) <= UNSENT_BYTES_MAX;
     if (memory && room)

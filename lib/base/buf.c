@@ -63,7 +63,9 @@ void hg_buf_put(struct hg_buf *buf, struct hg_slice bytes)
 {
     if (bytes.len == 0)
         return;
-    char *to = hg_buf_reserve(buf, bytes.len);
+    /* A frame is built by many small puts, nearly all of which find room. */
+    bool roomy = buf->error == HG_ERR_OK && bytes.len <= buf->capacity - buf->len && bytes.len <= buf->max - buf->len;
+    char *to = roomy ? buf->ptr + buf->len : hg_buf_reserve(buf, bytes.len);
     if (to) {
         memcpy(to, bytes.ptr, bytes.len);
         buf->len += bytes.len;

@@ -1,11 +1,13 @@
 #include "base/hash.h"
 
-static uint64_t rotl(uint64_t x, unsigned k)
+#include "base/word.h"
+
+static inline uint64_t rotl(uint64_t x, unsigned k)
 {
     return (x << k) | (x >> (64 - k));
 }
 
-static void sip_round(struct hg_hash *h)
+static inline void sip_round(struct hg_hash *h)
 {
     h->v0 += h->v1;
     h->v1 = rotl(h->v1, 13) ^ h->v0;
@@ -19,7 +21,7 @@ static void sip_round(struct hg_hash *h)
     h->v2 = rotl(h->v2, 32);
 }
 
-static void compress(struct hg_hash *h, uint64_t word)
+static inline void compress(struct hg_hash *h, uint64_t word)
 {
     h->v3 ^= word;
     sip_round(h);
@@ -37,24 +39,32 @@ void hg_hash_init(struct hg_hash *hash, struct hg_hash_key key)
     };
 }
 
+/* Adds `count` bytes, 8 at most, the first least significant; those above them must be 0. */
+static inline void add_word(struct hg_hash *h, uint64_t word, size_t count)
+{
+    unsigned at = (unsigned)(h->total & 7);
+    h->total += count;
+    h->tail |= word << (8 * at);
+    if (at + count >= 8) {
+        compress(h, h->tail);
+        h->tail = at > 0 ? word >> (64 - 8 * at) : 0;
+    }
+}
+
 void hg_hash_add(struct hg_hash *hash, struct hg_slice bytes)
 {
-    for (size_t i = 0; i < bytes.len; i++) {
-        unsigned at = (unsigned)(hash->total++ & 7);
-        hash->tail |= (uint64_t)(unsigned char)bytes.ptr[i] << (8 * at);
-        if (at == 7) {
-            compress(hash, hash->tail);
-            hash->tail = 0;
-        }
-    }
+    struct hg_hash h = *hash; /* so that it can stay in registers */
+    size_t at = 0;
+    for (; bytes.len - at >= 8; at += 8)
+        add_word(&h, hg_word_load(bytes.ptr + at), 8);
+    for (; at < bytes.len; at++)
+        add_word(&h, (unsigned char)bytes.ptr[at], 1);
+    *hash = h;
 }
 
 void hg_hash_add_u64(struct hg_hash *hash, uint64_t number)
 {
-    char bytes[8];
-    for (unsigned i = 0; i < 8; i++)
-        bytes[i] = (char)(number >> (8 * i));
-    hg_hash_add(hash, hg_slice(bytes, sizeof(bytes)));
+    add_word(hash, number, 8);
 }
 
 uint64_t hg_hash_value(const struct hg_hash *hash)

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/utf8.h"
+#include "base/word.h"
 
 static bool is_space(char c)
 {
@@ -25,6 +26,31 @@ static const char *skip_space(const char *at, const char *end)
     return at;
 }
 
+/* Where the first of eight bytes stands that a string does not simply go on with: a quote, a backslash, a control
+ * character; 8 when there is none. What a subtraction borrows from the byte above can mark that one wrongly, never the
+ * first. */
+static unsigned plain_bytes(const char *at)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    uint64_t word = hg_word_load(at), quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+    uint64_t marked =
+        (((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash)) & tops;
+    return marked ? (unsigned)__builtin_ctzll(marked) / 8 : 8;
+}
+
+static const char *skip_plain(const char *at, const char *end)
+{
+    while (end - at >= 8) {
+        unsigned plain = plain_bytes(at);
+        at += plain;
+        if (plain < 8)
+            return at;
+    }
+    while (at < end && *at != '"' && *at != '\\' && (unsigned char)*at >= 0x20)
+        at++;
+    return at;
+}
+
 /* Each scan_ function returns the place behind what it read, or NULL with *bad at the first byte that does not fit. */
 
 static const char *scan_string(const char *at, const char *end, const char **bad)
@@ -32,8 +58,7 @@ static const char *scan_string(const char *at, const char *end, const char **bad
     HG_ASSERT(at < end && *at == '"');
     at++;
     for (;;) {
-        while (at < end && *at != '"' && *at != '\\' && (unsigned char)*at >= 0x20)
-            at++;
+        at = skip_plain(at, end);
         if (at >= end || (unsigned char)*at < 0x20) {
             *bad = at;
             return NULL;
@@ -238,7 +263,9 @@ static struct hg_json take_value(struct hg_json_iter *iter)
 {
     const char *at = iter->rest.ptr, *end = at + iter->rest.len, *bad;
     struct hg_json value = {HG_JSON_NULL, HG_SLICE_NULL};
-    const char *to = scan_value(at, end, &value.type, &bad);
+    HG_ASSERT(at < end);
+    const char *to =
+        *at == '{' || *at == '[' ? scan_value(at, end, &value.type, &bad) : scan_scalar(at, end, &value.type, &bad);
     HG_ASSERT(to);
     value.raw = hg_slice(at, (size_t)(to - at));
     iter->rest = hg_slice(to, (size_t)(end - to));
@@ -338,6 +365,12 @@ bool hg_json_string_eq(struct hg_json string, struct hg_slice text)
 {
     HG_ASSERT(string.type == HG_JSON_STRING);
     const char *at = string.raw.ptr + 1, *end = string.raw.ptr + string.raw.len - 1;
+    size_t inside = (size_t)(end - at);
+    /* Every escape is longer than what it stands for: without one the lengths are equal, with one they differ. */
+    if (inside < text.len)
+        return false;
+    if (inside == text.len)
+        return inside == 0 || (memcmp(at, text.ptr, inside) == 0 && !memchr(at, '\\', inside));
     while (at < end) {
         char bytes[4];
         unsigned len = decode_char(&at, end, bytes);
@@ -346,11 +379,6 @@ bool hg_json_string_eq(struct hg_json string, struct hg_slice text)
         text = hg_slice_from(text, len);
     }
     return text.len == 0;
-}
-
-bool hg_json_string_is(struct hg_json string, const char *text)
-{
-    return hg_json_string_eq(string, hg_slice_str(text));
 }
 
 hg_result hg_json_string_decode(struct hg_json string, struct hg_buf *into)

@@ -42,8 +42,11 @@ bool hg_json_next_element(struct hg_json_iter *iter, struct hg_json *ret_value);
 bool hg_json_get(struct hg_json object, const char *key, struct hg_json *ret_value);
 
 /* Whether a raw string's decoded text equals `text`. */
-bool hg_json_string_is(struct hg_json string, const char *text);
 bool hg_json_string_eq(struct hg_json string, struct hg_slice text);
+static inline bool hg_json_string_is(struct hg_json string, const char *text)
+{
+    return hg_json_string_eq(string, hg_slice_str(text));
+}
 /* Appends the decoded text of a raw string. SYNTAX for a lone surrogate, which has no UTF-8 form; nothing is appended
  * then. The text may hold NUL. Otherwise the errors of the buffer. */
 HG_RESULT hg_json_string_decode(struct hg_json string, struct hg_buf *into);

@@ -1,6 +1,6 @@
 #include "stream/cursor.h"
 
-#define DIGITS 8
+#define DIGITS HG_FINGERPRINT_DIGITS
 
 /* The bytes "headgate cursor1". Clients keep cursors: another key, or another way to feed it, makes all of them
  * worthless. */
@@ -55,10 +55,15 @@ uint32_t hg_fingerprint(const struct hg_slice *fields, size_t count)
     return (uint32_t)hg_hash_value(&hash);
 }
 
+void hg_fingerprint_write(uint32_t fingerprint, char *to)
+{
+    for (size_t i = 0; i < DIGITS; i++)
+        to[i] = "0123456789abcdef"[fingerprint >> (4 * (DIGITS - 1 - i)) & 0xf];
+}
+
 void hg_fingerprint_put(struct hg_buf *buf, uint32_t fingerprint)
 {
     char digits[DIGITS];
-    for (size_t i = 0; i < DIGITS; i++)
-        digits[i] = "0123456789abcdef"[fingerprint >> (4 * (DIGITS - 1 - i)) & 0xf];
+    hg_fingerprint_write(fingerprint, digits);
     hg_buf_put(buf, hg_slice(digits, DIGITS));
 }

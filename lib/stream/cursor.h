@@ -32,5 +32,8 @@ void hg_cursor_put(struct hg_buf *buf, struct hg_cursor cursor);
 uint32_t hg_fingerprint(const struct hg_slice *fields, size_t count);
 /* Appends the eight digits. */
 void hg_fingerprint_put(struct hg_buf *buf, uint32_t fingerprint);
+/* The same digits to `to`, HG_FINGERPRINT_DIGITS of them. */
+#define HG_FINGERPRINT_DIGITS 8
+void hg_fingerprint_write(uint32_t fingerprint, char *to);
 
 #endif

@@ -13,8 +13,8 @@
 #include "bench/process.h"
 #include "support/frame_reader.h"
 
-#define SENT_BYTES_MAX  1024
-#define CLIENTS_AN_ADDR 16384 /* from one address; the system has some 28,000 ports to give */
+#define HEADER_BYTES_MAX 8     /* of a frame that this program sends */
+#define CLIENTS_AN_ADDR  16384 /* from one address; the system has some 28,000 ports to give */
 
 /* The nonce of RFC 6455, section 1.3, and what a server must make of it. */
 #define NONCE  "dGhlIHNhbXBsZSBub25jZQ=="
@@ -29,32 +29,72 @@ void hgt_epoll(int epoll, int fd, uint32_t events, void *data, int operation)
 
 static void send_all(const struct hgt_client *client, const char *bytes, size_t len)
 {
-    /* What is sent is short, and the gateway reads it: it fits into the socket's buffer. */
+    /* The handshake alone is sent so: it fits into the socket's buffer. */
     if (send(client->fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len)
         hgt_die("client %zu cannot send: %s", client->number, strerror(errno));
 }
 
-static void send_frame(struct hgt_clients *pool, const struct hgt_client *client, unsigned opcode,
-                       struct hg_slice payload)
+/* Writes a frame to `to`, of HEADER_BYTES_MAX + payload.len bytes; returns its length. */
+static size_t write_frame(struct hgt_clients *pool, const struct hgt_client *client, unsigned opcode,
+                          struct hg_slice payload, char *to)
 {
-    char frame[2 + 2 + 4 + SENT_BYTES_MAX];
     size_t len = 0;
-    if (payload.len > SENT_BYTES_MAX)
-        hgt_die("a frame of %zu bytes is more than this program sends", payload.len);
-    frame[len++] = (char)(0x80 | opcode);
+    if (payload.len > UINT16_MAX)
+        hgt_die("client %zu: a frame of %zu bytes is more than this program sends", client->number, payload.len);
+    to[len++] = (char)(0x80 | opcode);
     if (payload.len > 125) {
-        frame[len++] = (char)(0x80 | 126);
-        frame[len++] = (char)(payload.len >> 8);
-        frame[len++] = (char)(payload.len & 0xff);
+        to[len++] = (char)(0x80 | 126);
+        to[len++] = (char)(payload.len >> 8);
+        to[len++] = (char)(payload.len & 0xff);
     } else {
-        frame[len++] = (char)(0x80 | payload.len);
+        to[len++] = (char)(0x80 | payload.len);
     }
     uint64_t random = hg_prng_next(&pool->prng);
-    const char *mask = memcpy(frame + len, &random, 4);
+    const char *mask = memcpy(to + len, &random, 4);
     len += 4;
     for (size_t i = 0; i < payload.len; i++)
-        frame[len++] = (char)(payload.ptr[i] ^ mask[i % 4]);
-    send_all(client, frame, len);
+        to[len++] = (char)(payload.ptr[i] ^ mask[i % 4]);
+    return len;
+}
+
+static void put_frame(struct hgt_clients *pool, struct hgt_client *client, unsigned opcode, struct hg_slice payload)
+{
+    size_t need = client->out_len + HEADER_BYTES_MAX + payload.len;
+    if (need > client->out_capacity) {
+        client->out_capacity = need * 2;
+        client->out = realloc(client->out, client->out_capacity);
+        if (!client->out)
+            hgt_die("out of memory");
+    }
+    client->out_len += write_frame(pool, client, opcode, payload, client->out + client->out_len);
+}
+
+void hgt_client_put(struct hgt_clients *pool, struct hgt_client *client, struct hg_slice text)
+{
+    put_frame(pool, client, 1, text);
+}
+
+void hgt_client_flush(struct hgt_clients *pool, struct hgt_client *client)
+{
+    if (client->out_len == 0)
+        return;
+    ssize_t sent = send(client->fd, client->out, client->out_len, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN)
+        hgt_die("client %zu cannot send: %s", client->number, strerror(errno));
+    if (sent > 0) {
+        client->out_len -= (size_t)sent;
+        memmove(client->out, client->out + sent, client->out_len);
+    }
+    bool blocked = client->out_len > 0;
+    if (blocked != client->blocked)
+        hgt_epoll(pool->epoll, client->fd, blocked ? EPOLLIN | EPOLLOUT : EPOLLIN, client, EPOLL_CTL_MOD);
+    client->blocked = blocked;
+}
+
+static void send_frame(struct hgt_clients *pool, struct hgt_client *client, unsigned opcode, struct hg_slice payload)
+{
+    put_frame(pool, client, opcode, payload);
+    hgt_client_flush(pool, client);
 }
 
 void hgt_client_send(struct hgt_clients *pool, struct hgt_client *client, struct hg_slice text)
@@ -72,6 +112,7 @@ static void end(struct hgt_client *client)
 {
     close(client->fd);
     free(client->rest);
+    free(client->out);
     *client = (struct hgt_client){.fd = -1, .number = client->number};
 }
 
@@ -215,6 +256,8 @@ static void readable(struct hgt_clients *pool, struct hgt_client *client)
 void hgt_client_ready(struct hgt_clients *pool, struct hgt_client *client)
 {
     if (client->state != HGT_CLIENT_CONNECTING) {
+        if (client->blocked)
+            hgt_client_flush(pool, client);
         readable(pool, client);
         return;
     }

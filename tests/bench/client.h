@@ -31,6 +31,9 @@ struct hgt_client {
     size_t number; /* in what is said of it */
     char *rest;    /* the beginning of what has not come whole yet */
     size_t rest_len, rest_capacity;
+    char *out; /* frames that wait to be sent */
+    size_t out_len, out_capacity;
+    bool blocked; /* the socket is full: goes on when it is writable */
 };
 
 struct hgt_clients {
@@ -54,6 +57,9 @@ void hgt_client_start(struct hgt_clients *pool, struct hgt_client *client, size_
 /* Something happened on its socket. */
 void hgt_client_ready(struct hgt_clients *pool, struct hgt_client *client);
 void hgt_client_send(struct hgt_clients *pool, struct hgt_client *client, struct hg_slice text);
+/* Of many messages at once: put one behind the other, then sent in as few writes as the socket takes. */
+void hgt_client_put(struct hgt_clients *pool, struct hgt_client *client, struct hg_slice text);
+void hgt_client_flush(struct hgt_clients *pool, struct hgt_client *client);
 /* With a close frame; on_end() follows when the gateway has closed, too. */
 void hgt_client_close(struct hgt_clients *pool, struct hgt_client *client);
 /* At once, with a reset: as a network that breaks would, and no address waits to be used again. */

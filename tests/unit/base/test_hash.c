@@ -45,6 +45,22 @@ static void test_pieces_give_the_same_as_the_whole(void **state)
     }
 }
 
+static void test_single_bytes_give_the_same_as_the_whole(void **state)
+{
+    (void)state;
+    char message[67];
+    for (size_t i = 0; i < sizeof(message); i++)
+        message[i] = (char)(i * 91 + 128);
+    for (size_t from = 0; from < 8; from++)
+        for (size_t len = 0; from + len <= sizeof(message); len++) {
+            struct hg_hash hash;
+            hg_hash_init(&hash, paper_key);
+            for (size_t i = 0; i < len; i++)
+                hg_hash_add(&hash, hg_slice(message + from + i, 1));
+            assert_true(hg_hash_value(&hash) == hg_hash_bytes(paper_key, hg_slice(message + from, len)));
+        }
+}
+
 static void test_numbers_are_little_endian_bytes(void **state)
 {
     (void)state;
@@ -66,6 +82,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_published_vectors),
         cmocka_unit_test(test_pieces_give_the_same_as_the_whole),
+        cmocka_unit_test(test_single_bytes_give_the_same_as_the_whole),
         cmocka_unit_test(test_numbers_are_little_endian_bytes),
         cmocka_unit_test(test_the_key_matters),
     };

@@ -169,6 +169,35 @@ static void check_depth(const char *open, char close)
     hg_buf_done(&text);
 }
 
+/* Strings are looked at eight bytes at a time: what ends one, or must not be in it, is seen wherever it stands,
+ * whatever stands beside it. */
+static void test_every_byte_at_every_place_of_a_string(void **state)
+{
+    (void)state;
+    static const char beside[] = " !#[]a~";
+    for (size_t fill = 0; fill < sizeof(beside) - 1; fill++)
+        for (size_t len = 1; len <= 18; len++)
+            for (size_t place = 1; place <= len; place++)
+                for (unsigned byte = 0; byte < 256; byte++) {
+                    char text[24];
+                    memset(text, beside[fill], len + 2);
+                    text[0] = text[len + 1] = '"';
+                    text[place] = (char)byte;
+                    bool last = place == len;
+                    size_t at = 0, expected = SIZE_MAX;
+                    if (byte < 0x20 || byte >= 0x80)
+                        expected = place;
+                    else if (byte == '"')
+                        expected = place + 1 + (!last && beside[fill] == ' ' ? len - place : 0);
+                    else if (byte == '\\')
+                        expected = last ? len + 2 : place + 1;
+                    hg_result result = hg_json_parse(hg_slice(text, len + 2), NULL, &at);
+                    assert_int_equal(hg_ok(result), expected == SIZE_MAX);
+                    if (!hg_ok(result))
+                        assert_int_equal(at, expected);
+                }
+}
+
 static void test_depth(void **state)
 {
     (void)state;
@@ -278,6 +307,9 @@ static void test_strings(void **state)
         bool plain = rows[i].text.ptr && !memchr(rows[i].text.ptr, '\0', rows[i].text.len);
         assert_true(hg_json_string_is(string, rows[i].text.ptr ? rows[i].text.ptr : "x") == plain);
     }
+    /* The bytes are the same, what they stand for is not. */
+    assert_false(hg_json_string_is(parsed(HG_LIT("\"x\\n\"")), "x\\n"));
+    assert_true(hg_json_string_is(parsed(HG_LIT("\"x\\\\n\"")), "x\\n"));
     hg_buf_done(&buf);
     assert_false(hg_json_string_is(parsed(HG_LIT("\"abc\"")), "ab"));
     assert_false(hg_json_string_is(parsed(HG_LIT("\"ab\"")), "abc"));
@@ -578,6 +610,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_types_and_raw),
         cmocka_unit_test(test_refusals_tell_where),
+        cmocka_unit_test(test_every_byte_at_every_place_of_a_string),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_walking),
         cmocka_unit_test(test_get_takes_the_last),
