@@ -37,11 +37,17 @@
     X(PACE_LOST, 7, "the latest event of a key is left out of a tick")                                                 \
     X(STALE_ANSWER, 1, "a client that is ahead is judged by what Redis said before it came")
 
-/* Of emits; tests/sim/once is there for these. */
+/* Of emits, and of the step in Redis that appends once; tests/sim/once is there for these. */
 #define HG_MUTANTS_OF_EMITS(X)                                                                                         \
     X(NO_DEDUPE, 1, "an emit that is sent to Redis again goes out under a fresh id")                                   \
     X(WINDOW_SHORT, 1, "ids are remembered for a shorter time than the window")                                        \
-    X(LOST_ACK, 1, "an emit's answer is lost when the commander's link is lost")
+    X(PREVIOUS_UNSEEN, 1, "the step in Redis does not look into the hash that was current before")                     \
+    X(EXPIRES_EARLY, 1, "a hash in Redis lives no longer than one window")                                             \
+    X(ACK_EARLY, 7, "an emit is acknowledged when it is sent to Redis")                                                \
+    X(LOST_ACK, 7, "an emit is not answered")                                                                          \
+    X(REORDERED, 1, "what a call did not settle goes on behind what came later")                                       \
+    X(COPIES_UNPROVEN, 1, "the answer to WAIT and WAITAOF is not looked at")                                           \
+    X(SILENT_LIMIT, 1, "an emit beyond a limit is dropped without a word")
 
 #define HG_MUTANT_LIST(X) HG_MUTANTS_OF_DELIVERIES(X) HG_MUTANTS_OF_EMITS(X)
 

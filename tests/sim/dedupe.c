@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "core/mutant.h"
+
 static bool number_of(struct hg_slice word, uint64_t *ret_number)
 {
     uint64_t number = 0;
@@ -109,7 +111,7 @@ size_t sim_dedupe_run(struct sim_dedupe *dedupe, struct sim_arena *arena, const 
         there = false;
     }
     if (!there)
-        *current = (struct sim_hash){NULL, now_ms, now_ms + 2 * call->window_ms};
+        *current = (struct sim_hash){NULL, now_ms, now_ms + (HG_MUTANT(EXPIRES_EARLY) ? 1 : 2) * call->window_ms};
     bool touched = !there || call->touch;
     size_t count = 0;
     while (count < call->event_count) {
@@ -117,7 +119,7 @@ size_t sim_dedupe_run(struct sim_dedupe *dedupe, struct sim_arena *arena, const 
         struct sim_dedupe_event event = sim_dedupe_event(call, i);
         const struct sim_field *was = look_up(&before.current, event.scope, now_ms);
 
-        if (!was)
+        if (!was && !HG_MUTANT(PREVIOUS_UNSEEN))
             was = look_up(&before.previous, event.scope, now_ms);
         for (const struct sim_field *seen = learnt; !was && seen; seen = seen->next)
             was = hg_slice_eq(seen->scope, event.scope) ? seen : NULL;
