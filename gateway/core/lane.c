@@ -122,6 +122,8 @@ void hg_lane_end_call(struct hg_core *core, struct hg_lane *lane)
     if (lane->wait)
         lane->wait->object = NULL;
     lane->call = lane->wait = NULL;
+    if (HG_MUTANT(REORDERED) && lane->emits.count > 0)
+        hg_list_push_back(&lane->emits, hg_list_pop_front(&lane->emits));
     set_state(core, lane, lane->emits.count > 0 ? HG_LANE_READY : HG_LANE_EMPTY);
 }
 
@@ -182,6 +184,7 @@ static void send_step(struct hg_core *core, struct hg_lane *lane)
     const struct hg_uplink *uplink = lane->uplink;
     const struct hg_emit *first = lane->items[0];
     bool by_function = uplink->scripting == HG_SCRIPTING_FUNCTION;
+    bool forgets = first->tried && HG_MUTANT(NO_DEDUPE);
     struct hg_dedupe_call call = {
         .stream = lane->stream,
         .current = lane->current,
@@ -190,11 +193,9 @@ static void send_step(struct hg_core *core, struct hg_lane *lane)
         .maxlen = maxlen_of(lane),
         .touch = uplink->link != HG_LINK_COMMANDER,
         .field = hg_lane_field(lane),
-        .scoped = first->scope.len > 0,
+        .scoped = forgets || first->scope.len > 0,
         .more = first->more_count,
     };
-    if (first->tried && HG_MUTANT(NO_DEDUPE))
-        call.current = call.previous = first->stamp[0] ? hg_slice(first->stamp, sizeof(first->stamp)) : lane->name;
     struct hg_dedupe_numbers numbers;
     struct hg_slice *words =
         hg_lane_words(core, HG_DEDUPE_CALL_WORDS + lane->item_count * (HG_DEDUPE_EVENT_WORDS + call.more));
@@ -206,7 +207,7 @@ static void send_step(struct hg_core *core, struct hg_lane *lane)
             .id = emit->id,
             .event = emit->event,
             .stamp = hg_slice(emit->stamp, sizeof(emit->stamp)),
-            .scope = emit->scope,
+            .scope = forgets ? emit->ref : emit->scope,
             .more = emit->more,
         };
         count += hg_dedupe_put(&call, &event, words + count);
@@ -214,6 +215,9 @@ static void send_step(struct hg_core *core, struct hg_lane *lane)
     }
     *(by_function ? &core->stats.emits_by_function : &core->stats.emits_by_script) += lane->item_count;
     lane->call = hg_link_send(core, uplink->link, HG_REQUEST_EMIT, lane, words, count);
+    if (HG_MUTANT(ACK_EARLY))
+        hg_emit_acknowledge(core, lane->items[0], (struct hg_cursor){HG_STREAM_ID_ZERO, first->fingerprint}, false,
+                            HG_SLICE_NULL);
 }
 
 /* Without dedupe: as one transaction, so that its answer comes whole. */
@@ -447,6 +451,8 @@ void hg_lane_answered(struct hg_core *core, struct hg_lane *lane, const struct h
 static struct hg_durability reached_by(const struct hg_reply *reply)
 {
     struct hg_durability reached = {.kind = HG_DURABILITY_MEMORY};
+    if (HG_MUTANT(COPIES_UNPROVEN))
+        return (struct hg_durability){HG_DURABILITY_FSYNC, 0};
     if (reply->type == HG_REPLY_INTEGER && reply->integer > 0 && reply->integer < UINT32_MAX)
         reached = (struct hg_durability){HG_DURABILITY_REPLICAS, (unsigned)reply->integer};
     else if (hg_reply_is_array(reply, 2) && reply->items[0].type == HG_REPLY_INTEGER && reply->items[0].integer > 0)

@@ -9,16 +9,13 @@
 #define HG_CORE_MUTANT_H
 
 /*    name               strikes every n-th time, what it does */
-#define HG_MUTANT_LIST(X)                                                                                              \
+#define HG_MUTANTS_OF_DELIVERIES(X)                                                                                    \
     X(SILENT_DROP, 7, "a frame is left out of a group's log")                                                          \
-    X(NO_DEDUPE, 1, "an emit that is sent to Redis again goes out under a fresh id")                                   \
-    X(WINDOW_SHORT, 1, "ids are remembered for a shorter time than the window")                                        \
     X(STUCK_CURSOR, 5, "a reader's last id is not advanced")                                                           \
     X(FORGOTTEN_GAP, 1, "no gap is told after the listener's link came back")                                          \
     X(SPURIOUS_GAP, 7, "a gap is told although nothing was missed")                                                    \
     X(DOUBLE_JOIN, 1, "a replay overlaps the live stream by one event")                                                \
     X(LATE_UNSUBSCRIBE, 1, "a subscription still delivers after the ok of its unsubscribe")                            \
-    X(LOST_ACK, 1, "an emit's answer is lost when the commander's link is lost")                                       \
     X(NO_LINGER_CLEANUP, 1, "a topic that nobody wants any more is kept")                                              \
     X(FILTER_IGNORED, 7, "an event that does not pass a filter is delivered")                                          \
     X(FILTER_FORGETS, 5, "an event that passes a filter is not found to")                                              \
@@ -39,6 +36,20 @@
     X(HISTORY_UNBOUNDED, 1, "what is kept of streams is not bounded together with the logs")                           \
     X(PACE_LOST, 7, "the latest event of a key is left out of a tick")                                                 \
     X(STALE_ANSWER, 1, "a client that is ahead is judged by what Redis said before it came")
+
+/* Of emits, and of the step in Redis that appends once; tests/sim/once is there for these. */
+#define HG_MUTANTS_OF_EMITS(X)                                                                                         \
+    X(NO_DEDUPE, 1, "an emit that is sent to Redis again goes out under a fresh id")                                   \
+    X(WINDOW_SHORT, 1, "ids are remembered for a shorter time than the window")                                        \
+    X(PREVIOUS_UNSEEN, 1, "the step in Redis does not look into the hash that was current before")                     \
+    X(EXPIRES_EARLY, 1, "a hash in Redis lives no longer than one window")                                             \
+    X(ACK_EARLY, 7, "an emit is acknowledged when it is sent to Redis")                                                \
+    X(LOST_ACK, 7, "an emit is not answered")                                                                          \
+    X(REORDERED, 1, "what a call did not settle goes on behind what came later")                                       \
+    X(COPIES_UNPROVEN, 1, "the answer to WAIT and WAITAOF is not looked at")                                           \
+    X(SILENT_LIMIT, 1, "an emit beyond a limit is dropped without a word")
+
+#define HG_MUTANT_LIST(X) HG_MUTANTS_OF_DELIVERIES(X) HG_MUTANTS_OF_EMITS(X)
 
 #ifdef HG_MUTANTS
 

@@ -21,6 +21,11 @@ enum sim_event_kind {
     SIM_WS_WRITABLE,
     SIM_WS_PONG,
     SIM_WS_CLOSED,
+    /* of the simulator of emits only (once/): */
+    SIM_WS_BYTES,     /* what the gateway wrote has reached the client */
+    SIM_OUTBOX_DUE,   /* the client has something to send, or wants to connect */
+    SIM_GATEWAY_BACK, /* who: gateway */
+    SIM_STRAY_WORK,   /* commands of a connection that is no more reach Redis */
 };
 
 struct sim_event {

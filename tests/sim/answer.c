@@ -40,7 +40,7 @@ void sim_oracle_appended(struct sim_oracle *oracle, const struct sim_key *key, c
     const struct hg_rule *rule = &env->options.rules[sim_topics[key->topic].rule];
     bool known = false;
 
-    if (!hg_slice_is(entry->fields[0], rule->payload_field) || window_ms != rule->dedupe_window_ms ||
+    if (!hg_slice_is(entry->fields[0], rule->payload_field) || window_ms < rule->dedupe_window_ms ||
         maxlen != rule->maxlen || !rule->emit || rule->source == HG_SOURCE_CHANNEL)
         sim_violation(env, "emit: to %.*s with window %" PRIu64 " and maxlen %" PRIu64 ", against its rule",
                       HG_SLICE_ARG(key->name), window_ms, maxlen);

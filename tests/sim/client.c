@@ -8,7 +8,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
-#include "base/utf8.h"
+#include "sim/frame.h"
 #include "sim/oracle.h"
 #include "wire/close.h"
 
@@ -70,8 +70,6 @@ static void receive_message(struct sim_clients *clients, struct sim_client *clie
     struct sim_env *env = clients->env;
     json_error_t error;
 
-    if (!hg_utf8_valid(text))
-        sim_violation(env, "wire: a text message is not UTF-8");
     json_t *message = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &error);
     const char *op = json_string_value(json_object_get(message, "op"));
     SIM_TRACE(env, "client %" PRIu64 " gets %.*s", client->number, HG_SLICE_ARG(hg_slice_first(text, 160)));
@@ -97,47 +95,13 @@ static void receive_message(struct sim_clients *clients, struct sim_client *clie
 
 static void receive(struct sim_clients *clients, struct sim_client *client, struct hg_slice bytes)
 {
-    struct sim_env *env = clients->env;
-
     while (bytes.len > 0) {
-        const unsigned char *b = (const unsigned char *)bytes.ptr;
-        size_t header = 2;
+        struct sim_frame frame = sim_frame_next(clients->env, &bytes);
 
-        if (bytes.len < 2)
-            sim_violation(env, "wire: half a frame");
-        uint64_t len = b[1] & 127u;
-        if (len == 126) {
-            if (bytes.len < 4)
-                sim_violation(env, "wire: half a frame");
-            len = (uint64_t)b[2] << 8 | b[3];
-            header = 4;
-            if (len < 126)
-                sim_violation(env, "wire: a length is not minimal");
-        } else if (len == 127) {
-            if (bytes.len < 10)
-                sim_violation(env, "wire: half a frame");
-            len = 0;
-            for (size_t i = 2; i < 10; i++)
-                len = len << 8 | b[i];
-            header = 10;
-            if (len < 65536)
-                sim_violation(env, "wire: a length is not minimal");
-        }
-        if (b[1] & 0x80)
-            sim_violation(env, "wire: a server's frame is masked");
-        if (len > bytes.len - header)
-            sim_violation(env, "wire: half a frame");
-        struct hg_slice payload = hg_slice(bytes.ptr + header, (size_t)len);
-        if (b[0] == 0x81) {
-            receive_message(clients, client, payload);
-        } else if (b[0] == 0x89 && len <= 125) {
-            if (len == 0)
-                sim_violation(env, "wire: a ping without payload: its pong would not be reported");
+        if (frame.ping)
             client->pings++;
-        } else {
-            sim_violation(env, "wire: a frame that begins with %02x", b[0]);
-        }
-        bytes = hg_slice_from(bytes, header + (size_t)len);
+        else
+            receive_message(clients, client, frame.payload);
     }
 }
 

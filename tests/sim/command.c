@@ -399,73 +399,97 @@ static struct hg_slice hash_of(struct sim_env *env, struct hg_slice script)
     return sim_arena_printf(&env->arena, "%016" PRIx64 "%016" PRIx64 "%08" PRIx64, h, ~h, h & 0xffffffffu);
 }
 
-/* What the script does: known within the window → the first cursor; else append and remember.
- * KEYS: stream, dedupe key; ARGV: event, id, fingerprint, window_ms, maxlen, user, the event's field. */
+struct append {
+    struct sim_redis *redis;
+    struct sim_command *command;
+    struct sim_key *key;
+};
+
+static struct hg_slice append_event(void *context, const struct sim_dedupe_call *call,
+                                    const struct sim_dedupe_event *event)
+{
+    const struct append *append = context;
+    struct sim_env *env = append->redis->env;
+    struct sim_key *key = append->key;
+    char stamp[16];
+
+    if (key->type == SIM_KEY_STRING)
+        return sim_arena_printf(&env->arena, "-%s", wrong_type);
+    if (call->more > 0)
+        bad(append->redis, append->command, "further fields, but nobody asked for any");
+    struct hg_slice *fields = sim_arena_get(&env->arena, 4 * sizeof *fields);
+    fields[0] = sim_arena_copy(&env->arena, call->field);
+    fields[1] = sim_arena_copy(&env->arena, event->event);
+    fields[2] = HG_LIT("id");
+    fields[3] = sim_arena_copy(&env->arena, event->id);
+    struct sim_payload payload = {.kind = SIM_PAYLOAD_JSON, .bytes = fields[1], .facts = sim_facts_read(fields[1])};
+    struct sim_entry *entry = sim_store_append(
+        env->store, key,
+        (struct sim_entry){
+            .fields = fields, .field_count = 4, .emitted = true, .payload = payload, .emit_id = fields[3]});
+    snprintf(stamp, sizeof stamp, "~%08" PRIx32, entry->fingerprint);
+    if (!hg_slice_starts(event->stamp, hg_slice_str(stamp)))
+        sim_violation(env, "emit: the stamp %.*s, but the entry's fingerprint is %s", HG_SLICE_ARG(event->stamp),
+                      stamp + 1);
+    SIM_TRACE(env, "redis: emit %.*s appended to %.*s as #%zu", HG_SLICE_ARG(event->id), HG_SLICE_ARG(key->name),
+              key->count - 1);
+    struct hg_slice id = sim_arena_printf(&env->arena, "%" PRIu64 "-%" PRIu64, entry->id.ms, entry->id.seq);
+    sim_oracle_appended(env->oracle, key, entry, call->window_ms, call->maxlen);
+    if (call->maxlen > 0) /* "about": as many more as Redis pleases */
+        sim_store_trim(env->store, key, (size_t)call->maxlen + sim_below(env, 3));
+    return id;
+}
+
+/* FCALL and EVALSHA of the step that appends once. */
 static void append_once(struct sim_redis *redis, uint32_t link, struct sim_command *c)
 {
     struct sim_env *env = redis->env;
-    struct sim_store *store = env->store;
-
-    if (c->argc != 12 || !word_is(c->argv[2], "2"))
-        bad(redis, c, "the shape of the emit script's call");
-    struct hg_slice name = c->argv[3], memory = c->argv[4], event = c->argv[5], id = c->argv[6], print = c->argv[7],
-                    user = c->argv[10];
-    uint64_t window = number_of(redis, c, 8), maxlen = number_of(redis, c, 9);
-    struct sim_key *key = sim_store_find(store, name);
-    if (!key)
-        bad(redis, c, "an emit to a key that no topic has");
-    if (window == 0)
-        bad(redis, c, "a window of nothing");
-    if (user.len > 0)
-        bad(redis, c, "a user, but nobody authenticated");
-
-    struct hg_slice text = HG_SLICE_NULL;
-    struct sim_remembered *free_slot = NULL;
-    for (size_t i = 0; i < store->remembered_count; i++) {
-        struct sim_remembered *r = &store->remembered[i];
-        if (r->until.us <= env->now.us)
-            free_slot = r;
-        else if (hg_slice_eq(r->key, memory))
-            text = r->text;
-    }
-    bool duplicate = text.ptr != NULL;
-    if (!duplicate) {
-        if (key->type == SIM_KEY_STRING) {
-            send_error(redis, link, c->token, wrong_type);
-            return;
-        }
-        struct hg_slice *fields = sim_arena_get(&env->arena, 4 * sizeof *fields);
-        fields[0] = sim_arena_copy(&env->arena, c->argv[11]);
-        fields[1] = sim_arena_copy(&env->arena, event);
-        fields[2] = HG_LIT("id");
-        fields[3] = sim_arena_copy(&env->arena, id);
-        struct sim_payload payload = {.kind = SIM_PAYLOAD_JSON, .bytes = fields[1], .facts = sim_facts_read(event)};
-        struct sim_entry *entry = sim_store_append(
-            store, key,
-            (struct sim_entry){
-                .fields = fields, .field_count = 4, .emitted = true, .payload = payload, .emit_id = fields[3]});
-        char expected[16];
-        snprintf(expected, sizeof expected, "%08" PRIx32, entry->fingerprint);
-        if (!hg_slice_is(print, expected))
-            sim_violation(env, "emit: fingerprint %.*s, but the entry's is %s", HG_SLICE_ARG(print), expected);
-        text = sim_arena_printf(&env->arena, "%" PRIu64 "-%" PRIu64 "~%s", entry->id.ms, entry->id.seq, expected);
-        if (!free_slot)
-            free_slot = SIM_PUSH(store->remembered, store->remembered_count, store->remembered_capacity);
-        *free_slot = (struct sim_remembered){sim_arena_copy(&env->arena, memory), text,
-                                             hg_time_add(env->now, hg_ms(window)), key, key->count - 1};
-        SIM_TRACE(env, "redis: emit %.*s appended to %.*s as #%zu", HG_SLICE_ARG(id), HG_SLICE_ARG(name),
-                  key->count - 1);
-        sim_oracle_appended(env->oracle, key, entry, window, maxlen);
-        if (maxlen > 0) /* "about": as many more as Redis pleases */
-            sim_store_trim(store, key, (size_t)maxlen + sim_below(env, 3));
-        sim_redis_appended(redis, key);
-    }
-    struct sim_reply *reply = sim_reply_new(c->token);
+    struct sim_dedupe_call call;
     struct hg_reply *items;
-    *reply->root = array_of(reply, 2, &items);
-    items[0] = string_of(reply, text);
-    items[1] = integer_of(duplicate);
+    bool wrote;
+
+    const char *why = c->argc < 3 ? "no keys" : sim_dedupe_parse(c->argv + 2, c->argc - 2, &call);
+    if (why)
+        bad(redis, c, why);
+    struct append append = {redis, c, sim_store_find(env->store, call.stream)};
+    if (!append.key)
+        bad(redis, c, "an emit to a key that no topic has");
+    struct sim_reply *reply = sim_reply_new(c->token);
+    struct hg_slice *answers = sim_arena_get(&reply->arena, call.event_count * sizeof *answers);
+    size_t before = append.key->count;
+    size_t count = sim_dedupe_run(&append.key->dedupe, &env->arena, &call, env->store->wall_ms + env->now.us / 1000,
+                                  append_event, &append, answers, &wrote);
+    if (wrote)
+        sim_store_remembered(append.key);
+    *reply->root = array_of(reply, count, &items);
+    for (size_t i = 0; i < count; i++)
+        items[i] = string_of(reply, answers[i]);
+    if (append.key->count > before)
+        sim_redis_appended(redis, append.key);
     sim_reply_send(redis, link, reply);
+}
+
+/* FUNCTION LOAD of a library that is named in its first line. */
+static void load_function(struct sim_redis *redis, uint32_t link, struct sim_command *c)
+{
+    struct hg_slice intro = HG_LIT("#!lua name=");
+
+    if (redis->old) {
+        send_error(redis, link, c->token, "ERR unknown command 'FUNCTION', with args beginning with: 'LOAD'");
+        return;
+    }
+    if (c->argc != 3 || !word_is(c->argv[1], "LOAD") || !hg_slice_starts(c->argv[2], intro))
+        bad(redis, c, "FUNCTION LOAD takes a library");
+    struct hg_slice name = hg_slice_from(c->argv[2], intro.len);
+    name.len = strcspn(name.ptr, " \r\n");
+    name = sim_arena_copy(&redis->env->arena, name);
+    if (sim_names_has(&redis->functions, name)) {
+        send_error(redis, link, c->token,
+                   sim_arena_printf(&redis->env->arena, "ERR Library '%s' already exists", name.ptr).ptr);
+        return;
+    }
+    *SIM_PUSH(redis->functions.items, redis->functions.count, redis->functions.capacity) = name;
+    send_text(redis, link, c->token, HG_REPLY_STRING, name.ptr);
 }
 
 static void type_of(struct sim_redis *redis, uint32_t link, struct sim_command *c)
@@ -504,8 +528,11 @@ static bool refused(struct sim_redis *redis, uint32_t link, struct sim_command *
     };
     struct sim_env *env = redis->env;
     uint64_t token = link == HG_LINK_LISTENER ? 0 : c->token;
-    /* A stream that may not be read is no part of a pattern, rightly so: a right that comes and goes would be a lie. */
-    size_t kinds = sizeof errors / sizeof *errors - (c->argv[0].ptr[0] == 'X' ? 1 : 0);
+    /* A stream that may not be read is no part of a pattern, and who may use no script is not asked for one again, both
+     * rightly so: a right that comes and goes would be a lie. */
+    bool entries = c->argv[0].ptr[0] == 'X';
+    bool emits = strchr("EFS", c->argv[0].ptr[0]) && !word_is(c->argv[0], "SUBSCRIBE") && !word_is(c->argv[0], "SCAN");
+    size_t kinds = sizeof errors / sizeof *errors - (entries || emits ? 1 : 0);
 
     if (word_is(c->argv[0], "UNSUBSCRIBE") || word_is(c->argv[0], "PUNSUBSCRIBE"))
         return false; /* nothing can be wrong with these */
@@ -600,8 +627,16 @@ bool sim_command_execute(struct sim_redis *redis, uint32_t link, struct sim_comm
             append_once(redis, link, c);
         else
             send_error(redis, link, c->token, "NOSCRIPT No matching script. Please use EVAL.");
-    } else if (word_is(verb, "EVAL") && c->argc >= 2) {
-        append_once(redis, link, c);
+    } else if (word_is(verb, "FCALL") && c->argc >= 2 && !redis->old) {
+        if (sim_names_has(&redis->functions, c->argv[1]))
+            append_once(redis, link, c);
+        else
+            send_error(redis, link, c->token, "ERR Function not found");
+    } else if (word_is(verb, "FUNCTION")) {
+        load_function(redis, link, c);
+    } else if (word_is(verb, "INFO")) {
+        send_text(redis, link, c->token, HG_REPLY_STRING,
+                  redis->old ? "# Server\r\nredis_version:5.0.14\r\n" : "# Server\r\nredis_version:7.0.15\r\n");
     } else if (word_is(verb, "CLIENT")) {
         client(redis, link, c);
     } else {

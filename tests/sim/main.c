@@ -1,106 +1,21 @@
-/* hg_sim – runs seeds; on a broken rule prints the seed, its options and the last lines of its trace, and exits with 1.
- * The seeds run in a child process, so that a panic or a sanitizer's report is told with its seed too. */
-#include <getopt.h>
-#include <inttypes.h>
-#include <stdio.h>
+/* hg_sim – the simulator of deliveries: see README.md. */
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "sim/mutants.h"
+#include "sim/runner.h"
 #include "sim/world.h"
 
-enum { TAIL = 150, SECONDS_PER_SEED_MAX = 60 };
-
-/* Shared with the child. */
-struct progress {
-    uint64_t seed;
-    struct sim_sums sums;
-    char violation[600];
-};
-
-static int run_seeds(struct progress *progress, uint64_t from, uint64_t count)
+static bool run(uint64_t seed, uint64_t *sums, char *reterr_text, size_t size)
 {
-    for (uint64_t seed = from; seed < from + count; seed++) {
-        progress->seed = seed;
-        alarm(SECONDS_PER_SEED_MAX);
-        if (!sim_world_run(seed, &progress->sums, progress->violation, sizeof progress->violation))
-            return 1;
-    }
-    return 0;
-}
+    struct sim_sums these = {0};
+    bool good = sim_world_run(seed, &these, reterr_text, size);
 
-static const char *why_ended(const struct progress *progress, int status)
-{
-    static char text[80];
-
-    if (progress->violation[0])
-        return progress->violation;
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT)
-        return "the core panicked (see above)";
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-        return "the run does not end";
-    snprintf(text, sizeof text, "the run ended with status %d (see above)", status);
-    return text;
-}
-
-/* Runs in a child and returns its wait status; `quiet`: its standard error is thrown away. */
-static int in_child(struct progress *progress, uint64_t from, uint64_t count, bool quiet)
-{
-    fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (quiet && !freopen("/dev/null", "w", stderr))
-            _exit(2);
-        exit(run_seeds(progress, from, count));
-    }
-    int status = 0;
-    if (pid < 0 || waitpid(pid, &status, 0) != pid) {
-        perror("hg_sim");
-        exit(2);
-    }
-    return status;
-}
-
-/* Runs the seed once more with a trace and prints its end. */
-static void print_tail(uint64_t seed)
-{
-    int fds[2];
-    char *lines[TAIL] = {NULL};
-    size_t count = 0, size = 0;
-    char *line = NULL;
-
-    fflush(stdout);
-    if (pipe(fds) != 0)
-        return;
-    pid_t pid = fork();
-    if (pid == 0) {
-        struct progress ignored = {0};
-        close(fds[0]);
-        if (dup2(fds[1], STDOUT_FILENO) < 0 || !freopen("/dev/null", "w", stderr))
-            _exit(2);
-        setvbuf(stdout, NULL, _IOLBF, 0); /* a panic loses nothing */
-        sim_tracing = true;
-        _exit(run_seeds(&ignored, seed, 1));
-    }
-    close(fds[1]);
-    FILE *in = fdopen(fds[0], "r");
-    while (in && getline(&line, &size, in) > 0) {
-        free(lines[count % TAIL]);
-        lines[count++ % TAIL] = strdup(line);
-    }
-    if (in)
-        fclose(in);
-    free(line);
-    printf("trace (%zu lines; the last %d):\n", count, TAIL);
-    for (size_t i = count > TAIL ? count - TAIL : 0; i < count; i++)
-        printf("%s", lines[i % TAIL]);
-    for (size_t i = 0; i < TAIL; i++)
-        free(lines[i]);
-    waitpid(pid, NULL, 0);
+    sums[0] += these.orders;
+    sums[1] += these.messages;
+    sums[2] += these.entries;
+    sums[3] += these.events;
+    sums[4] += these.gaps;
+    return good;
 }
 
 static void print_options(uint64_t seed)
@@ -118,146 +33,20 @@ static void print_options(uint64_t seed)
     free(options);
 }
 
-static int report(struct progress *progress, uint64_t from, uint64_t count, bool brief)
+static bool catches(int mutant)
 {
-    struct timespec begin, end;
-
-    clock_gettime(CLOCK_MONOTONIC, &begin);
-    int status = in_child(progress, from, count, false);
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    if (status == 0) {
-        printf("sim: %" PRIu64 " seeds from %" PRIu64 " in %.1f s without a violation: %" PRIu64 " orders, %" PRIu64
-               " messages, %" PRIu64 " entries published; %" PRIu64 " events and %" PRIu64 " gaps delivered\n",
-               count, from, (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9,
-               progress->sums.orders, progress->sums.messages, progress->sums.entries, progress->sums.events,
-               progress->sums.gaps);
-        return 0;
-    }
-    printf("sim: seed %" PRIu64 ": %s\n", progress->seed, why_ended(progress, status));
-    if (!brief) {
-        printf("again: hg_sim --seed %" PRIu64 " --trace\noptions:\n", progress->seed);
-        print_options(progress->seed);
-        print_tail(progress->seed);
-        printf("sim: seed %" PRIu64 ": %s\n", progress->seed, why_ended(progress, status));
-    }
-    return 1;
-}
-
-/* Tells all violations among the seeds, not only the first. */
-static int survey(struct progress *progress, uint64_t from, uint64_t count)
-{
-    uint64_t found = 0, end = from + count;
-
-    while (from < end) {
-        memset(progress, 0, sizeof *progress);
-        int status = in_child(progress, from, end - from, true);
-        if (status == 0)
-            break;
-        printf("%" PRIu64 ": %s\n", progress->seed, why_ended(progress, status));
-        found++;
-        from = progress->seed + 1;
-    }
-    printf("sim: %" PRIu64 " of %" PRIu64 " seeds broke a rule\n", found, count);
-    return found > 0;
-}
-
-static int try_mutants(struct progress *progress, uint64_t from, uint64_t count)
-{
-    int survivors = 0;
-
-    for (int mutant = 1; mutant < sim_mutant_count(); mutant++) {
-        sim_mutant_choose(mutant);
-        memset(progress, 0, sizeof *progress);
-        int status = in_child(progress, from, count, true);
-        if (status == 0)
-            survivors++;
-        printf("%-18s %s", sim_mutant_name(mutant), status == 0 ? "SURVIVED" : "caught");
-        if (status != 0)
-            printf(" by seed %" PRIu64 ": %s", progress->seed, why_ended(progress, status));
-        printf("\n");
-    }
-    printf("sim: %d of %d mutants caught\n", sim_mutant_count() - 1 - survivors, sim_mutant_count() - 1);
-    return survivors > 0;
-}
-
-static int usage(void)
-{
-    fprintf(stderr, "hg_sim [--seeds N] [--from S] [--brief]   runs N seeds (1000) from S (1)\n"
-                    "hg_sim --survey [--seeds N] [--from S]    tells every violation, not only the first\n"
-                    "hg_sim --seed S [--trace]                 runs one\n"
-                    "hg_sim_mutants --mutants [--seeds N]      each fault must be caught by one of N seeds (6000)\n"
-                    "hg_sim_mutants --list-mutants\n"
-                    "hg_sim_mutants --mutant NAME …            runs seeds with that fault\n");
-    return 2;
+    return !sim_mutant_is_of_emits(mutant);
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"seeds", required_argument, NULL, 'n'},  {"from", required_argument, NULL, 'f'},
-        {"seed", required_argument, NULL, 's'},   {"trace", no_argument, NULL, 't'},
-        {"mutants", no_argument, NULL, 'm'},      {"list-mutants", no_argument, NULL, 'l'},
-        {"mutant", required_argument, NULL, 'M'}, {"brief", no_argument, NULL, 'b'},
-        {"survey", no_argument, NULL, 'v'},       {NULL, 0, NULL, 0},
+    static const struct sim_program program = {
+        .name = "hg_sim",
+        .run = run,
+        .print_options = print_options,
+        .sums = {"orders", "messages", "entries published", "events delivered", "gaps told"},
+        .catches = catches,
+        .mutant_seeds = 6000,
     };
-    uint64_t from = 1, count = 0;
-    bool one = false, mutants = false, brief = false, all = false;
-    int option;
-
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        switch (option) {
-        case 'n':
-            count = strtoull(optarg, NULL, 10);
-            break;
-        case 'f':
-            from = strtoull(optarg, NULL, 10);
-            break;
-        case 's':
-            from = strtoull(optarg, NULL, 10);
-            one = true;
-            break;
-        case 't':
-            setvbuf(stdout, NULL, _IOLBF, 0); /* a panic loses nothing */
-            sim_tracing = true;
-            break;
-        case 'b':
-            brief = true;
-            break;
-        case 'v':
-            all = true;
-            break;
-        case 'm':
-            mutants = true;
-            break;
-        case 'M':
-            if (!sim_mutant_choose_name(optarg))
-                return usage();
-            break;
-        case 'l':
-            for (int mutant = 1; mutant < sim_mutant_count(); mutant++)
-                printf("%-18s %s\n", sim_mutant_name(mutant), sim_mutant_text(mutant));
-            return 0;
-        default:
-            return usage();
-        }
-    }
-    if (optind < argc)
-        return usage();
-    struct progress *progress = mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (progress == MAP_FAILED)
-        return 2;
-    if (mutants && sim_mutant_count() <= 1) {
-        fprintf(stderr, "this program has no mutants in it; see hg_sim_mutants\n");
-        return 2;
-    }
-    if (mutants)
-        return try_mutants(progress, from, count ? count : 6000);
-    if (one && sim_tracing) {
-        int result = run_seeds(progress, from, 1);
-        printf("sim: seed %" PRIu64 ": %s\n", from, result ? progress->violation : "good");
-        return result;
-    }
-    if (all)
-        return survey(progress, from, count ? count : 1000);
-    return report(progress, from, one ? 1 : count ? count : 1000, brief);
+    return sim_runner_main(&program, argc, argv);
 }

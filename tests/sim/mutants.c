@@ -7,10 +7,14 @@
 static const struct {
     const char *name, *text;
     unsigned every;
-} rows[] = {{"none", "the core as it is", 1},
+    bool of_emits;
+} rows[] = {{"none", "the core as it is", 1, false},
 #ifdef HG_MUTANTS
-#define X(name, every, text) {#name, text, every},
-            HG_MUTANT_LIST(X)
+#define X(name, every, text) {#name, text, every, false},
+            HG_MUTANTS_OF_DELIVERIES(X)
+#undef X
+#define X(name, every, text) {#name, text, every, true},
+                HG_MUTANTS_OF_EMITS(X)
 #undef X
 #endif
 };
@@ -38,6 +42,11 @@ const char *sim_mutant_name(int mutant)
 const char *sim_mutant_text(int mutant)
 {
     return rows[mutant].text;
+}
+
+bool sim_mutant_is_of_emits(int mutant)
+{
+    return rows[mutant].of_emits;
 }
 
 void sim_mutant_choose(int mutant)

@@ -8,6 +8,8 @@
 int sim_mutant_count(void);
 const char *sim_mutant_name(int mutant);
 const char *sim_mutant_text(int mutant);
+/* Whether it is a fault of emits, which hg_sim_once is there for. */
+bool sim_mutant_is_of_emits(int mutant);
 void sim_mutant_choose(int mutant);
 /* False: there is none of that name. */
 bool sim_mutant_choose_name(const char *name);

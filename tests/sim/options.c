@@ -3,14 +3,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static uint64_t pick(struct hg_prng *prng, const uint64_t *choices, size_t count)
+uint64_t sim_pick(struct hg_prng *prng, const uint64_t *choices, size_t count)
 {
     return choices[hg_prng_below(prng, count)];
 }
-#define PICK(prng, ...)                                                                                                \
-    pick(prng, (const uint64_t[]){__VA_ARGS__}, sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+#define PICK(prng, ...) SIM_PICK(prng, __VA_ARGS__)
 
-static const struct hg_rule default_rule = {
+const struct hg_rule sim_default_rule = {
 #define TEXT(field, def, ...)               .field = (char *)(uintptr_t)(def),
 #define FLAG(field, def, ...)               .field = (def),
 #define LIST(field, ...)                    .field = {NULL, 0},
@@ -24,7 +23,7 @@ static const struct hg_rule default_rule = {
 #undef ENUM
 };
 
-static const struct hg_config default_config = {
+const struct hg_config sim_default_config = {
 #define TEXT(field, def, ...)             .field = (char *)(uintptr_t)(def),
 #define FLAG(field, def, ...)             .field = (def),
 #define LIST(field, ...)                  .field = {NULL, 0},
@@ -41,7 +40,7 @@ static void add_rule(struct sim_options *o, const char *match, enum hg_source_ki
 {
     struct hg_rule *rule = &o->rules[o->config.rule_count++];
 
-    *rule = default_rule;
+    *rule = sim_default_rule;
     rule->match = (char *)(uintptr_t)match;
     rule->source = source;
     rule->key = (char *)(uintptr_t)key;
@@ -71,7 +70,7 @@ static void make_config(struct sim_options *o, struct hg_prng *prng)
 {
     struct hg_config *c = &o->config;
 
-    *c = default_config;
+    *c = sim_default_config;
     make_rules(o, prng);
     c->linger_ms = PICK(prng, 0, 20, 200);
     c->discover_ms = PICK(prng, 50, 50, 200);
@@ -165,11 +164,14 @@ bool sim_options_are_calm(const struct sim_options *o)
 
 void sim_options_print(const struct sim_options *o)
 {
-    const struct hg_config *c = &o->config;
-
 #define X(name, text) printf("  %-20s %8" PRIu64 "  %s\n", #name, o->name, text);
     SIM_OPTIONS(X)
 #undef X
+    sim_config_print(&o->config);
+}
+
+void sim_config_print(const struct hg_config *c)
+{
     printf("  configuration, where it is not the default:\n");
 #define SKIP(...)
 #define NUMBER(field, min, max, def, ...)                                                                              \

@@ -66,4 +66,14 @@ void sim_options_init(struct sim_options *ret_options, struct hg_prng *prng);
 bool sim_options_are_calm(const struct sim_options *options);
 void sim_options_print(const struct sim_options *options);
 
+/* What every simulated configuration begins with: all settings at their defaults. */
+extern const struct hg_config sim_default_config;
+extern const struct hg_rule sim_default_rule;
+/* One line for each setting that is not. */
+void sim_config_print(const struct hg_config *config);
+/* One of the choices. */
+uint64_t sim_pick(struct hg_prng *prng, const uint64_t *choices, size_t count);
+#define SIM_PICK(prng, ...)                                                                                            \
+    sim_pick(prng, (const uint64_t[]){__VA_ARGS__}, sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+
 #endif

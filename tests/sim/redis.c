@@ -141,6 +141,7 @@ void sim_redis_done(struct sim_redis *redis)
     free(redis->channels.items);
     free(redis->globs.items);
     free(redis->scripts.items);
+    free(redis->functions.items);
 }
 
 static struct sim_link *get(struct sim_redis *redis, uint32_t link)
@@ -465,6 +466,8 @@ void sim_redis_restart(struct sim_redis *redis, hg_dur away, hg_dur loading)
         sim_redis_kill(redis, i, executed, answered);
     }
     redis->scripts.count = 0;
+    if (sim_chance(env, 30)) /* it kept them nowhere */
+        redis->functions.count = 0;
     redis->down_until = hg_time_add(env->now, away);
     redis->loading_until = hg_time_add(redis->down_until, loading);
 }
@@ -521,6 +524,7 @@ void sim_redis_flush_scripts(struct sim_redis *redis)
 {
     SIM_TRACE(redis->env, "redis: scripts are flushed");
     redis->scripts.count = 0;
+    redis->functions.count = 0;
 }
 
 void sim_redis_spike(struct sim_redis *redis, uint32_t link, hg_dur delay)

@@ -67,6 +67,7 @@ struct sim_redis {
     struct sim_link links[SIM_LINKS];
     struct sim_names channels, globs; /* what link 0 is subscribed to */
     struct sim_names scripts;         /* hashes that are loaded */
+    struct sim_names functions;       /* libraries */
     uint64_t next_client_id;
     hg_time down_until, loading_until;
     bool old;               /* does not know SCAN … TYPE */

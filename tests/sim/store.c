@@ -28,8 +28,8 @@ void sim_store_done(struct sim_store *store)
         free(store->keys[i].entries);
         free(store->keys[i].log);
         free(store->keys[i].fences);
+        free(store->keys[i].versions);
     }
-    free(store->remembered);
 }
 
 struct hg_slice sim_store_expand(struct sim_env *env, const char *tmpl, const char *topic)
@@ -141,12 +141,17 @@ void sim_store_delete_key(struct sim_store *store, struct sim_key *key)
     key->added = 0;
 }
 
-/* What emits are remembered by from this entry on. */
-static void forget(struct sim_store *store, const struct sim_key *key, size_t from)
+void sim_store_remembered(struct sim_key *key)
 {
-    for (size_t i = 0; i < store->remembered_count; i++)
-        if (store->remembered[i].stream == key && store->remembered[i].index >= from)
-            store->remembered[i].until = store->env->now;
+    *SIM_PUSH(key->versions, key->version_count, key->version_capacity) = (struct sim_version){key->count, key->dedupe};
+}
+
+/* What emits are remembered by from this entry on. */
+static void forget(struct sim_key *key, size_t from)
+{
+    while (key->version_count > 0 && key->versions[key->version_count - 1].count > from)
+        key->version_count--;
+    key->dedupe = key->version_count > 0 ? key->versions[key->version_count - 1].dedupe : (struct sim_dedupe){0};
 }
 
 static void lose_tail(struct sim_store *store, struct sim_key *key, hg_time cut)
@@ -162,7 +167,7 @@ static void lose_tail(struct sim_store *store, struct sim_key *key, hg_time cut)
         return; /* a key that was just made stays: a prefix as good as another */
     SIM_TRACE(store->env, "redis: %.*s loses its entries from %zu on", HG_SLICE_ARG(key->name), end);
     put_fence(store, key);
-    forget(store, key, end);
+    forget(key, end);
     while (key->log_count > 0 && key->log[key->log_count - 1] >= end)
         key->log_count--;
     for (size_t i = end; i < key->count; i++)
@@ -187,7 +192,7 @@ void sim_store_flush(struct sim_store *store)
     for (size_t i = 0; i < store->key_count; i++)
         if (sim_topics[store->keys[i].topic].rule != 3) {
             sim_store_delete_key(store, &store->keys[i]);
-            forget(store, &store->keys[i], 0);
+            forget(&store->keys[i], 0);
         }
 }
 

@@ -9,6 +9,7 @@
 #ifndef HG_SIM_STORE_H
 #define HG_SIM_STORE_H
 
+#include "sim/dedupe.h"
 #include "sim/env.h"
 #include "sim/payload.h"
 #include "sim/topics.h"
@@ -57,25 +58,22 @@ struct sim_key {
         hg_time at;
     } * fences;
     size_t fence_count, fence_capacity;
+    struct sim_dedupe dedupe; /* what emits to it are remembered by */
+    struct sim_version {
+        size_t count; /* of all entries, then */
+        struct sim_dedupe dedupe;
+    } * versions;
+    size_t version_count, version_capacity;
     uint64_t ranges;  /* XRANGE and XREVRANGE for replays so far */
     size_t shown;     /* entries before it were told to some client, so the gateway knows them */
     hg_time asked_at; /* when XREAD or XREVRANGE last named it */
     bool asked;
 };
 
-struct sim_remembered {
-    struct hg_slice key, text;
-    hg_time until;
-    const struct sim_key *stream;
-    size_t index; /* of its entry */
-};
-
 struct sim_store {
     struct sim_env *env;
     struct sim_key keys[16]; /* one a topic that has a key; in the order of their making for SCAN */
     size_t key_count;
-    struct sim_remembered *remembered;
-    size_t remembered_count, remembered_capacity;
     uint64_t wall_ms; /* the server's clock at time zero */
 };
 
@@ -90,6 +88,8 @@ struct sim_key *sim_store_key(struct sim_store *store, int topic);
 /* Appends with the next id of the server's clock. The stream is made if need be. `entry` needs fields and payload only.
  */
 struct sim_entry *sim_store_append(struct sim_store *store, struct sim_key *key, struct sim_entry entry);
+/* The dedupe of this key was changed. */
+void sim_store_remembered(struct sim_key *key);
 void sim_store_trim(struct sim_store *store, struct sim_key *key, size_t keep);
 /* XDEL of one entry of the log. */
 void sim_store_delete(struct sim_store *store, struct sim_key *key, size_t position);

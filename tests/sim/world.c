@@ -608,6 +608,13 @@ static void client_op(struct sim_world *world, struct sim_op op)
     }
 }
 
+/* One of those that this world has: listener, commander, replay, and two that read. */
+static uint32_t choose_link(uint32_t chance)
+{
+    uint32_t link = chance % 5;
+    return link <= HG_LINK_REPLAY ? link : HG_LINK_READER + link - HG_LINK_REPLAY - 1;
+}
+
 static void apply(struct sim_world *world, struct sim_op op)
 {
     struct sim_env *env = &world->env;
@@ -630,7 +637,7 @@ static void apply(struct sim_world *world, struct sim_op op)
         append(world, op);
         return;
     case SIM_OP_KILL:
-        sim_redis_kill(&world->redis, op.b % 3 == 0 ? op.a % 5 : op.a % 2, op.b % 4 < 2, op.b % 2 == 0);
+        sim_redis_kill(&world->redis, op.b % 3 == 0 ? choose_link(op.a) : op.a % 2, op.b % 4 < 2, op.b % 2 == 0);
         return;
     case SIM_OP_RESTART:
         if (op.b % 4 == 0)
@@ -639,7 +646,7 @@ static void apply(struct sim_world *world, struct sim_op op)
             sim_redis_restart(&world->redis, hg_ms(op.a % 300), hg_ms(op.b % 3 == 0 ? op.b % 200 : 0));
         return;
     case SIM_OP_SPIKE:
-        sim_redis_spike(&world->redis, op.a % 5, hg_ms(op.b % 1500));
+        sim_redis_spike(&world->redis, choose_link(op.a), hg_ms(op.b % 1500));
         return;
     case SIM_OP_ODD_PUSH:
         sim_redis_odd_push(&world->redis);
@@ -651,7 +658,7 @@ static void apply(struct sim_world *world, struct sim_op op)
         sim_redis_fail_over(&world->redis, hg_us(op.a % (4 * env->options.tempo_us)), hg_ms(op.b % 100));
         return;
     case SIM_OP_HALF_OPEN:
-        sim_redis_half_open(&world->redis, op.a % 5, op.b % 2 == 0);
+        sim_redis_half_open(&world->redis, choose_link(op.a), op.b % 2 == 0);
         return;
     case SIM_OP_DELETE:
         delete (world, op);
