@@ -5,11 +5,20 @@
 #include "base/assert.h"
 #include "core/state.h"
 
-#define TOLD_MAX 4096 /* streams of which it is remembered that they were told */
+#define TOLD_MAX    4096 /* streams of which it is remembered that they were told */
+#define WATCHED_MAX 16   /* a stream that is never still for a moment is told without WATCH after so many times */
 
-struct told {
+struct hg_told {
     struct hg_map_node by_stream;
-    char stream[];
+    struct hg_list_node in_order;
+    struct hg_slice current; /* the step's hash */
+    uint64_t seconds;
+    unsigned times; /* asked */
+    char *refusal;  /* what a command before was answered */
+    bool by_step;   /* its events go by the step of dedupe.h: */
+    hg_time until;  /* then it is asked again, for what the step remembered may be gone */
+    struct hg_slice stream;
+    char text[];
 };
 
 static uint64_t seconds_of(const struct hg_lane *lane)
@@ -17,89 +26,152 @@ static uint64_t seconds_of(const struct hg_lane *lane)
     return (lane->rule->dedupe_window_ms + 999) / 1000;
 }
 
-bool hg_idmp_serves(const struct hg_lane *lane)
+static struct hg_told *find_stream(const struct hg_uplink *uplink, struct hg_slice stream)
+{
+    struct hg_map_node *node = hg_map_find(&uplink->told_streams, stream);
+    return node ? HG_CONTAINER(node, struct hg_told, by_stream) : NULL;
+}
+
+static struct hg_told *find(const struct hg_lane *lane)
+{
+    struct hg_told *told = find_stream(lane->uplink, lane->stream);
+    return told && (told->by_step || told->seconds >= seconds_of(lane)) ? told : NULL;
+}
+
+static void free_told(struct hg_told *told)
+{
+    if (told)
+        free(told->refusal);
+    free(told);
+}
+
+static void forget(struct hg_uplink *uplink, struct hg_told *told)
+{
+    if (!told)
+        return;
+    hg_map_remove(&uplink->told_streams, &told->by_stream);
+    hg_list_remove(&uplink->told_order, &told->in_order);
+    free_told(told);
+}
+
+bool hg_idmp_serves(struct hg_core *core, const struct hg_lane *lane)
 {
     /* What a dead letter is remembered by is longer than an id may be; and the others have WAIT behind them, which
      * needs something written in any case. */
-    return lane->uplink->idmp && lane->uplink->link == HG_LINK_COMMANDER && lane->kind == HG_LANE_EVENTS &&
-           lane->rule->dedupe_window_ms <= HG_IDMP_WINDOW_MS_MAX;
+    struct hg_uplink *uplink = lane->uplink;
+    if (!uplink->idmp || uplink->link != HG_LINK_COMMANDER || lane->kind != HG_LANE_EVENTS ||
+        lane->rule->dedupe_window_ms > HG_IDMP_WINDOW_MS_MAX)
+        return false;
+    struct hg_told *told = find(lane);
+    if (!told || !told->by_step)
+        return true;
+    if (hg_time_reached(told->until, core->now)) {
+        forget(uplink, told);
+        return true;
+    }
+    if (told->until.us != HG_TIME_NEVER.us) /* the step remembers what goes now for as long */
+        told->until = hg_time_add(core->now, hg_ms(lane->rule->dedupe_window_ms));
+    return false;
 }
 
 /* ---- how long a stream remembers --------------------------------------------------------------------------------- */
 
 void hg_idmp_forget(struct hg_uplink *uplink)
 {
-    struct hg_map_node *node;
-    while ((node = hg_map_any(&uplink->told_streams))) {
-        hg_map_remove(&uplink->told_streams, node);
-        free(HG_CONTAINER(node, struct told, by_stream));
-    }
-    free(uplink->telling);
-    free(uplink->told_last);
-    uplink->telling = uplink->told_last = NULL;
+    while (uplink->told_order.first)
+        forget(uplink, HG_CONTAINER(uplink->told_order.first, struct hg_told, in_order));
+    free_told(uplink->telling);
+    uplink->telling = NULL;
 }
 
 static void ask(struct hg_core *core, struct hg_uplink *uplink)
 {
-    struct hg_slice stream = hg_slice_str(uplink->telling);
-    const struct hg_slice watch[] = {HG_LIT("WATCH"), stream};
-    const struct hg_slice info[] = {HG_LIT("XINFO"), HG_LIT("STREAM"), stream};
-    hg_link_send(core, uplink->link, HG_REQUEST_QUEUED, NULL, watch, 2);
+    struct hg_told *told = uplink->telling;
+    const struct hg_slice watch[] = {HG_LIT("WATCH"), told->stream};
+    const struct hg_slice step[] = {HG_LIT("HMGET"), told->current, HG_LIT("")};
+    const struct hg_slice info[] = {HG_LIT("XINFO"), HG_LIT("STREAM"), told->stream};
+    if (told->times++ < WATCHED_MAX)
+        hg_link_send(core, uplink->link, HG_REQUEST_IDMP_QUEUED, uplink, watch, 2);
+    if (uplink->scripting != HG_SCRIPTING_DENIED)
+        hg_link_send(core, uplink->link, HG_REQUEST_IDMP_STEP, uplink, step, 3);
     hg_link_send(core, uplink->link, HG_REQUEST_IDMP_INFO, uplink, info, 3);
 }
 
-static void begin_telling(struct hg_core *core, const struct hg_lane *lane)
+bool hg_idmp_is_told(const struct hg_lane *lane)
+{
+    return find(lane) != NULL;
+}
+
+void hg_idmp_tell(struct hg_core *core, const struct hg_lane *lane)
 {
     struct hg_uplink *uplink = lane->uplink;
-    HG_ASSERT(!uplink->telling);
-    uplink->telling = hg_core_copy(lane->stream);
-    uplink->telling_seconds = seconds_of(lane);
+    HG_ASSERT(!uplink->telling && !find(lane));
+    struct hg_told *told = hg_core_alloc(sizeof(*told) + lane->stream.len + lane->current.len);
+    told->stream = hg_slice(told->text, lane->stream.len);
+    told->current = hg_slice(told->text + lane->stream.len, lane->current.len);
+    memcpy(told->text, lane->stream.ptr, lane->stream.len);
+    memcpy(told->text + lane->stream.len, lane->current.ptr, lane->current.len);
+    told->seconds = seconds_of(lane);
+    told->until = hg_time_add(core->now, hg_ms(lane->rule->dedupe_window_ms));
+    uplink->telling = told;
     ask(core, uplink);
 }
 
-static void told(struct hg_uplink *uplink)
+static void finish(struct hg_uplink *uplink)
 {
-    struct hg_slice stream = hg_slice_str(uplink->telling);
-    if (uplink->told_streams.count < TOLD_MAX && !hg_map_find(&uplink->told_streams, stream)) {
-        struct told *told = hg_core_alloc(sizeof(*told) + stream.len);
-        memcpy(told->stream, stream.ptr, stream.len);
-        (void)hg_core_must(hg_map_insert(&uplink->told_streams, &told->by_stream, hg_slice(told->stream, stream.len)));
-    }
-    /* Past TOLD_MAX the one that was told last is remembered, so that its next call goes out. */
-    free(uplink->told_last);
-    uplink->told_last = uplink->telling;
+    struct hg_told *told = uplink->telling;
     uplink->telling = NULL;
+    forget(uplink, find_stream(uplink, told->stream)); /* told for a shorter window */
+    if (uplink->told_streams.count >= TOLD_MAX)
+        forget(uplink, HG_CONTAINER(uplink->told_order.first, struct hg_told, in_order));
+    (void)hg_core_must(hg_map_insert(&uplink->told_streams, &told->by_stream, told->stream));
+    hg_list_push_back(&uplink->told_order, &told->in_order);
 }
 
-/* False: it is to be asked again later, or a call will show what is wrong. */
-static bool is_final(struct hg_core *core, struct hg_uplink *uplink, const struct hg_reply *reply)
+static bool contains(struct hg_slice text, const char *words)
 {
-    if (reply->type != HG_REPLY_ERROR)
-        return true;
-    if (hg_lane_may_pass(reply->text)) {
-        hg_uplink_rest(core, uplink, hg_core_words(core, reply));
-        free(uplink->telling);
+    return text.len > 0 && memmem(text.ptr, text.len, words, strlen(words));
+}
+
+/* A command is not allowed, or not known. */
+static bool is_of_command(struct hg_slice words)
+{
+    const struct hg_reply reply = {.type = HG_REPLY_ERROR, .text = words};
+    return hg_reply_is_denial(&reply) && (contains(words, "to run") || contains(words, "unknown"));
+}
+
+static void stay_with_step(struct hg_core *core, struct hg_uplink *uplink, struct hg_told *told, struct hg_slice words)
+{
+    hg_uplink_not_by_idmp(core, uplink, words);
+    told->by_step = true;
+    told->until = HG_TIME_NEVER;
+}
+
+/* Redis refused what is needed. */
+static void refused(struct hg_core *core, struct hg_uplink *uplink, const struct hg_reply *reply)
+{
+    struct hg_told *told = uplink->telling;
+    const struct hg_reply before = {.type = HG_REPLY_ERROR, .text = hg_slice_str(told->refusal ? told->refusal : "")};
+    struct hg_slice words = hg_core_words(core, told->refusal ? &before : reply);
+    if (is_of_command(words)) {
+        stay_with_step(core, uplink, told, words);
+        finish(uplink);
+    } else if (contains(words, "WRONGTYPE") || contains(words, "NOPERM")) {
+        finish(uplink); /* a call will show what is wrong with the key */
+    } else {
+        bool readonly = contains(words, "READONLY");
+        hg_uplink_rest(core, uplink, words);
+        free_told(told);
         uplink->telling = NULL;
-        return false;
+        if (readonly)
+            hg_link_lost(core, uplink->link, HG_LIT("the server is a replica now"), true);
     }
-    if (hg_reply_is_error(reply, "WRONGTYPE")) {
-        told(uplink);
-        return false;
-    }
-    return true;
-}
-
-/* This server cannot after all; its lanes go another way. */
-static void give_up(struct hg_core *core, struct hg_uplink *uplink, const struct hg_reply *reply)
-{
-    hg_uplink_trouble(core, uplink, hg_core_words(core, reply));
-    uplink->idmp = false;
-    free(uplink->telling);
-    uplink->telling = NULL;
 }
 
 static bool find_number(const struct hg_reply *map, const char *name, uint64_t *ret_number)
 {
+    if (map->type != HG_REPLY_ARRAY)
+        return false;
     for (size_t i = 0; i + 1 < map->count; i += 2)
         if (hg_reply_is(&map->items[i], name) && map->items[i + 1].type == HG_REPLY_INTEGER &&
             map->items[i + 1].integer >= 0) {
@@ -109,11 +181,11 @@ static bool find_number(const struct hg_reply *map, const char *name, uint64_t *
     return false;
 }
 
-static void configure(struct hg_core *core, struct hg_uplink *uplink, bool make)
+static void configure(struct hg_core *core, struct hg_uplink *uplink, uint64_t for_seconds, bool make)
 {
-    struct hg_slice stream = hg_slice_str(uplink->telling);
+    struct hg_slice stream = uplink->telling->stream;
     char seconds[24], ids[24];
-    snprintf(seconds, sizeof(seconds), "%llu", (unsigned long long)uplink->telling_seconds);
+    snprintf(seconds, sizeof(seconds), "%llu", (unsigned long long)for_seconds);
     snprintf(ids, sizeof(ids), "%d", HG_IDMP_IDS);
     const struct hg_slice multi = HG_LIT("MULTI"), exec = HG_LIT("EXEC");
     /* There is no other way to make a stream that is empty. */
@@ -123,13 +195,42 @@ static void configure(struct hg_core *core, struct hg_uplink *uplink, bool make)
     const struct hg_slice set[] = {HG_LIT("XCFGSET"),       stream,
                                    HG_LIT("IDMP-DURATION"), hg_slice_str(seconds),
                                    HG_LIT("IDMP-MAXSIZE"),  hg_slice_str(ids)};
-    hg_link_send(core, uplink->link, HG_REQUEST_QUEUED, NULL, &multi, 1);
+    hg_link_send(core, uplink->link, HG_REQUEST_IDMP_QUEUED, uplink, &multi, 1);
     if (make) {
-        hg_link_send(core, uplink->link, HG_REQUEST_QUEUED, NULL, create, 6);
-        hg_link_send(core, uplink->link, HG_REQUEST_QUEUED, NULL, destroy, 4);
+        hg_link_send(core, uplink->link, HG_REQUEST_IDMP_QUEUED, uplink, create, 6);
+        hg_link_send(core, uplink->link, HG_REQUEST_IDMP_QUEUED, uplink, destroy, 4);
     }
-    hg_link_send(core, uplink->link, HG_REQUEST_QUEUED, NULL, set, 6);
+    hg_link_send(core, uplink->link, HG_REQUEST_IDMP_QUEUED, uplink, set, 6);
     hg_link_send(core, uplink->link, HG_REQUEST_IDMP_SET, uplink, &exec, 1);
+}
+
+static void unwatch(struct hg_core *core, const struct hg_uplink *uplink)
+{
+    const struct hg_slice words = HG_LIT("UNWATCH");
+    hg_link_send(core, uplink->link, HG_REQUEST_QUEUED, NULL, &words, 1);
+}
+
+/* Whether transactions are allowed is to be known before the first: what stands in one is done without MULTI, too. */
+static void try_transaction(struct hg_core *core, struct hg_uplink *uplink)
+{
+    const struct hg_slice multi = HG_LIT("MULTI"), exec = HG_LIT("EXEC");
+    unwatch(core, uplink);
+    hg_link_send(core, uplink->link, HG_REQUEST_IDMP_QUEUED, uplink, &multi, 1);
+    hg_link_send(core, uplink->link, HG_REQUEST_IDMP_SET, uplink, &exec, 1);
+}
+
+void hg_idmp_queued(struct hg_uplink *uplink, const struct hg_reply *reply)
+{
+    struct hg_told *told = uplink->telling;
+    if (told && reply && reply->type == HG_REPLY_ERROR && !told->refusal)
+        told->refusal = hg_core_copy(reply->text);
+}
+
+void hg_idmp_stepped(struct hg_uplink *uplink, const struct hg_reply *reply)
+{
+    /* Who may not ask for it could not take the step either. */
+    if (reply)
+        uplink->telling->by_step = hg_reply_is_array(reply, 1) && reply->items[0].type == HG_REPLY_STRING;
 }
 
 void hg_idmp_informed(struct hg_core *core, struct hg_uplink *uplink, const struct hg_reply *reply)
@@ -137,22 +238,26 @@ void hg_idmp_informed(struct hg_core *core, struct hg_uplink *uplink, const stru
     uint64_t seconds, ids;
     if (!reply)
         return; /* with the link all this is forgotten */
-    if (reply->type == HG_REPLY_ERROR && memmem(reply->text.ptr, reply->text.len, "no such key", 11)) {
-        configure(core, uplink, true);
-        return;
+    struct hg_told *told = uplink->telling;
+    bool missing = reply->type == HG_REPLY_ERROR && contains(reply->text, "no such key");
+    bool known = find_number(reply, "idmp-duration", &seconds) && find_number(reply, "idmp-maxsize", &ids);
+    if (told->refusal || (!missing && !known && !find_number(reply, "length", &seconds))) {
+        unwatch(core, uplink);
+        refused(core, uplink, reply);
+    } else if (!missing && !known) {
+        unwatch(core, uplink);
+        stay_with_step(core, uplink, told, HG_LIT("a stream that knows nothing of IDMP"));
+        finish(uplink);
+    } else if (told->by_step) {
+        unwatch(core, uplink);
+        finish(uplink);
+    } else if (missing) {
+        configure(core, uplink, told->seconds, true);
+    } else if (seconds < told->seconds || ids < HG_IDMP_IDS) {
+        configure(core, uplink, seconds > told->seconds ? seconds : told->seconds, false);
+    } else {
+        try_transaction(core, uplink);
     }
-    bool known = reply->type == HG_REPLY_ARRAY && find_number(reply, "idmp-duration", &seconds) &&
-                 find_number(reply, "idmp-maxsize", &ids);
-    if (known && (seconds < uplink->telling_seconds || ids < HG_IDMP_IDS)) {
-        configure(core, uplink, false);
-        return;
-    }
-    const struct hg_slice unwatch = HG_LIT("UNWATCH");
-    hg_link_send(core, uplink->link, HG_REQUEST_QUEUED, NULL, &unwatch, 1);
-    if (known)
-        told(uplink);
-    else if (is_final(core, uplink, reply))
-        give_up(core, uplink, reply);
 }
 
 void hg_idmp_configured(struct hg_core *core, struct hg_uplink *uplink, const struct hg_reply *reply)
@@ -163,40 +268,30 @@ void hg_idmp_configured(struct hg_core *core, struct hg_uplink *uplink, const st
         ask(core, uplink);
         return;
     }
-    bool well = reply->type == HG_REPLY_ARRAY && reply->count > 0;
+    bool well = reply->type == HG_REPLY_ARRAY;
     for (size_t i = 0; well && i < reply->count; i++)
         if (reply->items[i].type == HG_REPLY_ERROR) {
             reply = &reply->items[i];
             well = false;
         }
     if (well)
-        told(uplink);
-    else if (is_final(core, uplink, reply))
-        give_up(core, uplink, reply);
+        finish(uplink);
+    else
+        refused(core, uplink, reply);
 }
 
 /* ---- a call ------------------------------------------------------------------------------------------------------ */
 
-static bool is_told(const struct hg_uplink *uplink, struct hg_slice stream)
-{
-    return hg_map_find(&uplink->told_streams, stream) || (uplink->told_last && hg_slice_is(stream, uplink->told_last));
-}
-
 void hg_idmp_send(struct hg_core *core, struct hg_lane *lane)
 {
-    struct hg_uplink *uplink = lane->uplink;
-    if (!is_told(uplink, lane->stream)) {
-        begin_telling(core, lane);
-        hg_lane_end_call(core, lane);
-        return;
-    }
+    const struct hg_uplink *uplink = lane->uplink;
     const struct hg_slice multi = HG_LIT("MULTI"), exec = HG_LIT("EXEC");
     const struct hg_slice length[] = {HG_LIT("XLEN"), lane->stream};
     hg_link_send(core, uplink->link, HG_REQUEST_QUEUED, lane, &multi, 1);
     hg_link_send(core, uplink->link, HG_REQUEST_QUEUED, lane, length, 2);
     for (size_t i = 0; i < lane->item_count; i++) {
         struct hg_emit *emit = lane->items[i];
-        struct hg_slice *words = hg_lane_words(core, 10 + (size_t)emit->more_count);
+        struct hg_slice *words = hg_lane_words(core, 11 + (size_t)emit->more_count);
         struct hg_slice scope = emit->scope.len > 0 ? emit->scope : emit->id;
         char producer[32];
         size_t count = 0;
@@ -207,6 +302,7 @@ void hg_idmp_send(struct hg_core *core, struct hg_lane *lane)
             snprintf(producer, sizeof(producer), "headgate:%llu", (unsigned long long)core->links.next_token);
         words[count++] = HG_LIT("XADD");
         words[count++] = lane->stream;
+        words[count++] = HG_LIT("NOMKSTREAM");
         words[count++] = HG_LIT("IDMP");
         words[count++] = hg_slice_str(producer);
         words[count++] = scope;
@@ -273,6 +369,30 @@ static void compare(struct hg_core *core, struct hg_lane *lane, struct hg_emit *
     hg_link_send(core, lane->uplink->link, HG_REQUEST_IDMP_ENTRY, lane, range, 4);
 }
 
+/* As many answers as there were commands, and a stream that did not shrink. */
+static bool is_whole(const struct hg_lane *lane, const struct hg_reply *reply)
+{
+    size_t n = lane->item_count;
+    return hg_reply_is_array(reply, n + 2 + (lane->rule->maxlen > 0)) && reply->items[0].type == HG_REPLY_INTEGER &&
+           reply->items[n + 1].type == HG_REPLY_INTEGER && reply->items[0].integer >= 0 &&
+           reply->items[n + 1].integer >= reply->items[0].integer;
+}
+
+/* The item that was not answered with an id. */
+static void settle_odd(struct hg_core *core, struct hg_lane *lane, size_t i, const struct hg_reply *answer)
+{
+    struct hg_dedupe_answer odd = {.result = HG_DEDUPE_ODD};
+    forget(lane->uplink, find(lane));
+    if (answer->type == HG_REPLY_NIL)
+        return; /* the stream is gone: it is told anew */
+    if (answer->type == HG_REPLY_ERROR) {
+        odd.result = HG_DEDUPE_REFUSED;
+        odd.words = answer->text;
+    }
+    if (lane->items[i])
+        (void)hg_lane_settle(core, lane, lane->items[i], odd);
+}
+
 void hg_idmp_answered(struct hg_core *core, struct hg_lane *lane, const struct hg_reply *reply)
 {
     HG_ASSERT(lane->state == HG_LANE_CALLING);
@@ -281,40 +401,38 @@ void hg_idmp_answered(struct hg_core *core, struct hg_lane *lane, const struct h
         hg_lane_end_call(core, lane);
         return;
     }
-    size_t n = lane->item_count;
-    const struct hg_reply *items = reply->items;
-    if (reply->type == HG_REPLY_ARRAY && reply->count > 0 && items[0].type == HG_REPLY_ERROR) {
-        hg_lane_call_failed(core, lane, &items[0]);
+    if (lane->refusal && is_of_command(hg_slice_str(lane->refusal)) && hg_reply_is_error(reply, "EXECABORT") &&
+        find(lane)) {
+        stay_with_step(core, lane->uplink, find(lane), hg_slice_str(lane->refusal)); /* nothing of it was done */
+        hg_lane_end_call(core, lane);
         return;
     }
-    if (reply->type != HG_REPLY_ARRAY || reply->count != n + 2 + (lane->rule->maxlen > 0) ||
-        items[0].type != HG_REPLY_INTEGER || items[n + 1].type != HG_REPLY_INTEGER ||
-        items[n + 1].integer < items[0].integer) {
+    size_t n = lane->item_count;
+    const struct hg_reply *items = reply->items;
+    if (reply->type == HG_REPLY_ERROR) {
         hg_lane_call_failed(core, lane, reply);
+        return;
+    }
+    if (!is_whole(lane, reply)) {
+        forget(lane->uplink, find(lane));
+        bool refused = reply->type == HG_REPLY_ARRAY && reply->count > 0 && items[0].type == HG_REPLY_ERROR;
+        hg_lane_call_failed(core, lane, refused ? &items[0] : reply);
         return;
     }
     hg_stream_id ids[HG_LANE_CALL_EVENTS], least;
-    size_t count = 0, whole = 0;
-    for (size_t i = 0; i < n; i++)
-        if (items[1 + i].type == HG_REPLY_STRING && hg_stream_id_parse(items[1 + i].text, &ids[i]) && whole == i) {
-            whole++;
-            count++;
-        }
-    /* Behind one that was refused nothing is taken as it came: the others go again, and are known then. */
-    uint64_t growth = (uint64_t)(items[n + 1].integer - items[0].integer);
-    if (whole < n ? growth > n : !find_least_new(ids, count, growth, &least)) {
-        hg_lane_call_failed(core, lane, reply);
+    uint64_t growth = (uint64_t)items[n + 1].integer - (uint64_t)items[0].integer;
+    size_t whole = 0;
+    while (whole < n && items[1 + whole].type == HG_REPLY_STRING &&
+           hg_stream_id_parse(items[1 + whole].text, &ids[whole]))
+        whole++;
+    if (whole < n) {
+        /* Nothing is taken as it came: the others go again, and are known then. */
+        settle_odd(core, lane, whole, &items[1 + whole]);
+        hg_lane_end_call(core, lane);
         return;
     }
-    if (whole < n) {
-        struct hg_dedupe_answer refused = {.result = HG_DEDUPE_ODD};
-        if (items[1 + whole].type == HG_REPLY_ERROR) {
-            refused.result = HG_DEDUPE_REFUSED;
-            refused.words = items[1 + whole].text;
-        }
-        if (lane->items[whole])
-            (void)hg_lane_settle(core, lane, lane->items[whole], refused);
-        hg_lane_end_call(core, lane);
+    if (!find_least_new(ids, n, growth, &least)) {
+        hg_lane_call_failed(core, lane, reply);
         return;
     }
     for (size_t i = 0; i < n; i++) {
@@ -332,12 +450,22 @@ void hg_idmp_answered(struct hg_core *core, struct hg_lane *lane, const struct h
         hg_lane_end_call(core, lane);
 }
 
-static struct hg_slice value_of(const struct hg_entry *entry, struct hg_slice name)
+/* What is known of an emit whose id stands in the stream. False: it is to be asked again. */
+static bool read_known(struct hg_core *core, const struct hg_emit *emit, const struct hg_reply *reply,
+                       struct hg_dedupe_answer *ret_known)
 {
-    for (size_t i = 0; i < entry->field_count; i += 2)
-        if (hg_slice_eq(entry->fields[i].text, name))
-            return entry->fields[i + 1].text;
-    return HG_SLICE_NULL;
+    struct hg_dedupe_answer known = {HG_DEDUPE_KNOWN, emit->cursor.id, emit->fingerprint, emit->digest, HG_SLICE_NULL};
+    struct hg_entry entry;
+    if (reply->type == HG_REPLY_ARRAY && reply->count == 1 && hg_reply_entry(&reply->items[0], &entry)) {
+        const struct hg_slice *fields = hg_core_fields(core, &entry);
+        known.digest = hg_fingerprint(fields, entry.field_count < 4 ? entry.field_count : 4);
+        known.fingerprint = hg_fingerprint(fields, entry.field_count);
+    } else if (!hg_reply_is_array(reply, 0) && !hg_reply_is_denial(reply)) {
+        return false;
+    }
+    /* One that was trimmed or deleted since, or that may not be read, is taken for the same. */
+    *ret_known = known;
+    return true;
 }
 
 void hg_idmp_compared(struct hg_core *core, struct hg_lane *lane, const struct hg_reply *reply)
@@ -355,19 +483,11 @@ void hg_idmp_compared(struct hg_core *core, struct hg_lane *lane, const struct h
     lane->compared[i / 64] &= ~((uint64_t)1 << i % 64);
     lane->comparing--;
     struct hg_emit *emit = lane->items[i];
-    if (emit) {
-        struct hg_dedupe_answer known = {HG_DEDUPE_KNOWN, emit->cursor.id, emit->fingerprint, emit->digest,
-                                         HG_SLICE_NULL};
-        struct hg_entry entry;
-        /* One that was trimmed or deleted since is taken for the same. */
-        if (reply->type == HG_REPLY_ARRAY && reply->count > 0 && hg_reply_entry(&reply->items[0], &entry)) {
-            struct hg_slice fields[] = {hg_lane_field(lane), value_of(&entry, hg_lane_field(lane)), HG_LIT("id"),
-                                        value_of(&entry, HG_LIT("id"))};
-            known.digest = hg_fingerprint(fields, 4);
-            known.fingerprint = hg_fingerprint(hg_core_fields(core, &entry), entry.field_count);
-        }
+    struct hg_dedupe_answer known;
+    if (emit && read_known(core, emit, reply, &known))
         (void)hg_lane_settle(core, lane, emit, known);
-    }
+    else if (emit)
+        hg_uplink_rest(core, lane->uplink, hg_core_words(core, reply));
     if (lane->comparing == 0)
         hg_lane_end_call(core, lane);
 }

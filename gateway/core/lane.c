@@ -275,7 +275,7 @@ static void send(struct hg_core *core, struct hg_lane *lane)
 {
     set_state(core, lane, HG_LANE_CALLING);
     fill(lane);
-    bool by_idmp = hg_idmp_serves(lane);
+    bool by_idmp = hg_idmp_serves(core, lane);
     lane->in_transaction = !by_idmp && lane->uplink->scripting == HG_SCRIPTING_DENIED;
     if (by_idmp) {
         hg_idmp_send(core, lane);
@@ -297,10 +297,22 @@ void hg_lanes_pump(struct hg_core *core)
 {
     for (size_t i = 0; i < HG_DURABILITY__COUNT; i++) {
         struct hg_uplink *uplink = &core->uplinks.items[i];
+        struct hg_lane *untold = NULL;
         /* What is refused below is sent to the dead letters, perhaps by this same link. */
-        for (size_t left = uplink->ready.count; left > 0 && hg_uplink_is_ready(core, uplink); left--)
-            if (uplink->ready.first)
-                send(core, HG_CONTAINER(uplink->ready.first, struct hg_lane, in_state));
+        for (size_t left = uplink->ready.count; left > 0 && hg_uplink_is_ready(core, uplink); left--) {
+            if (!uplink->ready.first)
+                break;
+            struct hg_lane *lane = HG_CONTAINER(uplink->ready.first, struct hg_lane, in_state);
+            if (!hg_idmp_serves(core, lane) || hg_idmp_is_told(lane)) {
+                send(core, lane);
+                continue;
+            }
+            hg_list_unlink(&lane->in_state);
+            hg_list_push_back(&uplink->ready, &lane->in_state);
+            untold = untold ? untold : lane;
+        }
+        if (untold && hg_uplink_is_ready(core, uplink))
+            hg_idmp_tell(core, untold);
     }
     hg_lanes_reap(core);
 }

@@ -32,6 +32,8 @@ enum hg_request_kind {
     HG_REQUEST_EMIT,        /* object: struct hg_lane */
     HG_REQUEST_WAIT,        /* object: struct hg_lane; WAIT, WAITAOF */
     HG_REQUEST_QUEUED,      /* object: struct hg_lane, or none; within a transaction */
+    HG_REQUEST_IDMP_QUEUED, /* object: struct hg_uplink; before IDMP_INFO and IDMP_SET */
+    HG_REQUEST_IDMP_STEP,   /* object: struct hg_uplink */
     HG_REQUEST_IDMP_INFO,   /* object: struct hg_uplink */
     HG_REQUEST_IDMP_SET,    /* object: struct hg_uplink */
     HG_REQUEST_IDMP_EVENTS, /* object: struct hg_lane */

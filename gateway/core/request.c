@@ -64,6 +64,12 @@ void hg_request_done(struct hg_core *core, uint32_t link, const struct hg_reques
         if (object)
             hg_lane_queued(object, reply);
         return;
+    case HG_REQUEST_IDMP_QUEUED:
+        hg_idmp_queued(object, reply);
+        return;
+    case HG_REQUEST_IDMP_STEP:
+        hg_idmp_stepped(object, reply);
+        return;
     case HG_REQUEST_IDMP_INFO:
         hg_idmp_informed(core, object, reply);
         return;

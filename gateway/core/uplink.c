@@ -66,6 +66,7 @@ void hg_uplinks_done(struct hg_core *core)
         free(uplink->sha);
         free(uplink->trouble);
         free(uplink->told);
+        free(uplink->idmp_trouble);
     }
 }
 
@@ -259,6 +260,18 @@ void hg_uplink_script(struct hg_core *core, struct hg_uplink *uplink, const stru
     } else {
         pause_asking(core, uplink, reply);
     }
+}
+
+void hg_uplink_not_by_idmp(struct hg_core *core, struct hg_uplink *uplink, struct hg_slice words)
+{
+    if (uplink->idmp_trouble && hg_slice_is(words, uplink->idmp_trouble))
+        return;
+    hg_core_log(core, HG_LOG_WARNING,
+                "events go another way than by XADD IDMP, which takes +multi +exec +watch +unwatch +xinfo|stream "
+                "+xcfgset +xgroup +xlen +xadd +xtrim: redis has %.*s",
+                HG_SLICE_ARG(words));
+    free(uplink->idmp_trouble);
+    uplink->idmp_trouble = hg_core_copy(words);
 }
 
 void hg_uplink_forgot(struct hg_core *core, struct hg_uplink *uplink, struct hg_slice words)

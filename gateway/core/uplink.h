@@ -17,6 +17,7 @@
 #include "flow/breaker.h"
 
 struct hg_core;
+struct hg_told;
 
 /* How the step is called there. */
 enum hg_scripting {
@@ -49,9 +50,9 @@ struct hg_uplink {
     struct hg_list ready;      /* lanes with something to send */
     /* idmp.h: */
     struct hg_map told_streams;
-    char *telling; /* a stream that is told; nothing else is sent meanwhile, for EXEC ends what WATCH began */
-    uint64_t telling_seconds;
-    char *told_last;
+    struct hg_list told_order; /* the oldest first */
+    struct hg_told *telling;   /* who is told; nothing else is sent meanwhile, for EXEC ends what WATCH began */
+    char *idmp_trouble;        /* Redis's words, said once */
 };
 
 struct hg_uplinks {
@@ -79,6 +80,9 @@ void hg_uplink_script(struct hg_core *core, struct hg_uplink *uplink, const stru
  * under way with it did. */
 void hg_uplink_forgot(struct hg_core *core, struct hg_uplink *uplink, struct hg_slice words);
 void hg_uplink_denied(struct hg_core *core, struct hg_uplink *uplink);
+
+/* A stream's events cannot go by XADD IDMP; Redis's words are logged when they change. */
+void hg_uplink_not_by_idmp(struct hg_core *core, struct hg_uplink *uplink, struct hg_slice words);
 
 /* Something was refused: Redis's words are logged once, until a call succeeds, and then not too often. */
 void hg_uplink_trouble(struct hg_core *core, struct hg_uplink *uplink, struct hg_slice words);
