@@ -1,4 +1,5 @@
-/* door.h – what an event must be to be let into a topic: required attributes, allowed types, the schema (schema/schema.h).
+/* door.h – what an event must be to be let into a topic: required attributes, allowed types, the schema
+ * (schema/schema.h).
  *
  * Attributes go by either name (web/docs/protocol.md, Events): type or eventType, id or eventId, time or timestamp.
  * Ownership: nothing is kept. Calls out: none. */
