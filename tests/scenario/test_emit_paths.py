@@ -1,8 +1,13 @@
 """How Redis is made to append once, by what it offers and permits: by itself, by a Function, by a script, or not at all."""
 
-import pytest
+import contextlib
+import re
+import shlex
 
-from harness import Refused, stream_id, wait_until
+import pytest
+import redis as redis_py
+
+from harness import ROOT, Refused, stream_id, wait_until
 
 WINDOW_MS = 1000
 TOPICS = [
@@ -315,3 +320,55 @@ def test_best_effort_remembers_where_it_can(redis, make_gateway):
     client = make_gateway(redis, topics=TOPICS).client()
     first, again = client.emit("best.x", 1, "one"), client.emit("best.x", 1, "one")
     assert again["duplicate"] is True and again["cursor"] == first["cursor"]
+
+
+def test_the_permissions_that_are_documented(make_redis, make_gateway):
+    """What the documentation grants is enough for all that it says, and each command is needed for something."""
+    redis = make_redis(repl_diskless_sync_delay=0)
+    page = (ROOT / "web/docs/operations.md").read_text()
+    command = page[page.index("redis-cli ACL SETUSER headgate"):]
+    words = shlex.split(command[:command.index("```")].replace("\\\n", " "))[1:]
+    further = shlex.split(" ".join(re.findall(r"`(\+[^`]*)`", page)))
+    admin = redis.client()
+    if redis.version() < (7,):
+        words = [word for word in words if word not in ("+fcall", "+function|load")]
+    admin.execute_command(*words)
+    for grant in further:
+        with contextlib.suppress(redis_py.exceptions.ResponseError):  # not of this version
+            admin.execute_command("ACL", "SETUSER", "headgate", grant)
+    admin.acl_log_reset()
+    replica = make_redis(replicaof=f"127.0.0.1 {redis.port}", repl_ping_replica_period=1)
+    wait_until(lambda: admin.wait(1, 100) >= 1, "the replica")
+    gateway = make_gateway(f"redis://headgate:secret@127.0.0.1:{redis.port}", topics=[
+        {"match": "safe.*", "source": "stream", "key": "events:{topic}", "durability": "replicas:1", "maxlen": 1000},
+        {"match": "disk.*", "source": "stream", "key": "events:{topic}", "durability": "fsync"},
+        {"match": "st.*", "source": "stream", "key": "events:{topic}", "require": ["n"], "dead_letter": "dead:{topic}",
+         "dedupe_window_ms": 1000},
+        {"match": "ch.*", "source": "channel"},
+    ])
+    client = gateway.client()
+    client.subscribe("st.*")
+    client.subscribe("st.x", from_="start")
+    client.subscribe("ch.x")
+    assert client.emit("safe.x", 1, "one")["durability"] == "replicas:1"
+    assert client.emit("disk.x", 1, "one")["durability"] in ("memory", "fsync")
+    count = 0
+
+    def rotated():  # so that all commands of the step were called
+        nonlocal count
+        count += 1
+        client.emit("st.x", {"n": count}, f"id-{count}")
+        return count > 5 and stream_id(client.ops("ok")[-1]["cursor"])[0] - first > 2500
+
+    first = stream_id(client.emit("st.x", {"n": 0}, "id-0")["cursor"])[0]
+    wait_until(rotated, "the window to pass twice", every=0.05)
+    with pytest.raises(Refused) as refused:
+        client.emit("st.x", {}, "bad")
+    assert refused.value.code == 121 and admin.xlen("dead:st.x") == 1
+    client.wait_events(count + 1)
+    admin.publish("ch.x", "1")
+    client.wait(lambda: client.events(topic="ch.x"), "the message")
+    denied = [(entry["object"], entry["context"]) for entry in admin.acl_log() if entry["username"] == "headgate"]
+    assert [entry for entry in denied if "waitaof" not in str(entry[0]).lower()] == []
+    assert "allows no script" not in gateway.log and "NOPERM" not in gateway.log, gateway.log
+    assert replica.client().xlen("events:safe.x") == 1

@@ -119,8 +119,8 @@ static void test_examples(void **state)
     (void)state;
     static const char *const ours[] = {"welcome",   "ok",    "event", "caught_up", "gap",
                                        "conflated", "stale", "live",  "error",     "goodbye"};
-    static const char *const theirs[] = {"subscribe", "update", "unsubscribe", "pause", "resume",
-                                         "seek",      "emit",   "explain",     "ping"};
+    static const char *const theirs[] = {"subscribe", "update", "unsubscribe", "pause",   "resume",
+                                         "seek",      "emit",   "hello",       "explain", "ping"};
     enum { OURS = sizeof(ours) / sizeof(ours[0]), THEIRS = sizeof(theirs) / sizeof(theirs[0]) };
     unsigned seen_ours[OURS] = {0}, seen_theirs[THEIRS] = {0};
     struct hg_buf scratch, message;
