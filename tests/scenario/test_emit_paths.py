@@ -117,13 +117,16 @@ def test_the_window(redis, open_gate):
         wait_until(lambda: now() >= began + delay, "a later moment")
         first = stream_id(client.emit("brief.x", 1, "one")["cursor"])[0]
         fillers = 0
+        pause = 0  # the hashes are turned by a call, so not before one comes
+        last = first
         while True:
             before = now()
+            pause, last = max(pause, before - last), before
             answer = client.emit("brief.x", 1, "one")
             if not answer["duplicate"]:
                 assert now() >= first + WINDOW_MS
                 break
-            assert before <= first + 2 * WINDOW_MS + 5
+            assert before <= first + 2 * WINDOW_MS + 2 * pause + 5
             fillers += 1
             client.emit("brief.x", fillers, f"filler-{round_}-{fillers}")
         assert fillers > 3
