@@ -5,15 +5,19 @@
 #include "base/assert.h"
 #include "base/hash.h"
 
-/* Each call into Redis costs about as much as a bare XADD, so what can be asked for all events at once is. */
+/* Each call into Redis costs about as much as a bare XADD, so what can be asked for all events at once is. The rest is
+ * for a lone event, which costs most: a number read from text costs some 700 instructions, and so does a table that has
+ * to grow for its first item: {nil} has room for one. */
 #define BODY                                                                                                           \
     "local call, pcall, unpack = redis.call, redis.pcall, unpack\n"                                                    \
     "if redis.replicate_commands then redis.replicate_commands() end\n" /* before 7: the effects, not the script */    \
     "local stream, current, previous = KEYS[1], KEYS[2], KEYS[3]\n"                                                    \
     "local window, maxlen, field = tonumber(ARGV[1]), ARGV[2], ARGV[4]\n"                                              \
-    "local scoped, more = tonumber(ARGV[5]), tonumber(ARGV[6])\n"                                                      \
+    "local scoped, more = 0, 0\n"                                                                                      \
+    "if ARGV[5] ~= '0' then scoped = 1 end\n"                                                                          \
+    "if ARGV[6] ~= '0' then more = tonumber(ARGV[6]) end\n"                                                            \
     "local first, step = 7, 3 + scoped + more\n"                                                                       \
-    "local scopes, count = {''}, 1\n"                                                                                  \
+    "local scopes, count = {'', nil}, 1\n"                                                                             \
     "for a = first + 3 * scoped, #ARGV, step do\n"                                                                     \
     "  count = count + 1\n"                                                                                            \
     "  scopes[count] = ARGV[a]\n"                                                                                      \
@@ -21,7 +25,7 @@
     "local known = call('HMGET', current, unpack(scopes))\n"                                                           \
     "local older = call('HMGET', previous, unpack(scopes))\n"                                                          \
     "local time = call('TIME')\n"                                                                                      \
-    "local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"                                                        \
+    "local now = time[1] * 1000 + time[2] / 1000\n"                                                                    \
     "local begun = tonumber(known[1])\n"                                                                               \
     "if begun and (now - begun >= window or begun - now > window) then\n"                                              \
     "  call('UNLINK', previous)\n"                                                                                     \
@@ -29,14 +33,14 @@
     "  call('PEXPIRE', previous, window)\n"                                                                            \
     "  begun = nil\n"                                                                                                  \
     "end\n"                                                                                                            \
-    "local learnt, n = {}, 0\n"                                                                                        \
+    "local learnt, n = {nil, nil}, 0\n"                                                                                \
     "if not begun or ARGV[3] == '1' then\n"                                                                            \
-    "  learnt[1], learnt[2], n = '', begun or now, 2\n"                                                                \
+    "  learnt[1], learnt[2], n = '', begun or math.floor(now), 2\n"                                                    \
     "end\n"                                                                                                            \
-    "local out, seen, a = {}, {}, first\n"                                                                             \
+    "local out, seen, a = {nil}, count > 2 and {}, first\n"                                                            \
     "for e = 2, count do\n"                                                                                            \
     "  local scope = scopes[e]\n"                                                                                      \
-    "  local was = known[e] or older[e] or seen[scope]\n"                                                              \
+    "  local was = known[e] or older[e] or seen and seen[scope]\n"                                                     \
     "  if was then\n"                                                                                                  \
     "    out[e - 1] = '=' .. was\n"                                                                                    \
     "  else\n"                                                                                                         \
@@ -57,7 +61,7 @@
     "    local value = id .. ARGV[a + 2]\n"                                                                            \
     "    learnt[n + 1], learnt[n + 2] = scope, value\n"                                                                \
     "    n = n + 2\n"                                                                                                  \
-    "    seen[scope] = value\n"                                                                                        \
+    "    if seen then seen[scope] = value end\n"                                                                       \
     "    out[e - 1] = id\n"                                                                                            \
     "  end\n"                                                                                                          \
     "  a = a + step\n"                                                                                                 \
