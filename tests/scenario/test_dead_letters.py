@@ -277,6 +277,20 @@ def test_replay_after_the_rule_was_relaxed(redis, shop):
     assert list(fields) == [b"event", b"id", b"session", b"ip"] and fields[b"session"].decode() == client.welcome["session"]
 
 
+def test_replay_holds_events_against_the_schema_too(redis, make_gateway, tmp_path):
+    (tmp_path / "order.json").write_text('{"properties": {"data": {"properties": {"total": {"type": "number"}}}}}')
+    rule = {**RULE, **LAX, "schema": str(tmp_path / "order.json")}
+    gateway = make_gateway(redis, topics=[rule])
+    error = refuse(gateway.client(), {"data": {"total": "much"}}, "i-1")
+    assert (error["code"], error["pointer"]) == (121, "/data/total")
+    assert letters(redis)[0][1]["pointer"] == b"/data/total"
+    done = deadletter("replay", "--all", config=gateway, code=1)
+    assert "stays: /data/total: " in done.stdout and events(redis) == []
+    (tmp_path / "order.json").write_text("{}")
+    deadletter("replay", "--all", config=gateway)
+    assert events(redis) == [("i-1", {"data": {"total": "much"}})]
+
+
 def test_subscribers_get_what_is_replayed_and_its_id_stays_known(redis, shop):
     client = shop.client()
     client.subscribe("orders.*")
