@@ -95,7 +95,8 @@ static int print_help(void)
     hg_buf_init(&text, OUTPUT_BYTES_MAX);
     hg_buf_put_str(&text,
                    "Usage: headgate [OPTION]…\n"
-                   "       headgate filter FILTER < event.json   (see headgate filter --help)\n"
+                   "       headgate filter FILTER < event.json           (see headgate filter --help)\n"
+                   "       headgate deadletter list|show|replay|drop …   (see headgate deadletter --help)\n"
                    "\n"
                    "A gate between Redis and browsers: channels and streams go out over WebSocket; what browsers emit\n"
                    "goes into streams, once.\n"

@@ -15,6 +15,7 @@
 #include "base/assert.h"
 #include "cli.h"
 #include "core/core.h"
+#include "deadletter_command.h"
 #include "filter_command.h"
 #include "logger.h"
 #include "loop/loop.h"
@@ -426,6 +427,8 @@ int main(int argc, char **argv)
         return HG_EXIT_FAILURE;
     if (argc > 1 && strcmp(argv[1], "filter") == 0)
         return hg_filter_command(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "deadletter") == 0)
+        return hg_deadletter_command(argc - 1, argv + 1, environ);
     if (!hg_cli_read(argc, argv, environ, &cli, &code))
         return code;
     signal(SIGPIPE, SIG_IGN);
