@@ -510,6 +510,16 @@ static void hear_answer(struct once_world *world, struct once_client *client, co
     wake(world, client, slot->due);
 }
 
+/* On another connection, at whatever gateway, it goes by the name it had. */
+static void say_hello(struct once_world *world, struct once_client *client, struct hg_slice name)
+{
+    struct hg_slice hello = sim_arena_printf(&world->env.arena, "{\"op\":\"hello\",\"ref\":\"h\",\"session\":\"%.*s\"}",
+                                             HG_SLICE_ARG(name));
+
+    say(world, client->conn, hello, NULL);
+    client->name = name;
+}
+
 static void hear(struct once_world *world, struct once_client *client, const json_t *message)
 {
     const char *op = json_string_value(json_object_get(message, "op"));
@@ -517,12 +527,15 @@ static void hear(struct once_world *world, struct once_client *client, const jso
     if (strcmp(op, "welcome") == 0) {
         const json_t *limits = json_object_get(message, "limits");
         const json_t *window = json_object_get(limits, "dedupe_window_ms");
+        struct hg_slice before = client->name;
         client->name =
             sim_arena_copy(&world->env.arena, hg_slice_str(json_string_value(json_object_get(message, "session"))));
         once_names_put(&client->names, &world->env.arena, client->name);
         client->emits_limit = (uint64_t)json_integer_value(json_object_get(limits, "emits"));
         client->tolerance_ms = window ? (uint64_t)json_integer_value(window) : UINT64_MAX;
         client->ready = true;
+        if (before.ptr && world->options.hiding && sim_chance(&world->env, 50))
+            say_hello(world, client, before);
     } else if (json_is_integer(json_object_get(message, "ref"))) {
         hear_answer(world, client, message, strcmp(op, "ok") == 0);
     }

@@ -63,6 +63,12 @@ static void make_config(struct once_options *o, struct hg_prng *prng)
     c->redis_backoff_max_ms = PICK(prng, 50, 200, 500);
     c->event_bytes_max = PICK(prng, 1024, 65536);
     c->message_bytes_max = 1048576;
+    if (o->rates) {
+        c->emit_rate_session = PICK(prng, 0, 200, 1000);
+        c->emit_rate_principal = PICK(prng, 0, 1000);
+        c->emit_burst_ms = PICK(prng, 100, 1000);
+        o->rules[0].emit_rate = PICK(prng, 0, 200);
+    }
     if (o->tight) {
         c->emits_per_session_max = PICK(prng, 1, 2, 5, 256);
         c->emits_max = PICK(prng, 1, 4, 20, 10000);
@@ -112,6 +118,7 @@ void once_options_init(struct once_options *o, struct hg_prng *prng)
     o->lag_us = PICK(prng, 100, 3000, 50000);
     o->disk = hg_prng_chance(prng, 70);
     o->disk_us = PICK(prng, 100, 5000, 100000);
+    o->rates = o->burst_max <= 5 && hg_prng_chance(prng, 15);
     o->validate = hg_prng_chance(prng, 10);
     o->tight = hg_prng_chance(prng, 20);
     make_config(o, prng);

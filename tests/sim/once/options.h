@@ -55,6 +55,7 @@ enum once_kind {
     X(wanted, "replicas that durable topics ask for")                                                                  \
     X(disk, "Redis keeps an append-only file")                                                                         \
     X(disk_us, "how far the disk is behind")                                                                           \
+    X(rates, "clients may not emit faster than so")                                                                    \
     X(validate, "the core's structures are checked after every event")                                                 \
     X(tight, "limits of the configuration are low")
 
