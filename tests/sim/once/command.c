@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/assert.h"
+#include "core/dedupe.h"
 #include "base/hash.h"
 #include "sim/once/world.h"
 #include "stream/cursor.h"
@@ -292,6 +293,8 @@ static void append(struct call *call)
     size_t at = 2, known;
 
     call->stream = stream_of(call, 1);
+    bool only_there = at < c->argc && word_is(c->argv[at], "NOMKSTREAM");
+    at += only_there;
     if (at + 2 < c->argc && word_is(c->argv[at], "IDMP")) {
         if (world->options.kind < ONCE_IDMP)
             bad(call, "this server does not know IDMP");
@@ -309,6 +312,10 @@ static void append(struct call *call)
     if (refuses_single(world)) {
         fail(call, refusal(world));
         once_oracle_refused(world, c->argv[at + 1]);
+        return;
+    }
+    if (only_there && !call->stream->state.there) {
+        *call->reply->root = (struct hg_reply){.type = HG_REPLY_NIL};
         return;
     }
     if (producer.ptr && once_server_idmp_find(&world->server, call->stream, producer, id, &known)) {
@@ -602,6 +609,34 @@ static void make_odd(struct call *call)
     SIM_TRACE(&call->world->env, "redis: the reply to #%" PRIu64 " is odd", reply->token);
 }
 
+/* HMGET of a stream's current hash, for the time it was begun: whether the step remembers anything. */
+static void hash_begun(struct call *call)
+{
+    struct once_server *server = &call->world->server;
+    const struct sim_command *c = call->command;
+    struct hg_reply *items;
+
+    if (c->argc != 3 || c->argv[2].len != 0)
+        bad(call, "HMGET is used to ask for one field");
+    *call->reply->root = array_of(call->reply, 1, &items);
+    items[0] = (struct hg_reply){.type = HG_REPLY_NIL};
+    for (size_t i = 0; i < ONCE_STREAMS; i++) {
+        const struct once_stream *stream = &server->streams[i];
+        const struct sim_hash *current = &stream->state.dedupe.current;
+        struct hg_buf key;
+        char begun[24];
+
+        hg_buf_init(&key, 1024);
+        hg_dedupe_put_key(stream->key, &key);
+        hg_buf_put_str(&key, ":current");
+        snprintf(begun, sizeof begun, "%" PRIu64, current->begun_ms);
+        if (hg_slice_eq(hg_buf_slice(&key), c->argv[1]) && current->fields &&
+            current->expires_ms > once_server_clock(server))
+            items[0] = string_of(call->reply, hg_slice_str(begun));
+        hg_buf_done(&key);
+    }
+}
+
 /* False: it blocks, and the reply is not used. */
 static bool run(struct call *call)
 {
@@ -631,6 +666,8 @@ static bool run(struct call *call)
             append_once(call);
         else
             fail(call, "NOSCRIPT No matching script. Please use EVAL.");
+    } else if (word_is(verb, "HMGET")) {
+        hash_begun(call);
     } else if (word_is(verb, "XADD")) {
         append(call);
     } else if (word_is(verb, "XLEN")) {
