@@ -507,6 +507,11 @@ static void hear_answer(struct once_world *world, struct once_client *client, co
     }
     slot->state = ONCE_WAITING;
     slot->due = hg_time_add(env->now, hg_us(hg_ms(retry_ms).us + sim_below(env, 1000)));
+    /* One last time before the window is over. */
+    hg_time end = hg_time_add(slot->item->first_sent, hg_ms(slot->item->tolerance_ms));
+    uint64_t before = 1 + sim_below(env, 4 * world->options.net_us);
+    if (slot->due.us >= end.us && env->now.us + before < end.us)
+        slot->due.us = end.us - before;
     wake(world, client, slot->due);
 }
 

@@ -110,7 +110,7 @@ void once_options_init(struct once_options *o, struct hg_prng *prng)
     o->failovers = hg_prng_chance(prng, 25);
     o->clock_jumps = hg_prng_chance(prng, 15);
     o->error_chance = hg_prng_chance(prng, 25) ? PICK(prng, 1, 10) : 0;
-    o->single_chance = hg_prng_chance(prng, 15) ? PICK(prng, 2, 20) : 0;
+    o->single_chance = hg_prng_chance(prng, 25) ? PICK(prng, 2, 20, 50) : 0;
     o->odd_chance = hg_prng_chance(prng, 15) ? PICK(prng, 1, 5) : 0;
     o->info_denied = hg_prng_chance(prng, 15);
     o->replicas = o->failovers ? 1 + hg_prng_below(prng, 2) : hg_prng_below(prng, 3);
