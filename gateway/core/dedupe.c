@@ -30,7 +30,7 @@
     "if begun and (now - begun >= window or begun - now > window) then\n"                                              \
     "  call('UNLINK', previous)\n"                                                                                     \
     "  call('RENAME', current, previous)\n"                                                                            \
-    "  call('PEXPIRE', previous, window)\n"                                                                            \
+    "  if now < begun then call('PEXPIRE', previous, window) end\n" /* the clock went back */                          \
     "  begun = nil\n"                                                                                                  \
     "end\n"                                                                                                            \
     "local learnt, n = {nil, nil}, 0\n"                                                                                \

@@ -2,10 +2,11 @@
  *
  * Redis runs the step alone, so that it is atomic: an id that it remembers is not appended again. It remembers in two
  * hashes beside the stream, in its hash slot (Redis Cluster specification, hash tags): `current`, and `previous`, which
- * was current before; they are turned when the current one is as old as the window, so an id is known for at least the
- * window and at most twice as long. A hash holds, by scope, `<id>~<fingerprint><digest>`; its field "" when it was
- * begun, by Redis's clock, whose steps back it stands. XADD comes before what is remembered of it, in one script that
- * nothing interrupts; it stops at the first XADD that Redis refuses, so that order is kept.
+ * was current before; they are turned when the current one is as old as the window, and each lives for two windows from
+ * when it was begun, so an id is known for at least the window and at most twice as long. A hash holds, by scope,
+ * `<id>~<fingerprint><digest>`; its field "" when it was begun, by Redis's clock, whose steps back it stands. XADD
+ * comes before what is remembered of it, in one script that nothing interrupts; it stops at the first XADD that Redis
+ * refuses, so that order is kept.
  *
  * The same text serves as a Function (Redis 7, Valkey) and by EVALSHA (Redis 5 and 6). Calls out: none. */
 #ifndef HG_CORE_DEDUPE_H

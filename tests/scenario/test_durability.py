@@ -85,7 +85,7 @@ def test_the_disk(make_redis, make_gateway):
         assert [answer["durability"] for answer in answers] == ["fsync"] * 3
     else:
         assert [answer["durability"] for answer in answers] == ["memory"] * 3
-        gateway.wait_log("redis refuses emits: ERR unknown command 'WAITAOF'")
+        gateway.wait_log("redis refuses emits: ERR unknown command .WAITAOF")
         assert gateway.log.count("WAITAOF") <= 2, "not a line for each emit"
     assert redis.client().xlen("disk.x") == 3
 
@@ -131,6 +131,8 @@ def test_the_link_breaks_in_the_wait(make_redis, make_gateway):
 
 def test_replicas_that_redis_itself_insists_on(redis, make_gateway):
     """min-replicas-to-write: Redis refuses for now, and the gateway waits."""
+    if redis.version() < (6, 2):
+        pytest.skip("this Redis lets scripts write all the same")
     client = make_gateway(redis, topics=TOPICS, emit_timeout_ms=60000, breaker_failures=1000).client()
     looker = redis.client()
     looker.config_set("min-replicas-to-write", 1)
