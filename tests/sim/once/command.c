@@ -577,8 +577,10 @@ static void make_odd(struct call *call)
     struct sim_reply *reply = call->reply;
     struct hg_reply *items;
 
-    /* A server that is not known to be a new one is taken for an old one. */
-    if (word_is(call->command->argv[0], "INFO") && call->world->options.kind >= ONCE_IDMP)
+    /* What says less than it should is taken for an older server, or a stream of one: that would be a lie. */
+    struct hg_slice verb = call->command->argv[0];
+    if (call->world->options.kind >= ONCE_IDMP &&
+        (word_is(verb, "INFO") || word_is(verb, "XINFO") || word_is(verb, "HMGET")))
         return;
     if (reply->root->type == HG_REPLY_ERROR || (call->link && call->link->number == HG_LINK_LISTENER))
         return;

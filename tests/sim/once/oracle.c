@@ -16,7 +16,8 @@ enum {
     CODE_TOO_MANY = 111,
     CODE_ID_CONFLICT = 122,
     CODE_TOO_LARGE = 123,
-    CALL_EVENTS_MAX = 256
+    CALL_EVENTS_MAX = 256,
+    HOLD_MS_MAX = 10000
 };
 
 static const struct hg_rule *rule_of(const struct once_world *world, int topic)
@@ -159,9 +160,9 @@ void once_oracle_appended_plainly(struct once_world *world, struct once_stream *
 
 /* When an id is forgotten at the latest: a hash is turned when it is used, and what Redis itself remembers goes by
  * whole seconds. The gateway may add what it keeps an emit for. */
-static uint64_t forgotten_ms(const struct once_world *world, uint64_t window_ms)
+static uint64_t forgotten_ms(uint64_t window_ms)
 {
-    return 3 * (window_ms + world->options.config.emit_timeout_ms) + 1000;
+    return 3 * (window_ms + HOLD_MS_MAX) + 1000;
 }
 
 void once_oracle_found(struct once_world *world, struct once_stream *stream, struct hg_slice event,
@@ -180,7 +181,7 @@ void once_oracle_found(struct once_world *world, struct once_stream *stream, str
     else
         item->conflicts++;
     uint64_t passed_ms = (world->env.now.us - entry->at.us) / 1000;
-    if (!world->options.clock_jumps && passed_ms > forgotten_ms(world, window_ms))
+    if (!world->options.clock_jumps && passed_ms > forgotten_ms(window_ms))
         sim_violation(&world->env, "emit: id %.*s is still known after %" PRIu64 " ms, in a window of %" PRIu64 " ms",
                       HG_SLICE_ARG(item->id), passed_ms, window_ms);
 }
