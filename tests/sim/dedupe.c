@@ -107,7 +107,8 @@ size_t sim_dedupe_run(struct sim_dedupe *dedupe, struct sim_arena *arena, const 
 
     if (there && (ahead ? age > call->window_ms : age >= call->window_ms)) {
         dedupe->previous = *current;
-        dedupe->previous.expires_ms = now_ms + call->window_ms;
+        if (ahead)
+            dedupe->previous.expires_ms = now_ms + call->window_ms;
         there = false;
     }
     if (!there)

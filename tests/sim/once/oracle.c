@@ -158,11 +158,11 @@ void once_oracle_appended_plainly(struct once_world *world, struct once_stream *
         sim_violation(&world->env, "emit: to %.*s with maxlen %" PRIu64, HG_SLICE_ARG(stream->key), maxlen);
 }
 
-/* When an id is forgotten at the latest: a hash is turned when it is used, and what Redis itself remembers goes by
+/* When an id is forgotten at the latest: a hash lives for two windows, and what Redis itself remembers goes by
  * whole seconds. The gateway may add what it keeps an emit for. */
 static uint64_t forgotten_ms(uint64_t window_ms)
 {
-    return 3 * (window_ms + HOLD_MS_MAX) + 1000;
+    return 2 * (window_ms + HOLD_MS_MAX) + 1000;
 }
 
 void once_oracle_found(struct once_world *world, struct once_stream *stream, struct hg_slice event,
