@@ -27,14 +27,15 @@
     "local time = call('TIME')\n"                                                                                      \
     "local now = time[1] * 1000 + time[2] / 1000\n"                                                                    \
     "local begun = tonumber(known[1])\n"                                                                               \
-    "if begun and (now - begun >= window or begun - now > window) then\n"                                              \
+    "local back = begun and begun - now > window\n"                                                                    \
+    "if back then begun = math.floor(now) end\n"                                                                       \
+    "if begun and now - begun >= window then\n"                                                                        \
     "  call('UNLINK', previous)\n"                                                                                     \
     "  call('RENAME', current, previous)\n"                                                                            \
-    "  if now < begun then call('PEXPIRE', previous, window) end\n" /* the clock went back */                          \
     "  begun = nil\n"                                                                                                  \
     "end\n"                                                                                                            \
     "local learnt, n = {nil, nil}, 0\n"                                                                                \
-    "if not begun or ARGV[3] == '1' then\n"                                                                            \
+    "if not begun or back or ARGV[3] == '1' then\n"                                                                    \
     "  learnt[1], learnt[2], n = '', begun or math.floor(now), 2\n"                                                    \
     "end\n"                                                                                                            \
     "local out, seen, a = {nil}, count > 2 and {}, first\n"                                                            \

@@ -21,9 +21,9 @@ struct hg_told {
     char text[];
 };
 
-static uint64_t seconds_of(const struct hg_lane *lane)
+static uint64_t seconds_of(const struct hg_core *core, const struct hg_lane *lane)
 {
-    return (lane->rule->dedupe_window_ms + 999) / 1000;
+    return (hg_lane_window_ms(core, lane) + 999) / 1000;
 }
 
 static struct hg_told *find_stream(const struct hg_uplink *uplink, struct hg_slice stream)
@@ -32,10 +32,10 @@ static struct hg_told *find_stream(const struct hg_uplink *uplink, struct hg_sli
     return node ? HG_CONTAINER(node, struct hg_told, by_stream) : NULL;
 }
 
-static struct hg_told *find(const struct hg_lane *lane)
+static struct hg_told *find(const struct hg_core *core, const struct hg_lane *lane)
 {
     struct hg_told *told = find_stream(lane->uplink, lane->stream);
-    return told && (told->by_step || told->seconds >= seconds_of(lane)) ? told : NULL;
+    return told && (told->by_step || told->seconds >= seconds_of(core, lane)) ? told : NULL;
 }
 
 static void free_told(struct hg_told *told)
@@ -60,9 +60,9 @@ bool hg_idmp_serves(struct hg_core *core, const struct hg_lane *lane)
      * needs something written in any case. */
     struct hg_uplink *uplink = lane->uplink;
     if (!uplink->idmp || uplink->link != HG_LINK_COMMANDER || lane->kind != HG_LANE_EVENTS ||
-        lane->rule->dedupe_window_ms > HG_IDMP_WINDOW_MS_MAX)
+        hg_lane_window_ms(core, lane) > HG_IDMP_WINDOW_MS_MAX)
         return false;
-    struct hg_told *told = find(lane);
+    struct hg_told *told = find(core, lane);
     if (!told || !told->by_step)
         return true;
     if (hg_time_reached(told->until, core->now)) {
@@ -70,7 +70,7 @@ bool hg_idmp_serves(struct hg_core *core, const struct hg_lane *lane)
         return true;
     }
     if (told->until.us != HG_TIME_NEVER.us) /* the step remembers what goes now for as long */
-        told->until = hg_time_add(core->now, hg_ms(lane->rule->dedupe_window_ms));
+        told->until = hg_time_add(core->now, hg_ms(hg_lane_window_ms(core, lane)));
     return false;
 }
 
@@ -97,22 +97,22 @@ static void ask(struct hg_core *core, struct hg_uplink *uplink)
     hg_link_send(core, uplink->link, HG_REQUEST_IDMP_INFO, uplink, info, 3);
 }
 
-bool hg_idmp_is_told(const struct hg_lane *lane)
+bool hg_idmp_is_told(const struct hg_core *core, const struct hg_lane *lane)
 {
-    return find(lane) != NULL;
+    return find(core, lane) != NULL;
 }
 
 void hg_idmp_tell(struct hg_core *core, const struct hg_lane *lane)
 {
     struct hg_uplink *uplink = lane->uplink;
-    HG_ASSERT(!uplink->telling && !find(lane));
+    HG_ASSERT(!uplink->telling && !find(core, lane));
     struct hg_told *told = hg_core_alloc(sizeof(*told) + lane->stream.len + lane->current.len);
     told->stream = hg_slice(told->text, lane->stream.len);
     told->current = hg_slice(told->text + lane->stream.len, lane->current.len);
     memcpy(told->text, lane->stream.ptr, lane->stream.len);
     memcpy(told->text + lane->stream.len, lane->current.ptr, lane->current.len);
-    told->seconds = seconds_of(lane);
-    told->until = hg_time_add(core->now, hg_ms(lane->rule->dedupe_window_ms));
+    told->seconds = seconds_of(core, lane);
+    told->until = hg_time_add(core->now, hg_ms(hg_lane_window_ms(core, lane)));
     uplink->telling = told;
     ask(core, uplink);
 }
@@ -382,7 +382,7 @@ static bool is_whole(const struct hg_lane *lane, const struct hg_reply *reply)
 static void settle_odd(struct hg_core *core, struct hg_lane *lane, size_t i, const struct hg_reply *answer)
 {
     struct hg_dedupe_answer odd = {.result = HG_DEDUPE_ODD};
-    forget(lane->uplink, find(lane));
+    forget(lane->uplink, find(core, lane));
     if (answer->type == HG_REPLY_NIL)
         return; /* the stream is gone: it is told anew */
     if (answer->type == HG_REPLY_ERROR) {
@@ -402,8 +402,8 @@ void hg_idmp_answered(struct hg_core *core, struct hg_lane *lane, const struct h
         return;
     }
     if (lane->refusal && is_of_command(hg_slice_str(lane->refusal)) && hg_reply_is_error(reply, "EXECABORT") &&
-        find(lane)) {
-        stay_with_step(core, lane->uplink, find(lane), hg_slice_str(lane->refusal)); /* nothing of it was done */
+        find(core, lane)) {
+        stay_with_step(core, lane->uplink, find(core, lane), hg_slice_str(lane->refusal)); /* nothing of it was done */
         hg_lane_end_call(core, lane);
         return;
     }
@@ -414,7 +414,7 @@ void hg_idmp_answered(struct hg_core *core, struct hg_lane *lane, const struct h
         return;
     }
     if (!is_whole(lane, reply)) {
-        forget(lane->uplink, find(lane));
+        forget(lane->uplink, find(core, lane));
         bool refused = reply->type == HG_REPLY_ARRAY && reply->count > 0 && items[0].type == HG_REPLY_ERROR;
         hg_lane_call_failed(core, lane, refused ? &items[0] : reply);
         return;

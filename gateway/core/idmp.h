@@ -22,7 +22,7 @@
 /* Whether this lane's events are appended this way now. */
 bool hg_idmp_serves(struct hg_core *core, const struct hg_lane *lane);
 /* Whether its stream is told already; if not, it comes first, and no call can be sent meanwhile. */
-bool hg_idmp_is_told(const struct hg_lane *lane);
+bool hg_idmp_is_told(const struct hg_core *core, const struct hg_lane *lane);
 void hg_idmp_tell(struct hg_core *core, const struct hg_lane *lane);
 /* Sends the call that lane->items holds. */
 void hg_idmp_send(struct hg_core *core, struct hg_lane *lane);

@@ -155,6 +155,7 @@ static void fill(struct hg_lane *lane)
             break;
         emit->slot = &lane->items[lane->item_count++];
         *emit->slot = emit;
+        emit->confirmed = false;
     }
 }
 
@@ -167,6 +168,11 @@ struct hg_slice *hg_lane_words(struct hg_core *core, size_t count)
         emitter->word_capacity = count;
     }
     return emitter->words;
+}
+
+uint64_t hg_lane_window_ms(const struct hg_core *core, const struct hg_lane *lane)
+{
+    return lane->rule->dedupe_window_ms + core->config->emit_timeout_ms;
 }
 
 struct hg_slice hg_lane_field(const struct hg_lane *lane)
@@ -189,7 +195,7 @@ static void send_step(struct hg_core *core, struct hg_lane *lane)
         .stream = lane->stream,
         .current = lane->current,
         .previous = lane->previous,
-        .window_ms = HG_MUTANT(WINDOW_SHORT) ? 1 : lane->rule->dedupe_window_ms,
+        .window_ms = HG_MUTANT(WINDOW_SHORT) ? 1 : hg_lane_window_ms(core, lane),
         .maxlen = maxlen_of(lane),
         .touch = uplink->link != HG_LINK_COMMANDER,
         .field = hg_lane_field(lane),
@@ -303,7 +309,7 @@ void hg_lanes_pump(struct hg_core *core)
             if (!uplink->ready.first)
                 break;
             struct hg_lane *lane = HG_CONTAINER(uplink->ready.first, struct hg_lane, in_state);
-            if (!hg_idmp_serves(core, lane) || hg_idmp_is_told(lane)) {
+            if (!hg_idmp_serves(core, lane) || hg_idmp_is_told(core, lane)) {
                 send(core, lane);
                 continue;
             }
@@ -378,12 +384,15 @@ void hg_lane_call_failed(struct hg_core *core, struct hg_lane *lane, const struc
 static void placed(struct hg_core *core, struct hg_lane *lane, struct hg_emit *emit, struct hg_cursor cursor,
                    bool duplicate)
 {
-    /* Its own first attempt makes it no duplicate; what it was at first it still is. */
-    emit->duplicate = duplicate && (!emit->placed || emit->duplicate);
+    /* What stands there from an earlier try of this emit is not known from elsewhere. */
+    if (!emit->placed || hg_stream_id_cmp(emit->cursor.id, cursor.id) != 0 ||
+        emit->cursor.fingerprint != cursor.fingerprint)
+        emit->duplicate = duplicate;
     emit->cursor = cursor;
-    emit->placed = true;
+    emit->placed = emit->confirmed = true;
     if (!lane->wait)
-        hg_emit_acknowledge(core, emit, cursor, emit->duplicate, HG_SLICE_NULL);
+        hg_emit_acknowledge(core, emit, cursor, emit->duplicate,
+                            lane->uplink->link == HG_LINK_COMMANDER ? HG_SLICE_NULL : HG_LIT("memory"));
 }
 
 bool hg_lane_settle(struct hg_core *core, struct hg_lane *lane, struct hg_emit *emit, struct hg_dedupe_answer answer)
@@ -491,7 +500,7 @@ void hg_lane_waited(struct hg_core *core, struct hg_lane *lane, const struct hg_
     }
     for (size_t i = 0; i < lane->item_count && reply; i++) {
         struct hg_emit *emit = lane->items[i];
-        if (emit && emit->placed)
+        if (emit && emit->confirmed)
             hg_emit_acknowledge(core, emit, emit->cursor, emit->duplicate, hg_buf_slice(&core->key));
     }
     hg_lane_end_call(core, lane);

@@ -34,6 +34,7 @@ struct hg_emit {
     bool tried;  /* sent before, and what became of it is not known, or refused for now */
     bool placed; /* it stands in the stream, but how durably is not known: */
     bool duplicate;
+    bool confirmed; /* by the call under way */
     struct hg_cursor cursor;
     struct hg_emit **slot; /* in lane->items; NULL: not in a call */
     uint8_t more_count;
@@ -70,6 +71,9 @@ struct hg_lane {
 /* The lane of a topic, whose rule and stream are given, made if need be. */
 struct hg_lane *hg_lane_get(struct hg_core *core, const struct hg_rule *rule, enum hg_lane_kind kind,
                             struct hg_slice topic, struct hg_slice stream);
+/* How long Redis is to remember ids: for the window, in which clients send again, and then for as long as the gateway
+ * itself tries what they sent at its end. */
+uint64_t hg_lane_window_ms(const struct hg_core *core, const struct hg_lane *lane);
 /* The name of the field that holds the event's bytes. */
 struct hg_slice hg_lane_field(const struct hg_lane *lane);
 /* Takes the emit. */

@@ -102,18 +102,17 @@ size_t sim_dedupe_run(struct sim_dedupe *dedupe, struct sim_arena *arena, const 
     struct sim_hash *current = &dedupe->current;
     const struct sim_field *learnt = NULL; /* in this call; in front of those of the hash in the end */
     bool there = current->fields && current->expires_ms > now_ms;
-    bool ahead = there && current->begun_ms > now_ms;
-    uint64_t age = ahead ? current->begun_ms - now_ms : now_ms - current->begun_ms;
+    bool back = there && current->begun_ms > now_ms + call->window_ms; /* the clock was set back */
 
-    if (there && (ahead ? age > call->window_ms : age >= call->window_ms)) {
+    if (back)
+        current->begun_ms = now_ms;
+    if (there && now_ms >= current->begun_ms + call->window_ms) {
         dedupe->previous = *current;
-        if (ahead)
-            dedupe->previous.expires_ms = now_ms + call->window_ms;
         there = false;
     }
     if (!there)
         *current = (struct sim_hash){NULL, now_ms, now_ms + (HG_MUTANT(EXPIRES_EARLY) ? 1 : 2) * call->window_ms};
-    bool touched = !there || call->touch;
+    bool touched = !there || back || call->touch;
     size_t count = 0;
     while (count < call->event_count) {
         size_t i = count++;
