@@ -5,8 +5,8 @@
 #include <strings.h>
 
 #include "base/assert.h"
-#include "core/dedupe.h"
 #include "base/hash.h"
+#include "core/dedupe.h"
 #include "sim/once/world.h"
 #include "stream/cursor.h"
 
