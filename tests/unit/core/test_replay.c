@@ -1043,6 +1043,67 @@ static void test_seeks_that_wait_are_bounded(void **state)
     assert_true(hgt_said(client, "{\"op\":\"error\",\"ref\":4,\"code\":111,"));
 }
 
+/* ---- a replay over another history ------------------------------------------------------------------------------- */
+
+static void lose_tail(uint64_t ms)
+{
+    hgt_down(&gate, HG_LINK_READER);
+    while (!gate.opening[HG_LINK_READER])
+        hgt_turn(&gate, 100);
+    hgt_stream_lose(stream, ms);
+    hgt_serve(&gate);
+}
+
+/* Its replay ended where the history was rewritten, the log told so, and then fell off: the replay goes on into the new
+ * history, and tells it once, in front of that. */
+static void test_a_rewritten_log_that_falls_off_is_told_once(void **state)
+{
+    (void)state;
+    struct hgt_client *client = subscribe("");
+    hgt_turn(&gate, 0);
+    say_sub(client, "\"op\":\"pause\",\"ref\":2");
+    seek(client, 3, 5);
+    hgt_stream_fill(stream, 11, 11);
+    hgt_serve(&gate);
+    lose_tail(9);
+    gate.config->log_bytes_max = 1;
+    for (uint64_t ms = 12; ms <= 13; ms++) {
+        hgt_stream_add(stream, ms, "anew");
+        hgt_serve(&gate);
+    }
+    say_sub(client, "\"op\":\"resume\",\"ref\":4");
+    hgt_serve(&gate);
+    assert_int_equal(hgt_said_times(client, "\"reason\":\"rolled_back\"}"), 1);
+    assert_int_equal(hgt_said_times(client, "\"gap\""), 1);
+    assert_int_equal(hgt_said_times(client, "\"op\":\"event\""), 6);
+    const char *gap = strstr(client->said.ptr, "\"gap\""), *first = strstr(client->said.ptr, "\"cursor\":\"12-0~");
+    assert_non_null(first);
+    assert_true(gap < first);
+}
+
+/* Then it falls off again, and what is missing now is less grave. */
+static void test_a_rewritten_log_is_told_whatever_is_missing_behind_it(void **state)
+{
+    (void)state;
+    struct hgt_client *client = subscribe("");
+    hgt_turn(&gate, 0);
+    say_sub(client, "\"op\":\"pause\",\"ref\":2");
+    seek(client, 3, 5);
+    hgt_stream_fill(stream, 11, 11);
+    hgt_serve(&gate);
+    lose_tail(9);
+    gate.config->log_bytes_max = 1;
+    hgt_stream_add(stream, 12, "anew");
+    hgt_serve(&gate);
+    hgt_stream_fill(stream, 13, 15);
+    hgt_stream_trim(stream, 1);
+    hgt_serve(&gate);
+    say_sub(client, "\"op\":\"resume\",\"ref\":4");
+    hgt_serve(&gate);
+    assert_int_equal(hgt_said_times(client, "\"reason\":\"rolled_back\"}"), 1);
+    assert_true(hgt_said(client, "\"cursor\":\"15-0~"));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_gate, close_gate)
@@ -1097,6 +1158,8 @@ int main(void)
         T(test_a_seek_does_not_wait_for_ever),
         T(test_seeks_that_wait_are_bounded),
         T(test_a_paused_live_subscription_loses_nothing),
+        T(test_a_rewritten_log_that_falls_off_is_told_once),
+        T(test_a_rewritten_log_is_told_whatever_is_missing_behind_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
