@@ -417,7 +417,7 @@ static void gap(struct sim_oracle *oracle, struct sim_client *client, const json
                           track->sub, reason, name);
         for (size_t t = 0; t < sim_topic_count; t++)
             if (track->matches[t] && (topic < 0 ? sim_place_is_in_doubt(oracle, track, (int)t) : (int)t == topic))
-                sim_place_gap(oracle, track, (int)t, reason, count);
+                sim_place_gap(oracle, track, (int)t, topic < 0, reason, count);
     }
 }
 

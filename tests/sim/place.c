@@ -428,7 +428,8 @@ void sim_place_settled(struct sim_oracle *oracle, struct sim_track *track, int t
         sim_violation(oracle->env, "gap: %s: entries were trimmed, but not told how many", who(track, topic));
 }
 
-void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic, const char *reason, uint64_t count)
+void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic, bool maybe, const char *reason,
+                   uint64_t count)
 {
     struct sim_env *env = oracle->env;
     const struct sim_key *key = sim_store_key(env->store, topic);
@@ -457,14 +458,16 @@ void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic
     place->gap_at = env->now;
     place->told += count;
     place->unclear = place->unclear || count == 0;
-    if (!rolled_back && !gone) {
+    bool holds = place->held.given && place->held.index != SIZE_MAX;
+    size_t from = place->begun ? place->next : holds ? place->held.index : 0;
+    size_t high = place->begun ? place->next : bounds_of(env, track, place, key, topic).high;
+    /* An entry that went with its history may have been deleted as well, for all that anybody can see. */
+    bool rewritten = strcmp(reason, "deleted") == 0 && holds && sim_place_owes_fence(oracle, track, topic);
+    if (!rolled_back && !gone && !rewritten) {
         place->fence_told = key->fence_count;
         return;
     }
     place->fenced = true;
-    size_t from = place->begun                                         ? place->next
-                  : place->held.given && place->held.index != SIZE_MAX ? place->held.index
-                                                                       : 0;
     if (rolled_back && is_old(oracle) && key->deletions > 0) {
         /* The entry at its place was taken by XDEL, which an old Redis does not tell. */
         place->seam = true;
@@ -476,6 +479,8 @@ void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic
     }
     if (key->fence_count > 0)
         told_fence(place, key, gone, from);
+    if (maybe && key->fence_count > 0 && place->seam_high < high)
+        place->seam_high = high;
     if (forged && place->seam && place->seam_high < order->cursors[topic].index)
         place->seam_high = order->cursors[topic].index;
     if (key->fence_count > 0 && place->seam)
