@@ -19,7 +19,7 @@ static struct hg_group *group_of(struct hg_list_node *node)
 
 static void free_interest(struct hg_core *core, struct hg_interest *interest)
 {
-    HG_ASSERT(interest->groups.count == 0 && interest->member_count == 0);
+    HG_ASSERT(interest->groups.count == 0 && interest->member_count == 0 && interest->seeks.count == 0);
     while (interest->attachments.first)
         hg_source_detach(core, HG_CONTAINER(interest->attachments.first, struct hg_attachment, in_interest));
     if (interest->wants_streams)
@@ -190,6 +190,7 @@ bool hg_interest_is_ready(const struct hg_interest *interest)
 
 void hg_interest_check_ready(struct hg_core *core, struct hg_interest *interest)
 {
+    hg_seeks_check(core, interest);
     if (interest->pending.count == 0 || !hg_interest_is_ready(interest))
         return;
     /* A session that is closed over its answers takes all its subscriptions along. */
@@ -197,7 +198,7 @@ void hg_interest_check_ready(struct hg_core *core, struct hg_interest *interest)
         struct hg_list_node *node = hg_list_pop_front(&interest->pending);
         hg_list_push_back(&interest->pending, node);
         struct hg_sub *sub = HG_CONTAINER(node, struct hg_sub, pending);
-        if (hg_sub_may_activate(core, sub))
+        if (hg_sub_may_begin(core, sub, &sub->from, sub->made_at))
             hg_sub_activate(core, sub);
     }
 }
@@ -434,5 +435,6 @@ void hg_interests_validate(const struct hg_core *core)
         HG_ASSERT(holding == interest->holding);
         HG_ASSERT(sub_count == member_count + interest->pending.count);
         hg_list_validate(&interest->pending);
+        hg_list_validate(&interest->seeks);
     }
 }

@@ -31,6 +31,7 @@ struct hg_interest {
     size_t not_alive;            /* attached sources that are not alive */
     size_t holding;              /* attached sources with entries that wait for their proof */
     struct hg_list pending;      /* subscriptions that wait to join, of all groups */
+    struct hg_list seeks;        /* seeks of members that wait for an entry */
     bool stale;                  /* members were told so */
     bool wants_streams;          /* a pattern: registered with discovery */
     uint64_t needs_pass;         /* ready after this discovery pass; 0: not waiting */

@@ -24,10 +24,17 @@ void hg_proof_begin(struct hg_source *source, const struct hg_stream_info *info)
     bool whole = is_zero(source->last.id);
     proving->counted = info->counts;
     proving->added = whole ? info->added - info->length : info->added;
+    proving->tail_added = info->added;
     anchor(source, source->last);
     /* Nothing ever went: the beginning is a place that proves itself. */
     if (whole && info->counts && proving->added == 0)
         source->last.proven = source->read.proven = true;
+}
+
+/* Nothing of a stream that is read whole was handed on yet, and others have joined at its tail. */
+static bool is_at_beginning(const struct hg_source *source)
+{
+    return is_zero(source->last.id) && source->tail.proven && !is_zero(source->tail.id);
 }
 
 static void ask_info(struct hg_core *core, struct hg_source *source, uint32_t link)
@@ -50,7 +57,10 @@ void hg_proof_ask(struct hg_core *core, struct hg_source *source, uint32_t link)
 {
     source->proving.older = beginning;
     source->proving.strange = false;
-    if (is_zero(source->last.id))
+    source->proving.tail = HG_KNOWN_NOTHING;
+    if (is_at_beginning(source))
+        ask_up_to(core, source, link, source->tail.id, HG_LIT("1"));
+    else if (is_zero(source->last.id))
         ask_info(core, source, link);
     else
         ask_up_to(core, source, link, source->last.id, HG_LIT("1"));
@@ -115,6 +125,18 @@ static enum hg_proof_step search_back(struct hg_core *core, struct hg_source *so
     return HG_PROOF_STEP_ASKED;
 }
 
+static void found_tail(struct hg_core *core, struct hg_source *source, const struct hg_reply *reply,
+                       const struct hg_entry *entry)
+{
+    if (reply->type != HG_REPLY_ARRAY || reply->count == 0)
+        return;
+    struct hg_place place = place_of(core, entry);
+    if (hg_stream_id_cmp(place.id, source->tail.id) != 0)
+        source->proving.tail = HG_KNOWN_ABSENT;
+    else
+        source->proving.tail = place.fingerprint == source->tail.fingerprint ? HG_KNOWN_THERE : HG_KNOWN_OTHER;
+}
+
 enum hg_proof_step hg_proof_found(struct hg_core *core, struct hg_source *source, uint32_t link,
                                   const struct hg_reply *reply)
 {
@@ -127,8 +149,14 @@ enum hg_proof_step hg_proof_found(struct hg_core *core, struct hg_source *source
         hg_source_is_no_stream(core, source);
         return HG_PROOF_STEP_NO_STREAM;
     }
-    if (reply->type != HG_REPLY_ARRAY || (reply->count > 0 && !hg_reply_entry(&reply->items[0], &entry)))
+    bool understood = reply->type == HG_REPLY_ARRAY && (reply->count == 0 || hg_reply_entry(&reply->items[0], &entry));
+    if (!understood && !(is_at_beginning(source) && hg_reply_is_denial(reply)))
         return not_answered(core, source, reply);
+    if (is_at_beginning(source)) {
+        found_tail(core, source, reply, &entry);
+        ask_info(core, source, link);
+        return HG_PROOF_STEP_ASKED;
+    }
     if (proving->strange)
         return search_back(core, source, link, reply);
     if (reply->count > 0) {
@@ -164,10 +192,48 @@ static uint64_t held_before(const struct hg_source *source, hg_stream_id first)
     return count;
 }
 
-static struct hg_verdict judge(const struct hg_source *source, const struct hg_stream_info *info, bool *ret_torn)
+/* The first entry that was read, or else that is there; false: there is none. */
+static bool first_known(const struct hg_source *source, const struct hg_stream_info *info, hg_stream_id *ret_id)
+{
+    if (source->proving.held > 0)
+        *ret_id = hg_history_behind(&source->history, source->last.id)->id;
+    else if (info->length > 0)
+        *ret_id = info->first;
+    return source->proving.held > 0 || info->length > 0;
+}
+
+/* A stream that is read whole, and of which nothing came yet: where nothing is counted, what was its newest entry when
+ * it was found stands for all that was there. */
+static bool lacks_tail(const struct hg_source *source, const struct hg_stream_info *info)
+{
+    hg_stream_id first;
+    if (!is_at_beginning(source) || is_zero(info->last_generated))
+        return false;
+    return !first_known(source, info, &first) || hg_stream_id_cmp(first, source->tail.id) > 0;
+}
+
+/* A stream that is read whole is another one since it was found: its tail was never in this one. `guessed`: `info` is
+ * not Redis's. */
+static bool is_another(const struct hg_source *source, const struct hg_stream_info *info, bool guessed)
+{
+    hg_stream_id tail = source->tail.id;
+    if (!info->exists || !is_at_beginning(source))
+        return false;
+    if (!guessed && hg_stream_id_cmp(info->last_generated, tail) < 0)
+        return true;
+    if (info->counts && info->length > 0 && info->added == info->length && hg_stream_id_cmp(info->first, tail) > 0)
+        return true;
+    bool deleted = info->counts && hg_stream_id_cmp(info->max_deleted, tail) >= 0;
+    return source->proving.tail == HG_KNOWN_OTHER || (source->proving.tail == HG_KNOWN_ABSENT && !deleted);
+}
+
+static struct hg_verdict judge(const struct hg_source *source, const struct hg_stream_info *info, bool guessed,
+                               bool *ret_torn)
 {
     const struct hg_proving *proving = &source->proving;
     *ret_torn = false;
+    if (is_another(source, info, guessed))
+        return (struct hg_verdict){.kind = HG_CONTINUITY_GONE};
     /* Nothing was read of it yet, but it was there when it was found, and some stand behind that. */
     if (!info->exists && !is_zero(source->tail.id))
         return (struct hg_verdict){.kind = HG_CONTINUITY_GONE};
@@ -185,7 +251,48 @@ static struct hg_verdict judge(const struct hg_source *source, const struct hg_s
         reading.held_trimmed = info->length > 0 ? held_before(source, info->first) : reading.held;
     }
     *ret_torn = reading.held > 0 && reading.held_trimmed == reading.held;
-    return hg_continuity_of_reading(info, &reading);
+    struct hg_verdict verdict = hg_continuity_of_reading(info, &reading);
+    if (verdict.kind == HG_CONTINUITY_WHOLE && !(info->counts && proving->counted) && lacks_tail(source, info))
+        verdict.kind = HG_CONTINUITY_TRIMMED;
+    return verdict;
+}
+
+/* What is missing for those who joined at the tail of a stream that is read whole for others. */
+static struct hg_verdict judge_behind(const struct hg_source *source, const struct hg_stream_info *info,
+                                      struct hg_verdict verdict, hg_stream_id after)
+{
+    const struct hg_proving *proving = &source->proving;
+    const struct hg_verdict whole = {.kind = HG_CONTINUITY_WHOLE};
+    hg_stream_id first, behind;
+    if (verdict.kind == HG_CONTINUITY_DELETED && hg_stream_id_cmp(info->max_deleted, after) <= 0)
+        return whole;
+    if (!first_known(source, info, &first)) {
+        if (hg_stream_id_cmp(info->last_generated, after) == 0)
+            return whole;
+    } else if (verdict.kind == HG_CONTINUITY_TRIMMED &&
+               (hg_stream_id_cmp(first, after) <= 0 ||
+                (hg_stream_id_next(after, &behind) && hg_stream_id_cmp(behind, first) == 0))) {
+        return whole;
+    }
+    bool counted = info->counts && proving->counted && verdict.kind == HG_CONTINUITY_TRIMMED &&
+                   hg_stream_id_cmp(after, source->tail.id) == 0;
+    if (!counted)
+        return (struct hg_verdict){verdict.kind, 0};
+    uint64_t added = proving->added + verdict.missed;
+    return added > proving->tail_added ? (struct hg_verdict){verdict.kind, added - proving->tail_added} : whole;
+}
+
+static void tell(struct hg_core *core, struct hg_source *source, const struct hg_stream_info *info,
+                 struct hg_verdict verdict)
+{
+    for (struct hg_list_node *n = source->attachments.first; n; n = n->next) {
+        struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_source);
+        struct hg_verdict missed = verdict;
+        if (hg_stream_id_cmp(attachment->after.id, source->last.id) > 0)
+            missed = judge_behind(source, info, verdict, attachment->after.id);
+        if (missed.kind != HG_CONTINUITY_WHOLE)
+            hg_interest_missed(core, attachment, missed);
+    }
 }
 
 /* To the first entry that is there: without counts the same hole would be found again and again. */
@@ -204,6 +311,12 @@ static void go_on(struct hg_core *core, struct hg_source *source, const struct h
 {
     struct hg_proving *proving = &source->proving;
     bool read_all = hg_stream_id_cmp(info->last_generated, source->read.id) == 0;
+    if (verdict.kind != HG_CONTINUITY_WHOLE) {
+        hg_history_note_hole(&source->history, source->last.id, verdict);
+        tell(core, source, info, verdict);
+        if (proving->added + verdict.missed > proving->tail_added)
+            proving->tail_added = proving->added + verdict.missed;
+    }
     if (info->counts && read_all) {
         proving->counted = true;
         proving->added = info->added - proving->held;
@@ -211,10 +324,6 @@ static void go_on(struct hg_core *core, struct hg_source *source, const struct h
         proving->counted = false;
     } else if (proving->counted) {
         proving->added += verdict.missed;
-    }
-    if (verdict.kind != HG_CONTINUITY_WHOLE) {
-        hg_history_note_hole(&source->history, source->last.id, verdict);
-        hg_source_tell(core, source, verdict);
     }
     if (proving->held > 0) {
         if (torn && verdict.kind != HG_CONTINUITY_WHOLE)
@@ -259,7 +368,7 @@ enum hg_proof_step hg_proof_judged(struct hg_core *core, struct hg_source *sourc
         info = guess(core, source, reply);
         guessed = true;
     }
-    struct hg_verdict verdict = judge(source, &info, &torn);
+    struct hg_verdict verdict = judge(source, &info, guessed, &torn);
     torn = torn && !guessed; /* what was read is there, as far as anybody is let know */
     if (torn && verdict.missed > 0) {
         /* How many are missing in front of what was read, and how many behind it, nobody can tell. But in front of the
@@ -267,7 +376,7 @@ enum hg_proof_step hg_proof_judged(struct hg_core *core, struct hg_source *sourc
         hg_source_unread(core, source);
         if (info.length > 0)
             hg_source_entry(core, source, &first);
-        verdict = judge(source, &info, &torn);
+        verdict = judge(source, &info, guessed, &torn);
     }
     switch (verdict.kind) {
     case HG_CONTINUITY_WHOLE:

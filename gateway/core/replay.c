@@ -121,11 +121,17 @@ void hg_replay_start_last(struct hg_core *core, struct hg_sub *sub, struct hg_at
     replay->upper = replay->until;
 }
 
-/* Where in the log the gap was is not known any more: it is told before all that was lost with it, without a count. */
-static void owe(struct hg_replay *replay, const struct hg_span *span)
+static bool is_rewritten(enum hg_continuity kind)
 {
-    if (span->missed.kind != HG_CONTINUITY_WHOLE && !HG_MUTANT(GAP_FALLS_OFF))
-        replay->owed = (struct hg_verdict){span->missed.kind, 0};
+    return kind == HG_CONTINUITY_ROLLED_BACK || kind == HG_CONTINUITY_GONE;
+}
+
+/* Where in the log the gap was is not known any more: it is told before all that was lost with it, without a count. */
+static void owe(struct hg_replay *replay, enum hg_continuity missed)
+{
+    bool graver = !is_rewritten(replay->owed.kind) || is_rewritten(missed);
+    if (missed != HG_CONTINUITY_WHOLE && graver && !HG_MUTANT(GAP_FALLS_OFF))
+        replay->owed = (struct hg_verdict){missed, 0};
 }
 
 void hg_replay_start_fallen(struct hg_core *core, struct hg_sub *sub, const struct hg_span *span)
@@ -134,7 +140,7 @@ void hg_replay_start_fallen(struct hg_core *core, struct hg_sub *sub, const stru
     replay->hole.kind = HG_CONTINUITY_WHOLE; /* its log tells it */
     replay->proof = span->any ? HG_PROOF_FIRST : HG_PROOF_NONE;
     replay->from.id = span->any ? span->first : HG_STREAM_ID_MAX;
-    owe(replay, span);
+    owe(replay, span->missed.kind);
 }
 
 void hg_replay_extend(struct hg_replay *replay, const struct hg_span *span)
@@ -153,7 +159,8 @@ void hg_replay_extend(struct hg_replay *replay, const struct hg_span *span)
             replay->from = (struct hg_place){.id = span->first};
         }
     }
-    owe(replay, span);
+    owe(replay, span->missed.kind);
+    replay->after = HG_CONTINUITY_WHOLE; /* owed now; it goes on in the other history itself */
 }
 
 void hg_replay_free(struct hg_core *core, struct hg_replay *replay)
@@ -636,8 +643,7 @@ void hg_replay_page(struct hg_core *core, struct hg_source *source, const struct
 /* That the history is another one will be told by the log, unless it has more of the old one in front of that. */
 static void judge_end(struct hg_core *core, struct hg_replay *replay, struct hg_verdict verdict)
 {
-    bool rewritten = verdict.kind == HG_CONTINUITY_ROLLED_BACK || verdict.kind == HG_CONTINUITY_GONE;
-    if (!rewritten || has_entries(replay->sub, replay->attachment))
+    if (!is_rewritten(verdict.kind) || has_entries(replay->sub, replay->attachment))
         tell_verdict(core, replay, verdict);
     arrive(core, replay);
 }

@@ -392,6 +392,8 @@ hg_time hg_sessions_deadline(const struct hg_core *core)
         deadline = HG_CONTAINER(table->waits.first, struct hg_wait, in_order)->deadline;
     if (table->updates.first)
         deadline = hg_time_min(deadline, HG_CONTAINER(table->updates.first, struct hg_update, in_order)->deadline);
+    if (table->seeks.first)
+        deadline = hg_time_min(deadline, HG_CONTAINER(table->seeks.first, struct hg_seek, in_order)->deadline);
     if (table->count > 0)
         deadline = hg_time_min(deadline, table->next_slice);
     return deadline;
@@ -420,7 +422,7 @@ void hg_sessions_done(struct hg_core *core)
     for (uint32_t i = 0; i < table->slot_count; i++)
         if (table->slots[i].session)
             hg_session_free(core, table->slots[i].session);
-    HG_ASSERT(table->waits.count == 0 && table->dirty.count == 0);
+    HG_ASSERT(table->waits.count == 0 && table->seeks.count == 0 && table->dirty.count == 0);
     free(table->slots);
     hg_map_done(&table->echoes);
     hg_buf_done(&table->gather);
@@ -432,6 +434,7 @@ void hg_sessions_validate(const struct hg_core *core)
     uint64_t count = 0, subs = 0;
     hg_list_validate(&table->dirty);
     hg_list_validate(&table->waits);
+    hg_list_validate(&table->seeks);
     for (uint32_t i = 0; i < table->slot_count; i++) {
         const struct hg_session *session = table->slots[i].session;
         if (!session)
@@ -449,6 +452,7 @@ void hg_sessions_validate(const struct hg_core *core)
         for (uint32_t j = 0; j < session->sub_count; j++) {
             const struct hg_sub *sub = session->subs[j];
             HG_ASSERT(sub->session == session);
+            HG_ASSERT(!sub->seek || (sub->seek->sub == sub && sub->state != HG_SUB_PENDING));
             HG_ASSERT((sub->lagging.owner != NULL) == (hg_sub_is_live(sub) && sub->next != NULL));
             HG_ASSERT(sub->state != HG_SUB_REPLAYING || sub->replays.count > 0);
             HG_ASSERT(sub->state == HG_SUB_REPLAYING || sub->replays.count == 0);

@@ -58,7 +58,7 @@ struct hg_sessions {
     uint32_t slot_count, slot_capacity, free_slot;
     uint64_t count;
     struct hg_list dirty; /* have something to send */
-    struct hg_list waits, updates;
+    struct hg_list waits, updates, seeks;
     struct hg_map echoes;
     uint64_t dedupe_window_ms; /* the least of all rules that take emits */
     struct hg_buf gather;

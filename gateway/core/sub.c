@@ -45,6 +45,8 @@ void hg_sub_free(struct hg_core *core, struct hg_sub *sub)
     }
     if (sub->update)
         free_update(core, sub->update);
+    if (sub->seek)
+        hg_seek_free(sub->seek);
     while (sub->replays.first)
         hg_replay_free(core, HG_CONTAINER(sub->replays.first, struct hg_replay, in_sub));
     if (sub->state == HG_SUB_PENDING)
@@ -207,6 +209,17 @@ static struct hg_group *group_for(struct hg_core *core, struct hg_session *sessi
     return group;
 }
 
+uint64_t hg_session_cursor_bytes(const struct hg_session *session)
+{
+    uint64_t bytes = 0;
+    for (const struct hg_list_node *n = session->waits.first; n; n = n->next)
+        bytes += HG_CONTAINER(n, const struct hg_wait, in_session)->sub->from.cursors.len;
+    for (uint32_t i = 0; i < session->sub_count; i++)
+        if (session->subs[i]->seek)
+            bytes += session->subs[i]->seek->from.cursors.len;
+    return bytes;
+}
+
 void hg_session_subscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
 {
     struct hg_interest *interest;
@@ -245,14 +258,11 @@ void hg_session_subscribe(struct hg_core *core, struct hg_session *session, cons
                          HG_LIT("Too many subscribes of this connection wait for Redis."), SIZE_MAX, RETRY_MS);
         return;
     }
-    uint64_t cursor_bytes = command->from.cursors.len;
-    for (const struct hg_list_node *n = session->waits.first; n; n = n->next)
-        cursor_bytes += HG_CONTAINER(n, const struct hg_wait, in_session)->sub->from.cursors.len;
-    if (cursor_bytes > core->config->message_bytes_max) {
+    if (command->from.cursors.len + hg_session_cursor_bytes(session) > core->config->message_bytes_max) {
         hg_group_check_idle(core, group);
         hg_session_error(core, session, command->ref, HG_ERR_TOO_MANY_REQUESTS,
-                         HG_LIT("The cursors of subscribes that wait for Redis are more than message_bytes_max."),
-                         SIZE_MAX, RETRY_MS);
+                         HG_LIT("The cursors of what waits for Redis are more than message_bytes_max."), SIZE_MAX,
+                         RETRY_MS);
         return;
     }
     if (!sub) {
@@ -365,18 +375,18 @@ void hg_sub_start_replays(struct hg_core *core, struct hg_sub *sub, const struct
     hg_sub_check_replays(core, sub);
 }
 
-bool hg_sub_may_activate(struct hg_core *core, struct hg_sub *sub)
+bool hg_sub_may_begin(struct hg_core *core, struct hg_sub *sub, const struct hg_from *from, hg_time since)
 {
     struct hg_interest *interest = sub->group->interest;
     bool may = true;
-    if (sub->from.kind != HG_FROM_CURSORS)
+    if (from->kind != HG_FROM_CURSORS)
         return true;
-    uint64_t mark = mark_given(core, sub, &sub->from, false);
+    uint64_t mark = mark_given(core, sub, from, false);
     for (struct hg_list_node *n = interest->attachments.first; n; n = n->next) {
         const struct hg_attachment *attachment = HG_CONTAINER(n, struct hg_attachment, in_interest);
         hg_stream_id place = hg_attachment_place(attachment).id;
         if (attachment->marked == mark && hg_stream_id_cmp(attachment->given.id, place) > 0)
-            may = hg_source_is_behind(core, attachment->source, attachment->given.id, sub->made_at) && may;
+            may = hg_source_is_behind(core, attachment->source, attachment->given.id, since) && may;
     }
     return may;
 }
@@ -554,11 +564,11 @@ static void finish_update(struct hg_core *core, struct hg_update *update)
 
 /* One in step has everything of its old group, and the new one has told nothing that it would miss. What was lost over
  * a jump is still to be told under the old number, and one that is not in the new group yet cannot go on for this one.
- */
+ * A seek that waits was asked for under the old filter. */
 static bool may_update(const struct hg_update *update)
 {
     const struct hg_sub *sub = update->sub;
-    if (sub->state != HG_SUB_LIVE || sub->next || sub->gap > 0 || sub->interrupted ||
+    if (sub->state != HG_SUB_LIVE || sub->next || sub->seek || sub->gap > 0 || sub->interrupted ||
         sub->told_stale != sub->jumped_stale || !hg_conflation_is_even(sub))
         return false;
     const struct hg_sub *other = find_sub(sub->session, update->group);
@@ -628,6 +638,11 @@ void hg_session_unsubscribe(struct hg_core *core, struct hg_session *session, co
         if (session->state != HG_SESSION_OPEN)
             return;
     }
+    if (sub->seek) {
+        hg_seek_refuse(core, sub->seek, HG_ERR_BAD_REQUEST, HG_LIT("The subscription ended before it could jump."));
+        if (session->state != HG_SESSION_OPEN)
+            return;
+    }
     if (!HG_MUTANT(LATE_UNSUBSCRIBE))
         hg_sub_free(core, sub);
     size_t mark;
@@ -661,4 +676,5 @@ void hg_subs_tick(struct hg_core *core)
 {
     expire_waits(core);
     expire_updates(core);
+    hg_seeks_tick(core);
 }

@@ -10,6 +10,7 @@
 #include "core/group.h"
 #include "wire/command.h"
 
+struct hg_seek;
 struct hg_session;
 
 enum hg_sub_state {
@@ -34,6 +35,7 @@ struct hg_sub {
     struct hg_list_node pending; /* interest->pending */
     struct hg_list replays;
     struct hg_update *update; /* a change of filter under way */
+    struct hg_seek *seek;     /* one that waits (playback.h) */
     struct hg_from from;      /* PENDING; its cursors are `cursors` */
     char *cursors;
     hg_time made_at;
@@ -88,8 +90,11 @@ void hg_sub_tell_jump(struct hg_core *core, struct hg_sub *sub);
 void hg_sub_set_replaying(struct hg_core *core, struct hg_sub *sub);
 /* Begins what `from` asks for, after it joined its group. */
 void hg_sub_start_replays(struct hg_core *core, struct hg_sub *sub, const struct hg_from *from);
-/* False: its client is further than the gateway; it waits until that is here, or known to be gone. */
-bool hg_sub_may_activate(struct hg_core *core, struct hg_sub *sub);
+/* Whether it may begin what was asked for at `since`. False: its client is further than the gateway; it waits until
+ * that is here, or known to be gone. */
+bool hg_sub_may_begin(struct hg_core *core, struct hg_sub *sub, const struct hg_from *from, hg_time since);
+/* Of all that waits to begin. */
+uint64_t hg_session_cursor_bytes(const struct hg_session *session);
 /* Whether it gets what is in its group's log. */
 static inline bool hg_sub_is_live(const struct hg_sub *sub)
 {

@@ -24,6 +24,12 @@ static enum hg_continuity removal(const struct hg_stream_info *info, hg_stream_i
     return deleted ? HG_CONTINUITY_DELETED : HG_CONTINUITY_TRIMMED;
 }
 
+/* One entry went, a newer one that XDEL took: that of the place never stood there. */
+static bool never_stood(const struct hg_stream_info *info, hg_stream_id place)
+{
+    return info->counts && info->added == info->length + 1 && hg_stream_id_cmp(info->max_deleted, place) > 0;
+}
+
 struct hg_verdict hg_continuity_of_place(const struct hg_stream_info *info, hg_stream_id place)
 {
     if (!info->exists)
@@ -48,7 +54,8 @@ struct hg_verdict hg_continuity_of_place(const struct hg_stream_info *info, hg_s
     int deleted = info->counts ? hg_stream_id_cmp(info->max_deleted, place) : -1;
     if (deleted == 0) /* the entry that the client has, and nothing newer */
         return verdict(HG_CONTINUITY_WHOLE, 0);
-    return verdict(deleted > 0 ? HG_CONTINUITY_DELETED : HG_CONTINUITY_ROLLED_BACK, 0);
+    bool may_be_deleted = deleted > 0 && !never_stood(info, place);
+    return verdict(may_be_deleted ? HG_CONTINUITY_DELETED : HG_CONTINUITY_ROLLED_BACK, 0);
 }
 
 static struct hg_verdict count_missed(const struct hg_stream_info *info, const struct hg_reading *reading)
@@ -76,7 +83,7 @@ struct hg_verdict hg_continuity_of_reading(const struct hg_stream_info *info, co
     if (reading->older_is_there) {
         /* What is older than the place is there, so nothing was trimmed up to it. */
         int deleted = info->counts ? hg_stream_id_cmp(info->max_deleted, reading->last) : -1;
-        if (deleted >= 0 && !reading->older_is_strange)
+        if (deleted >= 0 && !reading->older_is_strange && !never_stood(info, reading->last))
             return verdict(deleted == 0 ? HG_CONTINUITY_WHOLE : HG_CONTINUITY_DELETED, 0);
         return verdict(reading->older_is_strange ? HG_CONTINUITY_GONE : HG_CONTINUITY_ROLLED_BACK, 0);
     }

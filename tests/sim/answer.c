@@ -126,6 +126,18 @@ static bool has_ended(const struct sim_clients *clients, const struct sim_order 
     return false;
 }
 
+/* Whether another seek of the same subscription came behind it, which takes the place of one that waits. */
+static bool is_replaced(const struct sim_clients *clients, const struct sim_order *seek)
+{
+    for (size_t i = 0; i < clients->order_count; i++) {
+        const struct sim_order *order = clients->orders[i];
+        if (order->kind == SIM_ORDER_SEEK && order->client == seek->client && order->sub == seek->sub &&
+            order->number > seek->number && order->delivered)
+            return true;
+    }
+    return false;
+}
+
 static bool may_subscribe(const struct sim_env *env, const char *pattern)
 {
     if (!sim_pattern_is_valid(pattern) || pattern[0] == '$')
@@ -152,6 +164,23 @@ static bool may_fail_to_update(const struct sim_env *env, const struct sim_order
         return slow || !sim_options_are_calm(o) || o->redis_us > 1000 || o->config.subscribe_timeout_ms < 500;
     case CODE_LIMIT:
         return o->tight;
+    default:
+        return false;
+    }
+}
+
+/* Whether a pause, a resume or a seek may be answered with this error. */
+static bool may_fail_to_play(const struct sim_env *env, const struct sim_order *order, int64_t code)
+{
+    const struct sim_options *o = &env->options;
+    bool seeks = order->kind == SIM_ORDER_SEEK;
+
+    switch (code) {
+    case CODE_BAD_REQUEST:
+        return !order->sub_was_there || order->was_busy || has_ended(env->clients, order) ||
+               (seeks && is_replaced(env->clients, order));
+    case CODE_UNAVAILABLE:
+        return seeks && (!sim_options_are_calm(o) || o->redis_us > 1000 || o->config.subscribe_timeout_ms < 500);
     default:
         return false;
     }
@@ -221,7 +250,7 @@ static void check_error(struct sim_oracle *oracle, const struct sim_order *order
     case SIM_ORDER_PAUSE:
     case SIM_ORDER_RESUME:
     case SIM_ORDER_SEEK:
-        if (code != CODE_BAD_REQUEST || (order->sub_was_there && !order->was_busy && !has_ended(env->clients, order)))
+        if (!may_fail_to_play(env, order, code))
             sim_violation(env, "error: the playing of %" PRIu64 " is refused: %s", order->sub, words);
         break;
     case SIM_ORDER_UNSUBSCRIBE:

@@ -58,8 +58,9 @@ struct sim_order {
     bool filter_is_bad;              /* GARBAGE too: error 120 is due */
     uint64_t sub;                    /* UPDATE, UNSUBSCRIBE */
     bool sub_was_there;
-    bool was_busy; /* UPDATE: another may have been under way */
-    int topic;     /* EMIT */
+    bool sub_was_coming; /* PAUSE, RESUME, SEEK: a subscribe of the client was not answered yet */
+    bool was_busy;       /* UPDATE: another may have been under way */
+    int topic;           /* EMIT */
     struct hg_slice id, event;
     bool stood_before; /* EMIT: the id stood in the stream already when the order arrived */
     uint64_t troubles; /* faults before it arrived */

@@ -417,7 +417,7 @@ static void gap(struct sim_oracle *oracle, struct sim_client *client, const json
                           track->sub, reason, name);
         for (size_t t = 0; t < sim_topic_count; t++)
             if (track->matches[t] && (topic < 0 ? sim_place_is_in_doubt(oracle, track, (int)t) : (int)t == topic))
-                sim_place_gap(oracle, track, (int)t, reason, count);
+                sim_place_gap(oracle, track, (int)t, topic < 0, reason, count);
     }
 }
 
@@ -579,16 +579,20 @@ static void played(struct sim_oracle *oracle, struct sim_track *track, struct si
         track->paused = order->kind == SIM_ORDER_PAUSE;
         return;
     }
-    if (!order->seek_places)
+    if (!order->seek_places && !order->sub_was_coming)
         sim_violation(oracle->env, "ok: client %" PRIu64 " sub %" PRIu64 " seeks, but was not there", track->client,
                       track->sub);
     track->order = order;
-    track->from_unclear = false;
+    /* Its number was not told yet when the seek came: where it stood is not known. */
+    track->from_unclear = order->seek_places == NULL;
     track->caught_up_due = order->from != HG_FROM_LIVE;
     track->origin_at = oracle->env->now;
     for (size_t t = 0; t < sim_topic_count; t++)
         if (track->matches[t]) {
-            track->places[t] = order->seek_places[t];
+            if (order->seek_places)
+                track->places[t] = order->seek_places[t];
+            else
+                sim_place_ordered(oracle, track, (int)t);
             sim_place_answered(oracle, track, (int)t, NULL);
         }
 }
@@ -698,6 +702,9 @@ static void play_ordered(struct sim_oracle *oracle, struct sim_order *order)
     order->sub_was_there = track != NULL;
     order->was_busy = !track || is_moving(oracle, track);
     order->delivered = true;
+    for (size_t i = 0; i < oracle->track_count; i++)
+        order->sub_was_coming = order->sub_was_coming || (oracle->tracks[i]->client == order->client &&
+                                                          oracle->tracks[i]->state == SIM_TRACK_PENDING);
     if (track && order->kind == SIM_ORDER_SEEK)
         sim_place_seek_ordered(oracle, track, order);
 }

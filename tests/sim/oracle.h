@@ -190,8 +190,9 @@ void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int top
 void sim_place_seek_ordered(struct sim_oracle *oracle, struct sim_track *track, struct sim_order *order);
 /* The ok of a subscribe. `cursor`: as it told, NULL without. */
 void sim_place_answered(struct sim_oracle *oracle, struct sim_track *track, int topic, const char *cursor);
-/* A gap of a reason that streams have. */
-void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic, const char *reason, uint64_t count);
+/* A gap of a reason that streams have. `maybe`: it was told of the pattern, and may mean another stream of it. */
+void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic, bool maybe, const char *reason,
+                   uint64_t count);
 /* As sim_feed_updated(). */
 void sim_place_updated(struct sim_oracle *oracle, struct sim_track *track, int topic);
 /* The first entry before `upto` that has to come still, or `upto`. `strictly`: as below. */

@@ -143,9 +143,32 @@ static bool was_not_known(const struct sim_oracle *oracle, const struct sim_trac
     return !track->exact && entry->went_at.us - entry->life_at.us < pass_us;
 }
 
+static bool has_come(const struct sim_place *place, size_t index)
+{
+    return index < place->came_capacity && place->came[index];
+}
+
+/* The entry that a client was told; key->count: there never was one. An emit that was lost with its history and sent
+ * again may stand there under the same id: nobody can tell the two apart, and who has the one has the other. */
+static size_t entry_told(const struct sim_place *place, const struct sim_key *key, const struct hg_cursor *cursor)
+{
+    size_t told = key->count;
+
+    for (size_t i = key->count; i > 0; i--) {
+        const struct sim_entry *entry = &key->entries[i - 1];
+        bool same = hg_stream_id_cmp(entry->id, cursor->id) == 0 && entry->fingerprint == cursor->fingerprint;
+        if (same && !has_come(place, i - 1))
+            return i - 1;
+        if (same && told == key->count)
+            told = i - 1;
+    }
+    return told;
+}
+
 /* The first entry of `from` up to `to` that a client cannot have missed rightly, or `to`. Rightly: those that do not
- * pass; those too large, which gaps told; those that XDEL took; those of a history that is another one now; and
- * trimmed ones, of which those from `told_from` on must have been told. */
+ * pass; those that came, as what cannot be told apart from them; those too large, which gaps told; those that XDEL
+ * took; those of a history that is another one now; and trimmed ones, of which those from `told_from` on must have been
+ * told. */
 static size_t first_due(const struct sim_oracle *oracle, const struct sim_track *track, const struct sim_place *place,
                         const struct sim_key *key, size_t from, size_t to, size_t told_from, uint64_t *budget)
 {
@@ -153,7 +176,7 @@ static size_t first_due(const struct sim_oracle *oracle, const struct sim_track 
         const struct sim_entry *entry = &key->entries[i];
         bool passes = sim_entry_passes(oracle->env, track->filter, key, i);
 
-        if (!passes || entry->went >= SIM_WENT_DELETED)
+        if (!passes || entry->went >= SIM_WENT_DELETED || has_come(place, i))
             continue;
         if (entry->went == SIM_WENT_TRIMMED &&
             (i < told_from || (place->gap && (place->gap_is_last || entry->went_at.us <= place->gap_at.us)) ||
@@ -405,7 +428,8 @@ void sim_place_settled(struct sim_oracle *oracle, struct sim_track *track, int t
         sim_violation(oracle->env, "gap: %s: entries were trimmed, but not told how many", who(track, topic));
 }
 
-void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic, const char *reason, uint64_t count)
+void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic, bool maybe, const char *reason,
+                   uint64_t count)
 {
     struct sim_env *env = oracle->env;
     const struct sim_key *key = sim_store_key(env->store, topic);
@@ -434,14 +458,16 @@ void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic
     place->gap_at = env->now;
     place->told += count;
     place->unclear = place->unclear || count == 0;
-    if (!rolled_back && !gone) {
+    bool holds = place->held.given && place->held.index != SIZE_MAX;
+    size_t from = place->begun ? place->next : holds ? place->held.index : 0;
+    size_t high = place->begun ? place->next : bounds_of(env, track, place, key, topic).high;
+    /* An entry that went with its history may have been deleted as well, for all that anybody can see. */
+    bool rewritten = strcmp(reason, "deleted") == 0 && holds && sim_place_owes_fence(oracle, track, topic);
+    if (!rolled_back && !gone && !rewritten) {
         place->fence_told = key->fence_count;
         return;
     }
     place->fenced = true;
-    size_t from = place->begun                                         ? place->next
-                  : place->held.given && place->held.index != SIZE_MAX ? place->held.index
-                                                                       : 0;
     if (rolled_back && is_old(oracle) && key->deletions > 0) {
         /* The entry at its place was taken by XDEL, which an old Redis does not tell. */
         place->seam = true;
@@ -453,6 +479,8 @@ void sim_place_gap(struct sim_oracle *oracle, struct sim_track *track, int topic
     }
     if (key->fence_count > 0)
         told_fence(place, key, gone, from);
+    if (maybe && key->fence_count > 0 && place->seam_high < high)
+        place->seam_high = high;
     if (forged && place->seam && place->seam_high < order->cursors[topic].index)
         place->seam_high = order->cursors[topic].index;
     if (key->fence_count > 0 && place->seam)
@@ -524,7 +552,7 @@ void sim_place_event(struct sim_oracle *oracle, struct sim_track *track, int top
         sim_violation(env, "event: %s: it is no stream, but the event has a cursor", who(track, topic));
     if (!hg_cursor_parse(text_cursor, &cursor))
         sim_violation(env, "event: %s: no cursor: %.*s", who(track, topic), HG_SLICE_ARG(text_cursor));
-    size_t index = sim_store_ever(key, cursor.id, &cursor.fingerprint, place->begun ? place->next : 0);
+    size_t index = entry_told(place, key, &cursor);
     if (index == key->count)
         sim_violation(env, "event: %s: no entry ever was %.*s", who(track, topic), HG_SLICE_ARG(text_cursor));
     check_entry(oracle, track, topic, key, index, text, message);

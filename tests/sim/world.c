@@ -418,13 +418,12 @@ static void go_ahead(struct sim_world *world, struct sim_cursor *cursors)
     }
 }
 
-/* Lets the subscribe begin where one was before; false: none was. */
+/* Lets the subscribe or seek begin where one was before; false: none was. */
 static bool resume(struct sim_world *world, struct sim_order *order, const struct sim_track *track, uint32_t chance)
 {
     const struct sim_memory *memory = sim_oracle_memory(&world->oracle, chance / 8);
     struct sim_cursor cursors[SIM_TOPICS_MAX] = {{0}};
-    bool any = false,
-         ahead = world->env.options.elsewhere && order->kind == SIM_ORDER_SUBSCRIBE && chance / 32 % 2 == 0;
+    bool any = false, ahead = world->env.options.elsewhere && chance / 32 % 2 == 0;
 
     if (world->env.options.plays && chance / 4 % 3 == 0)
         order->speed = 10 + chance / 16 % 300;

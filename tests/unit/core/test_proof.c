@@ -545,10 +545,291 @@ static void test_a_redis_that_is_loading_is_asked_again(void **state)
     expect_events(9, 10);
 }
 
+/* ---- read whole for some, joined at its tail by others -------------------------------------------------------------
+ */
+
+static struct hgt_client *whole; /* has the pattern in which the stream appears */
+
+/* The entries from 1 on were there when the stream was found; nothing of it was read yet. */
+static void find_whole_of(bool old, uint64_t count)
+{
+    char cursor[48];
+    hgt_gate_open(&gate, "{\"canary_ms\":600000," TOPICS);
+    whole = hgt_gate_connect(&gate);
+    hgt_say(&gate, whole, "{\"op\":\"subscribe\",\"ref\":1,\"topic\":\"st.*\"}");
+    hgt_turn(&gate, 0);
+    hgt_answer(&gate, HG_LINK_COMMANDER, "*2\r\n$1\r\n0\r\n*0\r\n");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_said(whole, "\"ok\""));
+    hgt_forget(&gate);
+    stream = hgt_gate_stream(&gate, "st.a");
+    stream->old = old;
+    hgt_stream_fill(stream, 1, count);
+    for (unsigned i = 0; i < 100 && !hgt_asked(&gate, "SCAN"); i++)
+        hgt_turn(&gate, 1000);
+    hgt_answer(&gate, HG_LINK_COMMANDER, "*2\r\n$1\r\n0\r\n*1\r\n$4\r\nst.a\r\n");
+    hgt_turn(&gate, 0);
+    client = hgt_gate_connect(&gate);
+    hgt_say(&gate, client, "{\"op\":\"subscribe\",\"ref\":1,\"topic\":\"st.a\"}");
+    assert_true(hgt_serve_link(&gate, HG_LINK_COMMANDER));
+    hgt_turn(&gate, 0);
+    snprintf(cursor, sizeof(cursor), "\"cursor\":\"%llu-0~", (unsigned long long)count);
+    assert_true(hgt_said(client, cursor));
+    assert_false(hgt_said(whole, "\"event\""));
+}
+
+static void find_whole(bool old)
+{
+    find_whole_of(old, 3);
+}
+
+static int find_counted(void **state)
+{
+    (void)state;
+    find_whole(false);
+    return 0;
+}
+
+static int find_old(void **state)
+{
+    (void)state;
+    find_whole(true);
+    return 0;
+}
+
+static void test_trimmed_beyond_the_tail(void **state)
+{
+    (void)state;
+    hgt_stream_fill(stream, 4, 6);
+    hgt_stream_trim(stream, 1);
+    hgt_serve(&gate);
+    assert_true(hgt_said(client, "\"reason\":\"trimmed\",\"count\":2}"));
+    assert_int_equal(hgt_said_times(client, "\"gap\""), 1);
+    expect_events(6, 6);
+    assert_true(hgt_said(whole, "\"reason\":\"trimmed\",\"count\":5}"));
+    assert_int_equal(hgt_said_times(whole, "\"op\":\"event\""), 1);
+}
+
+static void test_trimmed_up_to_the_tail(void **state)
+{
+    (void)state;
+    hgt_stream_fill(stream, 4, 6);
+    hgt_stream_trim(stream, 3);
+    hgt_serve(&gate);
+    assert_false(hgt_said(client, "\"gap\""));
+    expect_events(4, 6);
+    assert_true(hgt_said(whole, "\"reason\":\"trimmed\",\"count\":3}"));
+}
+
+static void test_trimmed_in_front_of_the_tail(void **state)
+{
+    (void)state;
+    hgt_stream_fill(stream, 4, 6);
+    hgt_stream_trim(stream, 4);
+    hgt_serve(&gate);
+    assert_false(hgt_said(client, "\"gap\""));
+    expect_events(4, 6);
+    assert_true(hgt_said(whole, "\"reason\":\"trimmed\",\"count\":2}"));
+    assert_int_equal(hgt_said_times(whole, "\"op\":\"event\""), 4);
+}
+
+static void test_trimmed_beyond_the_tail_again(void **state)
+{
+    (void)state;
+    hgt_stream_fill(stream, 4, 5);
+    hgt_stream_trim(stream, 1);
+    while (!hgt_asked(&gate, ": XREAD")) {
+        if (gate.opening[HG_LINK_READER])
+            hgt_up(&gate, HG_LINK_READER);
+        (void)hgt_serve_link(&gate, HG_LINK_READER);
+        hgt_turn(&gate, 0);
+    }
+    assert_true(hgt_said(client, "\"reason\":\"trimmed\",\"count\":1}"));
+    hgt_stream_fill(stream, 6, 7);
+    hgt_stream_trim(stream, 1);
+    hgt_serve(&gate);
+    assert_int_equal(hgt_said_times(client, "\"gap\""), 2);
+    assert_true(hgt_said(client, "\"reason\":\"trimmed\",\"count\":2}"));
+    expect_events(7, 7);
+}
+
+static void test_deleted_in_front_of_the_tail(void **state)
+{
+    (void)state;
+    hgt_stream_del(stream, 2);
+    hgt_stream_fill(stream, 4, 5);
+    hgt_serve(&gate);
+    assert_false(hgt_said(client, "\"gap\""));
+    expect_events(4, 5);
+    assert_true(hgt_said(whole, "\"reason\":\"deleted\",\"count\":1}"));
+}
+
+/* Redis 5 and 6: the newest entry that was there is not any more, so all that was there is gone. */
+static void make_anew(uint64_t from, uint64_t to, const char *payload)
+{
+    hgt_stream_drop(stream);
+    for (uint64_t ms = from; ms <= to; ms++)
+        hgt_stream_add(stream, ms, payload);
+}
+
+/* All of the other stream comes, for all. */
+static void expect_gone(uint64_t first, uint64_t last)
+{
+    hgt_serve(&gate);
+    assert_int_equal(hgt_said_times(client, "\"reason\":\"gone\"}"), 1);
+    assert_int_equal(hgt_said_times(client, "\"gap\""), 1);
+    expect_events(first, last);
+    assert_int_equal(hgt_said_times(whole, "\"op\":\"event\""), last + 1 - first);
+}
+
+static void test_made_anew_in_front_of_the_tail(void **state)
+{
+    (void)state;
+    make_anew(1, 2, "anew");
+    expect_gone(1, 2);
+}
+
+static void test_made_anew_beyond_the_tail(void **state)
+{
+    (void)state;
+    make_anew(4, 6, "anew");
+    expect_gone(4, 6);
+}
+
+static void test_made_anew_over_the_tail(void **state)
+{
+    (void)state;
+    make_anew(2, 4, "anew");
+    expect_gone(2, 4);
+}
+
+static void test_made_anew_around_the_tail(void **state)
+{
+    (void)state;
+    make_anew(1, 2, "anew");
+    hgt_stream_add(stream, 4, "anew");
+    hgt_serve(&gate);
+    assert_int_equal(hgt_said_times(client, "\"reason\":\"gone\"}"), 1);
+    assert_int_equal(hgt_said_times(client, "\"op\":\"event\""), 3);
+    assert_int_equal(hgt_said_times(whole, "\"op\":\"event\""), 3);
+}
+
+static void test_made_anew_and_emptied(void **state)
+{
+    (void)state;
+    make_anew(1, 2, "anew");
+    hgt_stream_trim(stream, 0);
+    hgt_serve(&gate);
+    assert_int_equal(hgt_said_times(client, "\"reason\":\"gone\"}"), 1);
+    hgt_stream_fill(stream, 3, 4);
+    hgt_serve(&gate);
+    expect_events(3, 4);
+    assert_int_equal(hgt_said_times(client, "\"gap\""), 1);
+}
+
+/* XREVRANGE is not allowed; what is counted still tells. */
+static void test_the_tail_may_not_be_asked_for(void **state)
+{
+    (void)state;
+    hgt_stream_fill(stream, 4, 6);
+    hgt_stream_trim(stream, 1);
+    for (unsigned i = 0; i < 10 && !gate.opening[HG_LINK_READER]; i++)
+        hgt_turn(&gate, 1000);
+    hgt_up(&gate, HG_LINK_READER);
+    hgt_turn(&gate, 0);
+    assert_true(hgt_asked(&gate, ": XREVRANGE st.a 3-0 - COUNT 1"));
+    hgt_answer(&gate, HG_LINK_READER, "-NOPERM this user has no permissions to run the 'xrevrange' command\r\n");
+    assert_true(hgt_asked(&gate, "5: XINFO STREAM st.a"));
+    hgt_serve(&gate);
+    assert_true(hgt_said(client, "\"reason\":\"trimmed\",\"count\":2}"));
+    expect_events(6, 6);
+}
+
+static void test_the_tail_deleted(void **state)
+{
+    (void)state;
+    hgt_stream_del(stream, 3);
+    hgt_stream_fill(stream, 4, 5);
+    hgt_serve(&gate);
+    assert_false(hgt_said(client, "\"gap\""));
+    expect_events(4, 5);
+    assert_true(hgt_said(whole, "\"reason\":\"deleted\",\"count\":1}"));
+    assert_int_equal(hgt_said_times(whole, "\"op\":\"event\""), 4);
+}
+
+static int find_many(void **state)
+{
+    (void)state;
+    find_whole_of(false, 1000);
+    return 0;
+}
+
+/* The tail is not in the first page that is read. */
+static void test_many_made_anew_over_the_tail(void **state)
+{
+    (void)state;
+    make_anew(1, 1002, "anew");
+    hgt_serve(&gate);
+    assert_int_equal(hgt_said_times(client, "\"reason\":\"gone\"}"), 1);
+    assert_int_equal(hgt_said_times(client, "\"op\":\"event\""), 1002);
+    assert_int_equal(hgt_said_times(whole, "\"op\":\"event\""), 1002);
+}
+
+static void test_many_with_the_tail_deleted(void **state)
+{
+    (void)state;
+    hgt_stream_fill(stream, 1001, 1002);
+    hgt_stream_del(stream, 1000);
+    hgt_serve(&gate);
+    assert_false(hgt_said(client, "\"gap\""));
+    expect_events(1001, 1002);
+    assert_true(hgt_said(whole, "\"reason\":\"deleted\",\"count\":1}"));
+    assert_int_equal(hgt_said_times(whole, "\"op\":\"event\""), 1001);
+}
+
+static void test_without_counts_trimmed_beyond_the_tail(void **state)
+{
+    (void)state;
+    hgt_stream_fill(stream, 4, 6);
+    hgt_stream_trim(stream, 1);
+    hgt_serve(&gate);
+    assert_int_equal(hgt_said_times(client, "\"reason\":\"trimmed\"}"), 1);
+    assert_int_equal(hgt_said_times(whole, "\"reason\":\"trimmed\"}"), 1);
+    expect_events(6, 6);
+    hgt_stream_fill(stream, 7, 7);
+    hgt_serve(&gate);
+    expect_events(6, 7);
+    assert_int_equal(hgt_said_times(client, "\"gap\""), 1);
+}
+
+static void test_without_counts_all_is_trimmed(void **state)
+{
+    (void)state;
+    hgt_stream_trim(stream, 0);
+    hgt_serve(&gate);
+    assert_false(hgt_said(client, "\"gap\""));
+    assert_int_equal(hgt_said_times(whole, "\"reason\":\"trimmed\"}"), 1);
+    hgt_stream_fill(stream, 4, 4);
+    hgt_serve(&gate);
+    expect_events(4, 4);
+}
+
+static void test_without_counts_nothing_is_trimmed(void **state)
+{
+    (void)state;
+    hgt_stream_fill(stream, 4, 6);
+    hgt_serve(&gate);
+    assert_false(hgt_said(client, "\"gap\""));
+    expect_events(4, 6);
+    assert_false(hgt_said(whole, "\"gap\""));
+    assert_int_equal(hgt_said_times(whole, "\"op\":\"event\""), 6);
+}
+
 int main(void)
 {
-#define T(name)   cmocka_unit_test_setup_teardown(name, open_gate, close_gate)
-#define OLD(name) cmocka_unit_test_setup_teardown(name, open_old_gate, close_gate)
+#define T(name)          cmocka_unit_test_setup_teardown(name, open_gate, close_gate)
+#define FOUND(name, how) cmocka_unit_test_setup_teardown(name, how, close_gate)
+#define OLD(name)        cmocka_unit_test_setup_teardown(name, open_old_gate, close_gate)
     const struct CMUnitTest tests[] = {
         T(test_nothing_is_handed_on_before_its_proof),
         T(test_a_link_that_is_lost_before_the_proof_changes_nothing),
@@ -576,6 +857,26 @@ int main(void)
         T(test_where_nothing_may_be_asked_entries_are_handed_on),
         T(test_streams_located_together_without_xinfo),
         T(test_a_redis_that_is_loading_is_asked_again),
+        FOUND(test_trimmed_beyond_the_tail, find_counted),
+        FOUND(test_trimmed_up_to_the_tail, find_counted),
+        FOUND(test_trimmed_in_front_of_the_tail, find_counted),
+        FOUND(test_trimmed_beyond_the_tail_again, find_counted),
+        FOUND(test_deleted_in_front_of_the_tail, find_counted),
+        FOUND(test_made_anew_in_front_of_the_tail, find_counted),
+        FOUND(test_made_anew_beyond_the_tail, find_counted),
+        FOUND(test_made_anew_over_the_tail, find_counted),
+        FOUND(test_made_anew_over_the_tail, find_old),
+        FOUND(test_made_anew_in_front_of_the_tail, find_old),
+        FOUND(test_made_anew_around_the_tail, find_counted),
+        FOUND(test_made_anew_around_the_tail, find_old),
+        FOUND(test_made_anew_and_emptied, find_counted),
+        FOUND(test_the_tail_may_not_be_asked_for, find_counted),
+        FOUND(test_the_tail_deleted, find_counted),
+        FOUND(test_many_made_anew_over_the_tail, find_many),
+        FOUND(test_many_with_the_tail_deleted, find_many),
+        FOUND(test_without_counts_trimmed_beyond_the_tail, find_old),
+        FOUND(test_without_counts_all_is_trimmed, find_old),
+        FOUND(test_without_counts_nothing_is_trimmed, find_old),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -867,6 +867,243 @@ static void test_a_paused_live_subscription_loses_nothing(void **state)
     expect_gap(client, NULL);
 }
 
+/* ---- a seek that is ahead ---------------------------------------------------------------------------------------- */
+
+static void seek(const struct hgt_client *client, unsigned ref, uint64_t ms)
+{
+    char cursor[64], payload[24], rest[200];
+    snprintf(payload, sizeof(payload), "%llu", (unsigned long long)ms);
+    put_cursor(cursor, sizeof(cursor), ms, payload);
+    snprintf(rest, sizeof(rest), "\"op\":\"seek\",\"ref\":%u,\"from\":{\"cursors\":{\"st.a\":\"%s\"}}", ref, cursor);
+    say_sub(client, rest);
+}
+
+static struct hgt_client *live(void)
+{
+    struct hgt_client *client = subscribe("");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_said(client, "{\"op\":\"ok\",\"ref\":1,"));
+    return client;
+}
+
+/* Another gateway told of an entry that this one has not read yet. */
+static void test_a_seek_ahead_waits_and_gets_no_double(void **state)
+{
+    (void)state;
+    struct hgt_client *client = live();
+    hgt_stream_fill(stream, 11, 13); /* not read yet */
+    seek(client, 2, 12);
+    assert_true(hgt_asked(&gate, "1: XREVRANGE st.a + - COUNT 1"));
+    assert_true(hgt_serve_link(&gate, HG_LINK_COMMANDER));
+    hgt_turn(&gate, 0);
+    assert_false(hgt_said(client, "\"ref\":2"));
+    hgt_serve(&gate);
+    assert_true(hgt_said(client, "{\"op\":\"ok\",\"ref\":2,"));
+    assert_true(hgt_said(client, "caught_up"));
+    expect_events(client, 13, 13);
+    expect_gap(client, NULL);
+    hgt_stream_fill(stream, 14, 14);
+    hgt_serve(&gate);
+    expect_events(client, 13, 14);
+}
+
+static void test_a_seek_ahead_of_redis_is_told(void **state)
+{
+    (void)state;
+    struct hgt_client *client = live();
+    seek(client, 2, 12);
+    assert_false(hgt_said(client, "\"ref\":2"));
+    hgt_serve(&gate);
+    assert_true(hgt_said(client, "{\"op\":\"ok\",\"ref\":2,"));
+    expect_gap(client, "rolled_back");
+    hgt_stream_fill(stream, 11, 12);
+    hgt_serve(&gate);
+    expect_events(client, 11, 12);
+}
+
+/* It goes on where it is, and waits for what it jumped over. */
+static void test_a_seek_that_waits_leaves_all_as_it_is(void **state)
+{
+    (void)state;
+    struct hgt_client *client = live();
+    seek(client, 2, 12);
+    hgt_stream_fill(stream, 11, 11);
+    while (hgt_serve_link(&gate, HG_LINK_READER))
+        hgt_turn(&gate, 0);
+    expect_events(client, 11, 11);
+    assert_false(hgt_said(client, "\"ref\":2"));
+    hgt_stream_fill(stream, 12, 12);
+    hgt_serve(&gate);
+    assert_true(hgt_said(client, "{\"op\":\"ok\",\"ref\":2,"));
+    expect_gap(client, NULL);
+    hgt_stream_fill(stream, 13, 13);
+    hgt_serve(&gate);
+    assert_true(hgt_said(client, "\"cursor\":\"13-0~"));
+}
+
+static void test_a_later_seek_replaces_one_that_waits(void **state)
+{
+    (void)state;
+    struct hgt_client *client = live();
+    seek(client, 2, 12);
+    seek(client, 3, 8);
+    assert_true(hgt_said(client, "{\"op\":\"error\",\"ref\":2,\"code\":107,"));
+    assert_true(hgt_said(client, "{\"op\":\"ok\",\"ref\":3,"));
+    expect_events(client, 9, 10);
+    hgt_stream_fill(stream, 11, 12);
+    hgt_serve(&gate);
+    expect_events(client, 9, 12);
+    expect_gap(client, NULL);
+    assert_int_equal(hgt_said_times(client, "\"ref\":2"), 1);
+}
+
+static void test_a_seek_that_waits_ends_with_its_subscription(void **state)
+{
+    (void)state;
+    struct hgt_client *client = live(), *other = live();
+    seek(client, 2, 12);
+    say_sub(client, "\"op\":\"unsubscribe\",\"ref\":3");
+    assert_true(hgt_said(client, "{\"op\":\"error\",\"ref\":2,\"code\":107,"));
+    assert_true(hgt_said(client, "{\"op\":\"ok\",\"ref\":3}"));
+    seek(other, 2, 12);
+    hg_on_ws_closed(gate.core, gate.now, other->ref);
+    hgt_stream_fill(stream, 11, 12);
+    hgt_serve(&gate);
+    assert_int_equal(hgt_said_times(client, "\"ref\":2"), 1);
+    assert_false(hgt_said(other, "\"ref\":2"));
+}
+
+/* The filter that it was asked for under is not changed while it waits. */
+static void test_an_update_waits_for_a_seek(void **state)
+{
+    (void)state;
+    struct hgt_client *client = live();
+    seek(client, 2, 12);
+    say_sub(client, "\"op\":\"update\",\"ref\":3,\"filter\":\"subject = 'x'\"");
+    hgt_turn(&gate, 0);
+    assert_false(hgt_said(client, "\"ref\":3"));
+    hgt_stream_fill(stream, 11, 13);
+    hgt_serve(&gate);
+    assert_true(hgt_said(client, "{\"op\":\"ok\",\"ref\":2,"));
+    assert_true(hgt_said(client, "{\"op\":\"ok\",\"ref\":3,"));
+    expect_events(client, 13, 13);
+}
+
+static void test_a_seek_that_waits_gets_a_speed(void **state)
+{
+    (void)state;
+    struct hgt_client *client = live();
+    for (uint64_t ms = 1000; ms <= 1200; ms += 100)
+        hgt_stream_add(stream, ms, NULL); /* not read yet */
+    seek(client, 2, 1000);
+    say_sub(client, "\"op\":\"resume\",\"ref\":3,\"speed\":1");
+    hgt_serve(&gate);
+    assert_true(hgt_said(client, "{\"op\":\"ok\",\"ref\":2,"));
+    assert_int_equal(count(client), 1);
+    pass(105);
+    assert_int_equal(count(client), 2);
+}
+
+static void test_a_seek_does_not_wait_for_ever(void **state)
+{
+    (void)state;
+    struct hgt_client *client = live();
+    hgt_down(&gate, HG_LINK_COMMANDER);
+    seek(client, 2, 12);
+    hgt_turn(&gate, gate.config->subscribe_timeout_ms - 1);
+    assert_false(hgt_said(client, "\"ref\":2"));
+    hgt_turn(&gate, 1);
+    assert_true(hgt_said(client, "{\"op\":\"error\",\"ref\":2,\"code\":108,"));
+    assert_true(hgt_said(client, "\"retry_ms\":1000"));
+    hgt_stream_fill(stream, 11, 12);
+    hgt_serve(&gate);
+    expect_events(client, 11, 12);
+}
+
+/* What waits is held in memory, for all subscriptions of a connection together. */
+static void test_seeks_that_wait_are_bounded(void **state)
+{
+    (void)state;
+    struct hgt_client *client = live();
+    char rest[200];
+    gate.config->message_bytes_max = 32;
+    hgt_forget(&gate);
+    snprintf(rest, sizeof(rest),
+             "{\"op\":\"seek\",\"ref\":2,\"sub\":1,\"from\":{\"cursors\":{\"st.a\":\"12-0\",\"b\":\"1-0\"}}}");
+    hgt_say(&gate, client, rest);
+    hgt_turn(&gate, 0);
+    assert_false(hgt_said(client, "\"ref\":2"));
+    hgt_say(&gate, client,
+            "{\"op\":\"subscribe\",\"ref\":3,\"topic\":\"st.b\",\"from\":{\"cursors\":{\"st.b\":\"12-0\"}}}");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_said(client, "{\"op\":\"error\",\"ref\":3,\"code\":111,"));
+    hgt_say(&gate, client,
+            "{\"op\":\"seek\",\"ref\":4,\"sub\":1,\"from\":{\"cursors\":{\"st.a\":\"12-0\",\"b.c.d.e.f\":\"1-0\"}}}");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_said(client, "{\"op\":\"error\",\"ref\":4,\"code\":111,"));
+}
+
+/* ---- a replay over another history ------------------------------------------------------------------------------- */
+
+static void lose_tail(uint64_t ms)
+{
+    hgt_down(&gate, HG_LINK_READER);
+    while (!gate.opening[HG_LINK_READER])
+        hgt_turn(&gate, 100);
+    hgt_stream_lose(stream, ms);
+    hgt_serve(&gate);
+}
+
+/* Its replay ended where the history was rewritten, the log told so, and then fell off: the replay goes on into the new
+ * history, and tells it once, in front of that. */
+static void test_a_rewritten_log_that_falls_off_is_told_once(void **state)
+{
+    (void)state;
+    struct hgt_client *client = subscribe("");
+    hgt_turn(&gate, 0);
+    say_sub(client, "\"op\":\"pause\",\"ref\":2");
+    seek(client, 3, 5);
+    hgt_stream_fill(stream, 11, 11);
+    hgt_serve(&gate);
+    lose_tail(9);
+    gate.config->log_bytes_max = 1;
+    for (uint64_t ms = 12; ms <= 13; ms++) {
+        hgt_stream_add(stream, ms, "anew");
+        hgt_serve(&gate);
+    }
+    say_sub(client, "\"op\":\"resume\",\"ref\":4");
+    hgt_serve(&gate);
+    assert_int_equal(hgt_said_times(client, "\"reason\":\"rolled_back\"}"), 1);
+    assert_int_equal(hgt_said_times(client, "\"gap\""), 1);
+    assert_int_equal(hgt_said_times(client, "\"op\":\"event\""), 6);
+    const char *gap = strstr(client->said.ptr, "\"gap\""), *first = strstr(client->said.ptr, "\"cursor\":\"12-0~");
+    assert_non_null(first);
+    assert_true(gap < first);
+}
+
+/* Then it falls off again, and what is missing now is less grave. */
+static void test_a_rewritten_log_is_told_whatever_is_missing_behind_it(void **state)
+{
+    (void)state;
+    struct hgt_client *client = subscribe("");
+    hgt_turn(&gate, 0);
+    say_sub(client, "\"op\":\"pause\",\"ref\":2");
+    seek(client, 3, 5);
+    hgt_stream_fill(stream, 11, 11);
+    hgt_serve(&gate);
+    lose_tail(9);
+    gate.config->log_bytes_max = 1;
+    hgt_stream_add(stream, 12, "anew");
+    hgt_serve(&gate);
+    hgt_stream_fill(stream, 13, 15);
+    hgt_stream_trim(stream, 1);
+    hgt_serve(&gate);
+    say_sub(client, "\"op\":\"resume\",\"ref\":4");
+    hgt_serve(&gate);
+    assert_int_equal(hgt_said_times(client, "\"reason\":\"rolled_back\"}"), 1);
+    assert_true(hgt_said(client, "\"cursor\":\"15-0~"));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_gate, close_gate)
@@ -911,7 +1148,18 @@ int main(void)
         T(test_resume_with_another_speed),
         T(test_seek),
         T(test_seek_while_paused),
+        T(test_a_seek_ahead_waits_and_gets_no_double),
+        T(test_a_seek_ahead_of_redis_is_told),
+        T(test_a_seek_that_waits_leaves_all_as_it_is),
+        T(test_a_later_seek_replaces_one_that_waits),
+        T(test_a_seek_that_waits_ends_with_its_subscription),
+        T(test_an_update_waits_for_a_seek),
+        T(test_a_seek_that_waits_gets_a_speed),
+        T(test_a_seek_does_not_wait_for_ever),
+        T(test_seeks_that_wait_are_bounded),
         T(test_a_paused_live_subscription_loses_nothing),
+        T(test_a_rewritten_log_that_falls_off_is_told_once),
+        T(test_a_rewritten_log_is_told_whatever_is_missing_behind_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

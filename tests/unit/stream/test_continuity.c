@@ -82,6 +82,7 @@ static void test_places(void **state)
         {"its entry and a newer one deleted", info(NEW, 8, 1, 10, 10, 6), 5, HG_CONTINUITY_DELETED, 0},
         {"only its own entry deleted, which it has", info(NEW, 9, 1, 10, 10, 5), 5, HG_CONTINUITY_WHOLE, 0},
         {"its entry never was there", info(NEW, 9, 1, 10, 9, 0), 5, HG_CONTINUITY_ROLLED_BACK, 0},
+        {"one went, and it was a newer one", info(NEW, 9, 1, 10, 10, 6), 5, HG_CONTINUITY_ROLLED_BACK, 0},
         {"its entry never was there, an older one deleted", info(NEW, 8, 1, 10, 9, 3), 5, HG_CONTINUITY_ROLLED_BACK, 0},
         {"not there, nobody counts", info(OLD, 9, 1, 10, 0, 0), 5, HG_CONTINUITY_ROLLED_BACK, 0},
         {"the first there is newer by a little", info(NEW, 5, 6, 10, 10, 0), 5, HG_CONTINUITY_TRIMMED, 0},
@@ -155,6 +156,10 @@ static void test_readings(void **state)
          HG_CONTINUITY_GONE, 0},
 
         {"back to before", info(NEW, 3, 1, 3, 3, 0), with_older(quiet(5, 5), false), HG_CONTINUITY_ROLLED_BACK, 0},
+        {"back to before, and one deleted since", info(NEW, 7, 1, 8, 8, 7), with_older(quiet(5, 5), false),
+         HG_CONTINUITY_ROLLED_BACK, 0},
+        {"its entry and a newer one deleted", info(NEW, 6, 1, 8, 8, 7), with_older(quiet(5, 5), false),
+         HG_CONTINUITY_DELETED, 0},
         {"back to before what it holds", info(NEW, 6, 1, 6, 6, 0), with_older(holding(5, 5, 3, 0, 8), false),
          HG_CONTINUITY_ROLLED_BACK, 0},
         {"made anew with lower ids", info(NEW, 3, 1, 3, 3, 0), with_older(quiet(5, 5), true), HG_CONTINUITY_GONE, 0},
