@@ -110,6 +110,11 @@ void hg_dedupe_put_key(struct hg_slice stream, struct hg_buf *into)
     hg_buf_put(into, stream);
 }
 
+uint64_t hg_dedupe_remember_ms(const struct hg_config *config, const struct hg_rule *rule)
+{
+    return rule->dedupe_window_ms + config->emit_timeout_ms;
+}
+
 void hg_dedupe_stamp(uint32_t fingerprint, uint32_t digest, char *to)
 {
     to[0] = '~';

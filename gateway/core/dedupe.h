@@ -13,6 +13,7 @@
 #define HG_CORE_DEDUPE_H
 
 #include "base/buf.h"
+#include "config/config.h"
 #include "core/reply.h"
 #include "stream/cursor.h"
 
@@ -48,6 +49,10 @@ struct hg_dedupe_event {
 
 /* "~", the fingerprint of the entry, the digest of the event: HG_DEDUPE_STAMP_BYTES bytes. */
 void hg_dedupe_stamp(uint32_t fingerprint, uint32_t digest, char *to);
+
+/* How long Redis is to remember ids: for the window, in which clients send again, and then for as long as a gateway
+ * itself tries what they sent at its end. */
+uint64_t hg_dedupe_remember_ms(const struct hg_config *config, const struct hg_rule *rule);
 
 /* The words up to the first event, HG_DEDUPE_CALL_WORDS of them at most; then those of one event each. `verb`: FCALL or
  * EVALSHA, `name`: of the function, or the script's SHA1. `numbers` holds what was written out. They return how many

@@ -23,7 +23,7 @@ struct hg_told {
 
 static uint64_t seconds_of(const struct hg_core *core, const struct hg_lane *lane)
 {
-    return (hg_lane_window_ms(core, lane) + 999) / 1000;
+    return (hg_dedupe_remember_ms(core->config, lane->rule) + 999) / 1000;
 }
 
 static struct hg_told *find_stream(const struct hg_uplink *uplink, struct hg_slice stream)
@@ -60,7 +60,7 @@ bool hg_idmp_serves(struct hg_core *core, const struct hg_lane *lane)
      * needs something written in any case. */
     struct hg_uplink *uplink = lane->uplink;
     if (!uplink->idmp || uplink->link != HG_LINK_COMMANDER || lane->kind != HG_LANE_EVENTS ||
-        hg_lane_window_ms(core, lane) > HG_IDMP_WINDOW_MS_MAX)
+        hg_dedupe_remember_ms(core->config, lane->rule) > HG_IDMP_WINDOW_MS_MAX)
         return false;
     struct hg_told *told = find(core, lane);
     if (!told || !told->by_step)
@@ -70,7 +70,7 @@ bool hg_idmp_serves(struct hg_core *core, const struct hg_lane *lane)
         return true;
     }
     if (told->until.us != HG_TIME_NEVER.us) /* the step remembers what goes now for as long */
-        told->until = hg_time_add(core->now, hg_ms(hg_lane_window_ms(core, lane)));
+        told->until = hg_time_add(core->now, hg_ms(hg_dedupe_remember_ms(core->config, lane->rule)));
     return false;
 }
 
@@ -112,7 +112,7 @@ void hg_idmp_tell(struct hg_core *core, const struct hg_lane *lane)
     memcpy(told->text, lane->stream.ptr, lane->stream.len);
     memcpy(told->text + lane->stream.len, lane->current.ptr, lane->current.len);
     told->seconds = seconds_of(core, lane);
-    told->until = hg_time_add(core->now, hg_ms(hg_lane_window_ms(core, lane)));
+    told->until = hg_time_add(core->now, hg_ms(hg_dedupe_remember_ms(core->config, lane->rule)));
     uplink->telling = told;
     ask(core, uplink);
 }

@@ -170,11 +170,6 @@ struct hg_slice *hg_lane_words(struct hg_core *core, size_t count)
     return emitter->words;
 }
 
-uint64_t hg_lane_window_ms(const struct hg_core *core, const struct hg_lane *lane)
-{
-    return lane->rule->dedupe_window_ms + core->config->emit_timeout_ms;
-}
-
 struct hg_slice hg_lane_field(const struct hg_lane *lane)
 {
     return lane->kind == HG_LANE_DEAD_LETTERS ? HG_LIT("event") : hg_slice_str(lane->rule->payload_field);
@@ -195,7 +190,7 @@ static void send_step(struct hg_core *core, struct hg_lane *lane)
         .stream = lane->stream,
         .current = lane->current,
         .previous = lane->previous,
-        .window_ms = HG_MUTANT(WINDOW_SHORT) ? 1 : hg_lane_window_ms(core, lane),
+        .window_ms = HG_MUTANT(WINDOW_SHORT) ? 1 : hg_dedupe_remember_ms(core->config, lane->rule),
         .maxlen = maxlen_of(lane),
         .touch = uplink->link != HG_LINK_COMMANDER,
         .field = hg_lane_field(lane),
@@ -206,7 +201,7 @@ static void send_step(struct hg_core *core, struct hg_lane *lane)
     struct hg_slice *words =
         hg_lane_words(core, HG_DEDUPE_CALL_WORDS + lane->item_count * (HG_DEDUPE_EVENT_WORDS + call.more));
     size_t count = hg_dedupe_begin(&call, by_function ? HG_LIT("FCALL") : HG_LIT("EVALSHA"),
-                                   hg_slice_str(by_function ? hg_dedupe_name() : uplink->sha), &numbers, words);
+                                   hg_slice_str(by_function ? core->uplinks.function : uplink->sha), &numbers, words);
     for (size_t i = 0; i < lane->item_count; i++) {
         struct hg_emit *emit = lane->items[i];
         struct hg_dedupe_event event = {

@@ -71,9 +71,6 @@ struct hg_lane {
 /* The lane of a topic, whose rule and stream are given, made if need be. */
 struct hg_lane *hg_lane_get(struct hg_core *core, const struct hg_rule *rule, enum hg_lane_kind kind,
                             struct hg_slice topic, struct hg_slice stream);
-/* How long Redis is to remember ids: for the window, in which clients send again, and then for as long as the gateway
- * itself tries what they sent at its end. */
-uint64_t hg_lane_window_ms(const struct hg_core *core, const struct hg_lane *lane);
 /* The name of the field that holds the event's bytes. */
 struct hg_slice hg_lane_field(const struct hg_lane *lane);
 /* Takes the emit. */

@@ -27,6 +27,7 @@ struct hg_durability hg_rule_durability(const struct hg_rule *rule)
 void hg_uplinks_init(struct hg_core *core)
 {
     const struct hg_config *config = core->config;
+    core->uplinks.function = hg_dedupe_name();
     for (size_t i = 0; i < HG_DURABILITY__COUNT; i++) {
         struct hg_uplink *uplink = &core->uplinks.items[i];
         uplink->link = links[i];
@@ -203,7 +204,7 @@ static void tell_ready(struct hg_core *core, struct hg_uplink *uplink)
     char how[160];
     const char *by = uplink->scripting == HG_SCRIPTING_FUNCTION ? "the Function" : "the script";
     snprintf(how, sizeof(how), "%sonce each by %s %s", uplink->idmp ? "once each by XADD IDMP where it can, else " : "",
-             by, hg_dedupe_name());
+             by, core->uplinks.function);
     tell(core, uplink, HG_LOG_INFO, how);
 }
 

@@ -56,6 +56,7 @@ struct hg_uplink {
 };
 
 struct hg_uplinks {
+    const char *function;                         /* hg_dedupe_name() */
     struct hg_uplink items[HG_DURABILITY__COUNT]; /* by enum hg_durability_kind */
 };
 

@@ -188,7 +188,7 @@ static const struct hg_reply *send_step(struct hg_replay *replay, const struct p
         .stream = parcel->stream,
         .current = parcel->current,
         .previous = parcel->previous,
-        .window_ms = parcel->rule->dedupe_window_ms,
+        .window_ms = hg_dedupe_remember_ms(replay->box->config, parcel->rule),
         .maxlen = parcel->rule->maxlen,
         .field = hg_slice_str(parcel->rule->payload_field),
         .scoped = parcel->scope.len > 0,

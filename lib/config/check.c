@@ -1,5 +1,6 @@
 #include "config/complaint.h"
 #include "config/config.h"
+#include "config/durability.h"
 #include "config/relation.h"
 
 /* LESS must not be greater than MORE, and why. */
@@ -32,10 +33,16 @@ hg_result hg_config_check(const struct hg_config *config, struct hg_buf *reterr)
                            "no rule", NULL, "at least one", reterr);
     for (size_t i = 0; i < config->rule_count; i++) {
         struct hg_rule_fault fault;
+        struct hg_durability durability;
         if (!hg_rule_is_sound(&config->rules[i], &fault))
             return hg_rule_complain(
                 (struct hg_where){.rule = i, .key = hg_slice_str(fault.setting), .element = HG_NOWHERE}, &fault,
                 reterr);
+        HG_TRY(hg_durability_parse(hg_slice_str(config->rules[i].durability), &durability, NULL));
+        if (durability.kind != HG_DURABILITY_MEMORY && config->durability_timeout_ms > config->emit_timeout_ms)
+            return refuse("durability_timeout_ms", config->durability_timeout_ms, "emit_timeout_ms",
+                          config->emit_timeout_ms, "an emit would be given up before it is known to be durable",
+                          reterr);
     }
     return HG_OK;
 }

@@ -98,7 +98,7 @@ def test_many_at_once_from_many_on_two_gateways(redis, gateway, make_gateway):
 
 
 def test_the_window_ends(redis, make_gateway):
-    gateway = make_gateway(redis, topics=[{"match": "st.**", "source": "stream", "dedupe_window_ms": 1000}])
+    gateway = make_gateway(redis, topics=[{"match": "st.**", "source": "stream", "dedupe_window_ms": 1000}], emit_timeout_ms=500)
     client = gateway.client()
     first = client.emit("st.x", 1, "id-1")
     assert client.emit("st.x", 1, "id-1")["duplicate"]
@@ -107,7 +107,7 @@ def test_the_window_ends(redis, make_gateway):
 
 
 def test_the_memory_of_ids_ends_with_the_window(redis, make_gateway):
-    gateway = make_gateway(redis, topics=[{"match": "st.**", "source": "stream", "dedupe_window_ms": 1000}])
+    gateway = make_gateway(redis, topics=[{"match": "st.**", "source": "stream", "dedupe_window_ms": 1000}], emit_timeout_ms=500)
     client = gateway.client()
     for n in range(50):
         client.emit("st.x", n, str(n))

@@ -164,7 +164,7 @@ static void test_dead_letters(void **state)
     emit(1, "dl.x", "i", "{\"m\" : 1}");
     hgt_turn(&gate, 0);
     assert_true(hgt_asked(&gate, " 3 dead:dl.x headgate:dedupe:{dead:dl.x}:dead:dl.x:current "));
-    assert_true(hgt_asked(&gate, " 600000 9 0 event 1 12 i {\"m\" : 1} ~"));
+    assert_true(hgt_asked(&gate, " 610000 9 0 event 1 12 i {\"m\" : 1} ~"));
     snprintf(expected, sizeof(expected),
              " topic dl.x code 121 reason event_invalid message \"n\" is missing; this topic requires it. "
              "session %s ip 192.0.2.1\n",

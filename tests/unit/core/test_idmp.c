@@ -12,18 +12,20 @@
 #include "support/gate.h"
 
 #define LINK HG_LINK_COMMANDER
+/* To each window comes emit_timeout_ms. */
 #define CONFIG                                                                                                         \
     "{\"canary_ms\":600000,\"ping_ms\":3600000,\"discover_ms\":3600000,\"emit_timeout_ms\":60000,"                     \
     "\"emits_per_session_max\":10000,\"breaker_failures\":1000,\"breaker_open_min_ms\":600000,"                        \
     "\"breaker_open_max_ms\":600000,\"topics\":["                                                                      \
-    "{\"match\":\"long.*\",\"source\":\"stream\",\"dedupe_window_ms\":86400001},"                                      \
-    "{\"match\":\"day.*\",\"source\":\"stream\",\"dedupe_window_ms\":86400000},"                                       \
+    "{\"match\":\"long.*\",\"source\":\"stream\",\"dedupe_window_ms\":86340001},"                                      \
+    "{\"match\":\"day.*\",\"source\":\"stream\",\"dedupe_window_ms\":86340000},"                                       \
     "{\"match\":\"odd.*\",\"source\":\"stream\",\"dedupe_window_ms\":1001},"                                           \
     "{\"match\":\"same.a\",\"source\":\"stream\",\"key\":\"same\",\"dedupe_window_ms\":10000},"                        \
     "{\"match\":\"same.b\",\"source\":\"stream\",\"key\":\"same\",\"dedupe_window_ms\":20000},"                        \
-    "{\"match\":\"short.*\",\"source\":\"stream\",\"maxlen\":100},"                                                    \
-    "{\"match\":\"named.*\",\"source\":\"stream\",\"payload_field\":\"id\",\"carry\":[\"ip\"]},"                       \
-    "{\"match\":\"st.*\",\"source\":\"stream\"}]}"
+    "{\"match\":\"short.*\",\"source\":\"stream\",\"maxlen\":100,\"dedupe_window_ms\":540000},"                        \
+    "{\"match\":\"named.*\",\"source\":\"stream\",\"payload_field\":\"id\",\"carry\":[\"ip\"],\"dedupe_window_ms\":"   \
+    "540000},"                                                                                                         \
+    "{\"match\":\"st.*\",\"source\":\"stream\",\"dedupe_window_ms\":540000}]}"
 
 #define OK     "+OK\r\n"
 #define QUEUED "+QUEUED\r\n"
@@ -262,8 +264,8 @@ static void test_a_stream_is_told_only_if_it_remembers_less(void **state)
         {"st.enough", 600, 10000, NULL},
         {"st.more", 86400, 10000, NULL},
         {"day.less", 86399, 10000, "IDMP-DURATION 86400 IDMP-MAXSIZE 10000"},
-        {"odd.less", 1, 10000, "IDMP-DURATION 2 IDMP-MAXSIZE 10000"}, /* whole seconds, and not less than was asked */
-        {"odd.enough", 2, 10000, NULL},
+        {"odd.less", 61, 10000, "IDMP-DURATION 62 IDMP-MAXSIZE 10000"}, /* whole seconds, and not less than was asked */
+        {"odd.enough", 62, 10000, NULL},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         remembers(cases[i].topic, cases[i].seconds, cases[i].ids);
@@ -284,14 +286,14 @@ static void test_a_stream_is_told_only_if_it_remembers_less(void **state)
 static void test_the_longer_window_of_two_rules_holds(void **state)
 {
     (void)state;
-    remembers("same.a", 10, 10000);
+    remembers("same.a", 70, 10000);
     for (unsigned i = 0; i < 2; i++)
         answer(OK);
     answer("*0\r\n");
     turn();
     execute(1, "*3\r\n:0\r\n$3\r\n7-0\r\n:1\r\n");
-    remembers("same.b", 10, 10000);
-    expect_asked("1: MULTI\n1: XCFGSET same IDMP-DURATION 20 IDMP-MAXSIZE 10000\n1: EXEC\n");
+    remembers("same.b", 70, 10000);
+    expect_asked("1: MULTI\n1: XCFGSET same IDMP-DURATION 80 IDMP-MAXSIZE 10000\n1: EXEC\n");
     answer(OK);
     answer(QUEUED);
     answer("*1\r\n+OK\r\n");

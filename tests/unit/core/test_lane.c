@@ -98,14 +98,14 @@ static void test_the_words_of_a_call(void **state)
     emit(1, "two.x", "i", "{ }");
     hgt_turn(&gate, 0);
     assert_true(hgt_asked(&gate, " 3 one:two.x headgate:dedupe:{one:two.x}:one:two.x:current "
-                                 "headgate:dedupe:{one:two.x}:one:two.x:previous 600000 7 0 p 0 0 i { } ~"));
+                                 "headgate:dedupe:{one:two.x}:one:two.x:previous 610000 7 0 p 0 0 i { } ~"));
     emit(2, "st.{tag}.x", "i", "1");
     turn_anew();
     assert_true(hgt_asked(&gate, " 3 st.{tag}.x headgate:dedupe:{tag}:st.{tag}.x:current "));
     emit(3, "safe.x", "i", "1");
     turn_anew();
     assert_true(hgt_asked(&gate, "3: FCALL "));
-    assert_true(hgt_asked(&gate, ":previous 600000 0 1 event 0 0 i 1 ~"));
+    assert_true(hgt_asked(&gate, ":previous 610000 0 1 event 0 0 i 1 ~"));
     assert_true(hgt_asked(&gate, "3: WAIT 2 1000\n"));
 }
 
