@@ -226,11 +226,36 @@ void hg_idmp_queued(struct hg_uplink *uplink, const struct hg_reply *reply)
         told->refusal = hg_core_copy(reply->text);
 }
 
+static bool is_time(const struct hg_reply *item)
+{
+    for (size_t i = 0; i < item->text.len; i++)
+        if (item->text.ptr[i] < '0' || item->text.ptr[i] > '9')
+            return false;
+    return item->type == HG_REPLY_STRING && item->text.len > 0;
+}
+
 void hg_idmp_stepped(struct hg_uplink *uplink, const struct hg_reply *reply)
 {
+    struct hg_told *told = uplink->telling;
+    if (!reply)
+        return;
+    const struct hg_reply *item = hg_reply_is_array(reply, 1) ? &reply->items[0] : reply;
+    told->by_step = item != reply && is_time(item);
     /* Who may not ask for it could not take the step either. */
-    if (reply)
-        uplink->telling->by_step = hg_reply_is_array(reply, 1) && reply->items[0].type == HG_REPLY_STRING;
+    bool nothing = hg_reply_is_denial(reply) || (item != reply && item->type == HG_REPLY_NIL);
+    if (!told->by_step && !nothing && !told->refusal)
+        told->refusal =
+            hg_core_copy(reply->type == HG_REPLY_ERROR ? reply->text : HG_LIT("an answer of unexpected shape"));
+}
+
+/* A stream as a server tells of it that only looks new. */
+static bool is_without_idmp(const struct hg_reply *map)
+{
+    uint64_t length;
+    for (size_t i = 0; i < map->count; i++)
+        if (hg_reply_is(&map->items[i], "idmp-duration") || hg_reply_is(&map->items[i], "idmp-maxsize"))
+            return false;
+    return find_number(map, "length", &length) && map->count % 2 == 0;
 }
 
 void hg_idmp_informed(struct hg_core *core, struct hg_uplink *uplink, const struct hg_reply *reply)
@@ -241,7 +266,7 @@ void hg_idmp_informed(struct hg_core *core, struct hg_uplink *uplink, const stru
     struct hg_told *told = uplink->telling;
     bool missing = reply->type == HG_REPLY_ERROR && contains(reply->text, "no such key");
     bool known = find_number(reply, "idmp-duration", &seconds) && find_number(reply, "idmp-maxsize", &ids);
-    if (told->refusal || (!missing && !known && !find_number(reply, "length", &seconds))) {
+    if (told->refusal || (!missing && !known && !is_without_idmp(reply))) {
         unwatch(core, uplink);
         refused(core, uplink, reply);
     } else if (!missing && !known) {

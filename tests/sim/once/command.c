@@ -577,32 +577,31 @@ static void make_odd(struct call *call)
     struct sim_reply *reply = call->reply;
     struct hg_reply *items;
 
-    /* What says less than it should is taken for an older server, or a stream of one: that would be a lie. */
+    /* A server that is not known to be a new one is taken for an old one. */
     struct hg_slice verb = call->command->argv[0];
-    if (call->world->options.kind >= ONCE_IDMP &&
-        (word_is(verb, "INFO") || word_is(verb, "XINFO") || word_is(verb, "HMGET")))
+    if (word_is(verb, "INFO") && call->world->options.kind >= ONCE_IDMP)
         return;
     if (reply->root->type == HG_REPLY_ERROR || (call->link && call->link->number == HG_LINK_LISTENER))
         return;
     if (reply->root->type == HG_REPLY_ARRAY && reply->root->count > 0 && sim_chance(&call->world->env, 50)) {
         struct hg_reply *within = (struct hg_reply *)(uintptr_t)reply->root->items;
         size_t at = (size_t)sim_below(&call->world->env, reply->root->count);
-        /* An entry less could be: it was trimmed. */
-        switch (sim_below(&call->world->env, word_is(call->command->argv[0], "XRANGE") ? 3 : 5)) {
+        /* An entry less could be: it was trimmed; and of a hash nothing: it was never there. */
+        switch (sim_below(&call->world->env, word_is(verb, "XRANGE") ? 3 : word_is(verb, "HMGET") ? 4 : 5)) {
         case 0:
-            within[at] = (struct hg_reply){.type = HG_REPLY_NIL};
+            within[at] = string_of(reply, HG_SLICE_NULL);
             break;
         case 1:
             within[at] = string_of(reply, HG_LIT("=odd"));
             break;
         case 2:
-            within[at] = string_of(reply, HG_SLICE_NULL);
+            within[at] = array_of(reply, 0, &items);
             break;
         case 3:
             reply->root->count--;
             break;
         default:
-            within[at] = array_of(reply, 0, &items);
+            within[at] = (struct hg_reply){.type = HG_REPLY_NIL};
         }
     } else {
         struct hg_reply odd[] = {integer_of(-1), string_of(reply, HG_LIT("odd")), {.type = HG_REPLY_NIL}};

@@ -585,6 +585,48 @@ static void test_odd_answers_to_the_question(void **state)
     }
 }
 
+/* What cannot be understood is not taken for an older server, nor for a stream of the step. */
+static void test_odd_answers_to_the_look_at_the_step(void **state)
+{
+    (void)state;
+    static const char *const odd[][2] = {
+        {"-ERR something\r\n", ENOUGH},
+        {"-LOADING Redis is loading the dataset in memory\r\n", ENOUGH},
+        {"*0\r\n", ENOUGH},
+        {"*2\r\n$-1\r\n$-1\r\n", ENOUGH},
+        {"$-1\r\n", ENOUGH},
+        {"*1\r\n$4\r\n=odd\r\n", ENOUGH},
+        {"*1\r\n$0\r\n\r\n", ENOUGH},
+        {"*1\r\n:5\r\n", ENOUGH},
+        {NOTHING, "*6\r\n$6\r\nlength\r\n:0\r\n$13\r\nidmp-duration\r\n$4\r\n=odd\r\n$12\r\nidmp-maxsize\r\n:5\r\n"},
+        {NOTHING, "*6\r\n$6\r\nlength\r\n:0\r\n$4\r\n=odd\r\n:5\r\n$12\r\nidmp-maxsize\r\n:5\r\n"},
+        {NOTHING, "*5\r\n$6\r\nlength\r\n:0\r\n$13\r\nidmp-duration\r\n:5\r\n$12\r\nidmp-maxsize\r\n"},
+        {NOTHING, "*3\r\n$6\r\nlength\r\n:0\r\n$6\r\ngroups\r\n"},
+    };
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        emit("st.a", "a", "1");
+        turn();
+        hgt_forget(&gate);
+        answer(OK);
+        answer(odd[i][0]);
+        answer(odd[i][1]);
+        turn();
+        expect_asked("1: UNWATCH\n");
+        answer(OK);
+        recover();
+        close_gate(state);
+        open_gate(state);
+    }
+    /* Who may not look could not take the step. */
+    emit("st.a", "a", "1");
+    turn();
+    answer(OK);
+    answer("-NOPERM User default has no permissions to run the 'hmget' command\r\n");
+    answer(ENOUGH);
+    turn();
+    assert_true(hgt_asked(&gate, "1: UNWATCH\n1: MULTI\n1: EXEC\n"));
+}
+
 static void test_odd_answers_to_the_setting(void **state)
 {
     (void)state;
@@ -1066,6 +1108,7 @@ int main(void)
         T(test_a_key_that_is_no_stream_is_a_matter_of_its_topic),
         T(test_a_key_that_is_not_to_be_touched_is_a_matter_of_its_topic),
         T(test_odd_answers_to_the_question),
+        T(test_odd_answers_to_the_look_at_the_step),
         T(test_odd_answers_to_the_setting),
         T(test_a_replica_is_left),
         T(test_a_lost_link_at_each_point),
