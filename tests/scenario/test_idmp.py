@@ -15,8 +15,10 @@ from idmp_redis import IdmpRedis
 from relay import Relay
 
 REAL = os.environ.get("HEADGATE_TEST_REDIS")
+HOLD_S = 10  # emit_timeout_ms: for so long a gateway may keep what a client sent within the window
+WINDOW_S = 600 + HOLD_S
 TOPICS = [
-    {"match": "long.*", "source": "stream", "dedupe_window_ms": 86401000},
+    {"match": "long.*", "source": "stream", "dedupe_window_ms": 86400000 - 1000 * HOLD_S + 1},
     {"match": "short.*", "source": "stream", "maxlen": 100},
     {"match": "carried.*", "source": "stream", "carry": ["session", "ip"]},
     {"match": "st.*", "source": "stream"},
@@ -93,7 +95,8 @@ def store(make_store):
 @pytest.fixture
 def open_gateway(make_gateway):
     def make(url, **config):
-        return make_gateway(url if isinstance(url, str) else url.url, **{"topics": TOPICS, **config})
+        url = url if isinstance(url, str) else url.url
+        return make_gateway(url, **{"topics": TOPICS, "emit_timeout_ms": 1000 * HOLD_S, **config})
 
     return make
 
@@ -123,7 +126,7 @@ def test_redis_does_it_itself(store, open_gateway):
     assert answer["cursor"].startswith(id_.decode() + "~")
     assert fields == {b"event": b'{"n": 1}', b"id": b"a"}
     about = store.about("st.a")
-    assert (about["iids-added"], about["idmp-duration"], about["idmp-maxsize"], about["groups"]) == (1, 600, 10000, 0)
+    assert (about["iids-added"], about["idmp-duration"], about["idmp-maxsize"], about["groups"]) == (1, WINDOW_S, 10000, 0)
     assert store.count("fcall") == store.count("evalsha") == 0
 
 
@@ -312,7 +315,7 @@ def test_a_stream_is_told_once(store, relay, open_gateway):
     longer = open_gateway(store, topics=[{"match": "st.*", "source": "stream", "dedupe_window_ms": 900000}]).client()
     longer.emit("st.a", 5, "a5")
     assert store.count("xcfgset") == 3
-    assert store.about("st.a")["idmp-duration"] == 900 and store.about("st.b")["idmp-duration"] == 600
+    assert store.about("st.a")["idmp-duration"] == 900 + HOLD_S and store.about("st.b")["idmp-duration"] == WINDOW_S
 
 
 def test_a_stream_that_remembers_longer_keeps_that(store, open_gateway):
@@ -354,7 +357,7 @@ def test_a_stream_that_is_never_still(store, open_gateway):
     store.client().xadd("st.a", {"f": "v"})
     store.proxy.hooks["XCFGSET"] = lambda command: store.client().xadd("st.a", {"f": "v"})
     assert open_gateway(store).client().emit("st.a", 1, "a")["duplicate"] is False
-    assert store.about("st.a")["idmp-duration"] == 600
+    assert store.about("st.a")["idmp-duration"] == WINDOW_S
 
 
 def test_a_stream_that_is_deleted_is_told_again(store, open_gateway):
@@ -363,7 +366,7 @@ def test_a_stream_that_is_deleted_is_told_again(store, open_gateway):
     store.client().delete("st.a")
     assert client.emit("st.a", 1, "a")["duplicate"] is False
     about = store.about("st.a")
-    assert (about["idmp-duration"], about["idmp-maxsize"], about["iids-added"]) == (600, 10000, 1)
+    assert (about["idmp-duration"], about["idmp-maxsize"], about["iids-added"]) == (WINDOW_S, 10000, 1)
     assert client.emit("st.a", 1, "a")["duplicate"] is True
 
 
@@ -389,7 +392,7 @@ def test_a_key_that_is_no_stream(store, open_gateway):
     assert store.about("st.a")["iids-added"] == 1 and store.count("fcall") == 0
     store.client().delete("st.text")
     assert client.emit("st.text", 1, "a")["duplicate"] is False
-    assert store.about("st.text")["idmp-duration"] == 600
+    assert store.about("st.text")["idmp-duration"] == WINDOW_S
 
 
 @pytest.mark.parametrize("denied", ["xcfgset", "xinfo|stream", "watch", "multi", "xgroup|create", "xlen"])
@@ -406,7 +409,7 @@ def test_what_it_takes_is_denied(store, open_gateway, denied):
 
 def test_a_denied_setting_matters_only_where_it_is_needed(store, open_gateway):
     store.client().xadd("st.set", {"f": "v"})
-    store.client().execute_command("XCFGSET", "st.set", "IDMP-DURATION", "600", "IDMP-MAXSIZE", "10000")
+    store.client().execute_command("XCFGSET", "st.set", "IDMP-DURATION", str(WINDOW_S), "IDMP-MAXSIZE", "10000")
     store.deny("xcfgset")
     client = open_gateway(store).client()
     client.emit("st.a", 1, "a")

@@ -179,7 +179,7 @@ static void test_a_missing_stream_is_made_and_told(void **state)
     expect_asked("1: MULTI\n"
                  "1: XGROUP CREATE st.a headgate $ MKSTREAM\n"
                  "1: XGROUP DESTROY st.a headgate\n"
-                 "1: XCFGSET st.a IDMP-DURATION 600 IDMP-MAXSIZE 10000\n"
+                 "1: XCFGSET st.a IDMP-DURATION 660 IDMP-MAXSIZE 10000\n"
                  "1: EXEC\n");
     for (unsigned i = 0; i < 4; i++)
         answer(i == 0 ? OK : QUEUED);
@@ -257,11 +257,11 @@ static void test_a_stream_is_told_only_if_it_remembers_less(void **state)
         unsigned seconds, ids;
         const char *told;
     } cases[] = {
-        {"st.less", 599, 10000, "IDMP-DURATION 600 IDMP-MAXSIZE 10000"},
-        {"st.fewer", 600, 9999, "IDMP-DURATION 600 IDMP-MAXSIZE 10000"},
-        {"st.default", 100, 100, "IDMP-DURATION 600 IDMP-MAXSIZE 10000"},
+        {"st.less", 659, 10000, "IDMP-DURATION 660 IDMP-MAXSIZE 10000"}, /* the window, and what an emit waits */
+        {"st.fewer", 660, 9999, "IDMP-DURATION 660 IDMP-MAXSIZE 10000"},
+        {"st.default", 100, 100, "IDMP-DURATION 660 IDMP-MAXSIZE 10000"},
         {"st.longer", 86400, 100, "IDMP-DURATION 86400 IDMP-MAXSIZE 10000"}, /* never made less */
-        {"st.enough", 600, 10000, NULL},
+        {"st.enough", 660, 10000, NULL},
         {"st.more", 86400, 10000, NULL},
         {"day.less", 86399, 10000, "IDMP-DURATION 86400 IDMP-MAXSIZE 10000"},
         {"odd.less", 61, 10000, "IDMP-DURATION 62 IDMP-MAXSIZE 10000"}, /* whole seconds, and not less than was asked */
@@ -763,14 +763,14 @@ static void test_a_stream_stays_with_the_step_while_it_remembers(void **state)
     answer("*1\r\n$3\r\n7-0\r\n");
     for (unsigned i = 0; i < 3; i++) {
         hgt_forget(&gate);
-        hgt_turn(&gate, 599999); /* each call lengthens what is remembered */
+        hgt_turn(&gate, 659999); /* each call lengthens what is remembered */
         emit("st.a", "b", "1");
         turn();
         assert_false(hgt_asked(&gate, "WATCH"));
         answer("*1\r\n$3\r\n8-0\r\n");
         hg_on_ws_pong(gate.core, gate.now, client->ref);
     }
-    hgt_turn(&gate, 600000);
+    hgt_turn(&gate, 660000);
     emit("st.a", "c", "1");
     turn();
     assert_true(hgt_asked(&gate, "WATCH"));
