@@ -362,11 +362,9 @@ void hg_lane_call_failed(struct hg_core *core, struct hg_lane *lane, const struc
         hg_uplink_rest(core, uplink, words);
     } else {
         hg_uplink_trouble(core, uplink, words);
+        hg_uplink_answered(core, uplink);
         enum hg_error error = verdict_of(core, words);
-        hg_buf_clear(&core->text);
-        hg_buf_put(&core->text, hg_buf_slice(&core->message)); /* rejecting makes use of the message */
-        struct hg_slice why = hg_buf_slice(&core->text);
-        char *kept = hg_core_copy(why);
+        char *kept = hg_core_copy(hg_buf_slice(&core->message)); /* rejecting makes use of the message */
         refuse_all(core, lane, error, hg_slice_str(kept));
         free(kept);
     }
@@ -409,6 +407,7 @@ bool hg_lane_settle(struct hg_core *core, struct hg_lane *lane, struct hg_emit *
             hg_uplink_rest(core, lane->uplink, shown);
         } else {
             hg_uplink_trouble(core, lane->uplink, shown);
+            hg_uplink_answered(core, lane->uplink);
             enum hg_error error = verdict_of(core, shown);
             char *kept = hg_core_copy(hg_buf_slice(&core->message));
             hg_emit_reject(core, emit, error, hg_slice_str(kept));

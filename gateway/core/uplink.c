@@ -313,13 +313,18 @@ void hg_uplink_trouble(struct hg_core *core, struct hg_uplink *uplink, struct hg
     uplink->trouble = hg_core_copy(words);
 }
 
+void hg_uplink_answered(struct hg_core *core, struct hg_uplink *uplink)
+{
+    if (hg_breaker_success(&uplink->breaker))
+        hg_core_log(core, HG_LOG_INFO, "emits on the link '%s' go through again", hg_link_name(uplink->link));
+}
+
 void hg_uplink_success(struct hg_core *core, struct hg_uplink *uplink)
 {
     uplink->trouble_over = true;
     uplink->forgotten = false;
     hg_backoff_success(&uplink->backoff);
-    if (hg_breaker_success(&uplink->breaker))
-        hg_core_log(core, HG_LOG_INFO, "emits on the link '%s' go through again", hg_link_name(uplink->link));
+    hg_uplink_answered(core, uplink);
 }
 
 void hg_uplink_rest(struct hg_core *core, struct hg_uplink *uplink, struct hg_slice words)

@@ -87,6 +87,8 @@ void hg_uplink_not_by_idmp(struct hg_core *core, struct hg_uplink *uplink, struc
 
 /* Something was refused: Redis's words are logged once, until a call succeeds, and then not too often. */
 void hg_uplink_trouble(struct hg_core *core, struct hg_uplink *uplink, struct hg_slice words);
+/* Redis answered, if with a refusal that concerns one topic only: it is there. */
+void hg_uplink_answered(struct hg_core *core, struct hg_uplink *uplink);
 /* The outcome of a call: it went through; it was refused with words that may pass, and nothing is sent for a while. */
 void hg_uplink_success(struct hg_core *core, struct hg_uplink *uplink);
 void hg_uplink_rest(struct hg_core *core, struct hg_uplink *uplink, struct hg_slice words);

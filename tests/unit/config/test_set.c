@@ -102,6 +102,27 @@ static void broken(const char *expected)
     assert_string_equal(why.ptr, expected);
 }
 
+/* Only where a rule waits for it. */
+static void test_durability_is_known_before_an_emit_is_given_up(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{\"emit_timeout_ms\": 500, \"topics\": [{\"match\": \"a\", \"source\": \"stream\"}]}",
+        "{\"emit_timeout_ms\": 500, \"topics\": [{\"match\": \"a\", \"source\": \"stream\", \"durability\": "
+        "\"fsync\"}]}",
+    };
+    for (int i = 0; i < 2; i++) {
+        struct hg_config *parsed;
+        assert_true(hg_ok(hg_config_parse(HG_LIT("t"), hg_slice_str(texts[i]), &parsed, &why)));
+        assert_int_equal(hg_config_check(parsed, &why).code, i == 0 ? HG_ERR_OK : HG_ERR_BAD_REQUEST);
+        hg_config_free(parsed);
+    }
+    hg_buf_put_char(&why, '\0');
+    assert_string_equal(why.ptr,
+                        "durability_timeout_ms: found 1000: an emit would be given up before it is known to be "
+                        "durable; allowed: at most emit_timeout_ms, which is 500");
+}
+
 static void test_relations(void **state)
 {
     (void)state;
@@ -215,6 +236,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_every_kind, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals_leave_all_as_it_was, setup, teardown),
         cmocka_unit_test_setup_teardown(test_relations, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_durability_is_known_before_an_emit_is_given_up, setup, teardown),
         cmocka_unit_test_setup_teardown(test_relations_within_a_rule, setup, teardown),
         cmocka_unit_test(test_names_end_with_null),
         cmocka_unit_test(test_suggestions),

@@ -22,10 +22,9 @@
     "{\"match\":\"odd.*\",\"source\":\"stream\",\"dedupe_window_ms\":1001},"                                           \
     "{\"match\":\"same.a\",\"source\":\"stream\",\"key\":\"same\",\"dedupe_window_ms\":10000},"                        \
     "{\"match\":\"same.b\",\"source\":\"stream\",\"key\":\"same\",\"dedupe_window_ms\":20000},"                        \
-    "{\"match\":\"short.*\",\"source\":\"stream\",\"maxlen\":100,\"dedupe_window_ms\":540000},"                        \
-    "{\"match\":\"named.*\",\"source\":\"stream\",\"payload_field\":\"id\",\"carry\":[\"ip\"],\"dedupe_window_ms\":"   \
-    "540000},"                                                                                                         \
-    "{\"match\":\"st.*\",\"source\":\"stream\",\"dedupe_window_ms\":540000}]}"
+    "{\"match\":\"short.*\",\"source\":\"stream\",\"maxlen\":100},"                                                    \
+    "{\"match\":\"named.*\",\"source\":\"stream\",\"payload_field\":\"id\",\"carry\":[\"ip\"]},"                       \
+    "{\"match\":\"st.*\",\"source\":\"stream\"}]}"
 
 #define OK     "+OK\r\n"
 #define QUEUED "+QUEUED\r\n"

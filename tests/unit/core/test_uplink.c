@@ -589,6 +589,25 @@ static void test_a_link_that_is_back_lets_one_try(void **state)
     assert_true(hgt_asked(&gate, " event 0 0 d 1 ~"));
 }
 
+/* A key of another type is one topic's trouble: Redis answered. */
+static void test_a_trial_that_is_refused_for_its_topic_closes_it(void **state)
+{
+    (void)state;
+    hgt_down(&gate, HG_LINK_COMMANDER);
+    hgt_turn(&gate, 500);
+    hgt_back(&gate, HG_LINK_COMMANDER);
+    hgt_turn(&gate, 0);
+    emit(1, "st.a", "a");
+    turn_anew();
+    answer("*1\r\n$27\r\n-WRONGTYPE not a stream key\r\n");
+    hgt_turn(&gate, 0);
+    assert_true(hgt_told_error(client, 1, 107));
+    emit(2, "st.b", "b");
+    emit(3, "st.c", "c");
+    turn_anew();
+    assert_int_equal(hgt_asked_times(&gate, "FCALL"), 2);
+}
+
 /* ---- odd servers ------------------------------------------------------------------------------------------------- */
 
 static void test_what_a_server_says_of_itself(void **state)
@@ -649,6 +668,7 @@ int main(void)
         T(test_failures_open_the_breaker),
         T(test_a_link_that_is_gone_opens_it_after_a_while),
         T(test_a_link_that_is_back_lets_one_try),
+        T(test_a_trial_that_is_refused_for_its_topic_closes_it),
         T(test_what_a_server_says_of_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
