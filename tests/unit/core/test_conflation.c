@@ -40,6 +40,7 @@ static void push(const char *kind, const char *channel, const char *payload)
         put_string(&resp, payload);
     else
         hg_buf_put_str(&resp, ":1\r\n");
+    hg_buf_put_char(&resp, '\0');
     hgt_answer(&gate, HG_LINK_LISTENER, resp.ptr);
     hg_buf_done(&resp);
 }

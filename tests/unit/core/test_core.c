@@ -45,6 +45,7 @@ static void confirm(const char *kind, const char *channel)
     put_string(&resp, kind);
     put_string(&resp, channel);
     hg_buf_printf(&resp, ":1\r\n");
+    hg_buf_put_char(&resp, '\0');
     hgt_answer(&gate, HG_LINK_LISTENER, resp.ptr);
     hg_buf_done(&resp);
 }
@@ -57,6 +58,7 @@ static void publish(const char *channel, const char *payload)
     put_string(&resp, "message");
     put_string(&resp, channel);
     put_string(&resp, payload);
+    hg_buf_put_char(&resp, '\0');
     hgt_answer(&gate, HG_LINK_LISTENER, resp.ptr);
     hg_buf_done(&resp);
 }
