@@ -629,7 +629,8 @@ static void test_odd_answers_to_the_look_at_the_step(void **state)
 static void test_odd_answers_to_the_setting(void **state)
 {
     (void)state;
-    static const char *const odd[] = {ABORTED, ":3\r\n", "$2\r\nno\r\n", "*1\r\n" FULL, "-ERR EXEC without MULTI\r\n"};
+    static const char *const odd[] = {ABORTED, ":3\r\n", "$2\r\nno\r\n", ("*1\r\n" FULL),
+                                      "-ERR EXEC without MULTI\r\n"};
     for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
         remembers("st.a", 1, 1);
         hgt_forget(&gate);
