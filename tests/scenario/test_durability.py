@@ -19,8 +19,11 @@ def replica_of(make_redis):
     def make(master):
         replica = make_redis(replicaof=f"127.0.0.1 {master.port}", repl_ping_replica_period=1)
         wait_until(lambda: replica.client().info("replication")["master_link_status"] == "up", "the replica to follow")
-        # It is counted once it has acknowledged something.
-        wait_until(lambda: master.client().wait(1, 100) >= 1, "its first word")
+        # It is counted at once, but gets writes only after its own first word: so something is written and waited for.
+        with master.client(single_connection_client=True) as probe:
+            wait_until(lambda: probe.incr("probe") and probe.wait(1, 100) >= 1,
+                       "a write to reach it")
+            probe.delete("probe")
         return replica
 
     return make

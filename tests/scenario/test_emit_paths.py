@@ -360,7 +360,8 @@ def test_the_permissions_that_are_documented(make_redis, make_gateway):
             admin.execute_command("ACL", "SETUSER", "headgate", grant)
     admin.acl_log_reset()
     replica = make_redis(replicaof=f"127.0.0.1 {redis.port}", repl_ping_replica_period=1)
-    wait_until(lambda: admin.wait(1, 100) >= 1, "the replica")
+    with redis.client(single_connection_client=True) as probe:
+        wait_until(lambda: probe.incr("probe") and probe.wait(1, 100) >= 1, "the replica to follow")
     gateway = make_gateway(f"redis://headgate:secret@127.0.0.1:{redis.port}", topics=[
         {"match": "safe.*", "source": "stream", "key": "events:{topic}", "durability": "replicas:1", "maxlen": 1000},
         {"match": "disk.*", "source": "stream", "key": "events:{topic}", "durability": "fsync"},
