@@ -33,6 +33,15 @@ char *hg_core_copy(struct hg_slice text)
     return copy;
 }
 
+struct hg_slice hg_core_keep(char **at, struct hg_slice text)
+{
+    struct hg_slice kept = hg_slice(*at, text.len);
+    if (text.len > 0)
+        memcpy(*at, text.ptr, text.len);
+    *at += text.len;
+    return kept;
+}
+
 struct hg_slice hg_core_words(struct hg_core *core, const struct hg_reply *reply)
 {
     hg_buf_clear(&core->words);
@@ -411,7 +420,7 @@ void hg_core_turn_end(struct hg_core *core, hg_time now)
     hg_discovery_pump(core);
     hg_sources_pump(core);
     hg_readers_pump(core);
-    hg_emitter_pump(core);
+    hg_lanes_pump(core);
     hg_reports_tick(core);
     /* What to tell the clients; then the logs may shrink. */
     hg_conflations_tick(core, false);

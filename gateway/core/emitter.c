@@ -8,7 +8,6 @@
 #include "wire/message.h"
 
 #define RETRY_MS          1000u
-#define PEER_BYTES_MAX    64u
 #define POINTER_BYTES_MAX 1024u
 
 void hg_emitter_init(struct hg_core *core)
@@ -134,7 +133,6 @@ void hg_emit_acknowledge(struct hg_core *core, struct hg_emit *emit, struct hg_c
 /* What the memory of an emit is made from; slices are borrowed. */
 struct draft {
     hg_session_ref session;
-    const struct hg_rule *rule;
     struct hg_slice ref, id, event, scope, pointer, why;
     enum hg_error verdict;
     struct hg_slice more[HG_EMIT_MORE_MAX];
@@ -150,15 +148,6 @@ static void put_more(struct draft *draft, const char *name, struct hg_slice valu
     draft->more[draft->more_count++] = value;
 }
 
-static struct hg_slice keep(char **at, struct hg_slice text)
-{
-    struct hg_slice kept = hg_slice(*at, text.len);
-    if (text.len > 0)
-        memcpy(*at, text.ptr, text.len);
-    *at += text.len;
-    return kept;
-}
-
 static void take_in(struct hg_core *core, struct hg_session *session, struct hg_lane *lane, const struct draft *draft)
 {
     size_t bytes =
@@ -167,16 +156,16 @@ static void take_in(struct hg_core *core, struct hg_session *session, struct hg_
         bytes += draft->more[i].len;
     struct hg_emit *emit = hg_core_alloc(sizeof(*emit) + draft->more_count * sizeof(*emit->more) + bytes);
     char *at = (char *)(emit->more + draft->more_count);
-    emit->ref = keep(&at, draft->ref);
-    emit->id = keep(&at, draft->id);
-    emit->event = keep(&at, draft->event);
-    emit->scope = keep(&at, draft->scope);
-    emit->pointer = keep(&at, draft->pointer);
+    emit->ref = hg_core_keep(&at, draft->ref);
+    emit->id = hg_core_keep(&at, draft->id);
+    emit->event = hg_core_keep(&at, draft->event);
+    emit->scope = hg_core_keep(&at, draft->scope);
+    emit->pointer = hg_core_keep(&at, draft->pointer);
     if (!draft->pointer.ptr)
         emit->pointer = HG_SLICE_NULL;
-    emit->why = keep(&at, draft->why);
+    emit->why = hg_core_keep(&at, draft->why);
     for (size_t i = 0; i < draft->more_count; i++)
-        emit->more[i] = keep(&at, draft->more[i]);
+        emit->more[i] = hg_core_keep(&at, draft->more[i]);
     emit->more_count = (uint8_t)draft->more_count;
     emit->bytes = bytes;
     emit->session = draft->session;
@@ -206,26 +195,19 @@ static struct hg_slice key_of(struct hg_core *core, const char *template, struct
 }
 
 struct facts {
-    char session[HG_SESSION_NAME_BYTES], peer[PEER_BYTES_MAX];
+    char session[HG_SESSION_NAME_BYTES], peer[HG_PEER_BYTES_MAX];
 };
 
 /* What is known of who emits, as the rule wants it beside the event; all of it beside a dead letter. */
 static void put_facts(struct hg_core *core, const struct hg_session *session, const struct hg_rule *rule, bool all,
                       struct facts *facts, struct draft *draft)
 {
-    bool carry_session = all, carry_ip = all;
-    for (size_t i = 0; i < rule->carry.count; i++) {
-        carry_session = carry_session || strcmp(rule->carry.items[i], "session") == 0;
-        carry_ip = carry_ip || strcmp(rule->carry.items[i], "ip") == 0;
-    }
-    if (carry_session) {
+    if (all || hg_string_list_has(&rule->carry, HG_LIT("session"))) {
         hg_session_name_write(session->name, facts->session);
         put_more(draft, "session", hg_slice(facts->session, sizeof(facts->session)));
     }
-    if (carry_ip && core->ports.ws_peer)
-        put_more(draft, "ip",
-                 hg_slice(facts->peer,
-                          core->ports.ws_peer(core->ports.context, session->ref, facts->peer, sizeof(facts->peer))));
+    if (all || hg_string_list_has(&rule->carry, HG_LIT("ip")))
+        put_more(draft, "ip", hg_session_peer(core, session, facts->peer));
 }
 
 /* A dead letter may stand beside others of the same id, with another event or of another topic. */
@@ -400,11 +382,6 @@ void hg_emitter_tick(struct hg_core *core)
                 HG_LIT("Redis did not answer within emit_timeout_ms; emit again with the same id to learn what became "
                        "of it."));
     }
-}
-
-void hg_emitter_pump(struct hg_core *core)
-{
-    hg_lanes_pump(core);
 }
 
 hg_time hg_emitter_deadline(const struct hg_core *core)

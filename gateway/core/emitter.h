@@ -36,7 +36,6 @@ void hg_emit_acknowledge(struct hg_core *core, struct hg_emit *emit, struct hg_c
 void hg_emit_reject(struct hg_core *core, struct hg_emit *emit, enum hg_error error, struct hg_slice why);
 
 void hg_emitter_tick(struct hg_core *core);
-void hg_emitter_pump(struct hg_core *core);
 hg_time hg_emitter_deadline(const struct hg_core *core);
 void hg_emitter_validate(const struct hg_core *core);
 

@@ -18,23 +18,15 @@ static void set_state(struct hg_core *core, struct hg_lane *lane, enum hg_lane_s
         hg_list_push_back(&core->emitter.empty, &lane->in_state);
 }
 
-static struct hg_slice keep(char **at, struct hg_slice text)
-{
-    struct hg_slice kept = hg_slice(*at, text.len);
-    memcpy(*at, text.ptr, text.len);
-    *at += text.len;
-    return kept;
-}
-
 struct hg_lane *hg_lane_get(struct hg_core *core, const struct hg_rule *rule, enum hg_lane_kind kind,
                             struct hg_slice topic, struct hg_slice stream)
 {
     struct hg_buf *text = &core->text;
     hg_buf_clear(text);
-    /* Topics of one stream share a lane, except for dead letters, which are told apart by topic. */
+    /* Within a rule each topic has a stream of its own; streams of dead letters may be shared. */
     hg_buf_put_u64(text, (uint64_t)(rule - core->config->rules));
     hg_buf_put_char(text, kind == HG_LANE_EVENTS ? ':' : '!');
-    hg_buf_put(text, kind == HG_LANE_EVENTS ? stream : topic);
+    hg_buf_put(text, topic);
     struct hg_map_node *node = hg_map_find(&core->emitter.lanes, hg_buf_slice(text));
     if (node)
         return HG_CONTAINER(node, struct hg_lane, by_name);
@@ -47,13 +39,13 @@ struct hg_lane *hg_lane_get(struct hg_core *core, const struct hg_rule *rule, en
     struct hg_lane *lane =
         hg_core_alloc(sizeof(*lane) + name.len + topic.len + stream.len + 2 * key.len + current.len + previous.len);
     char *at = lane->text;
-    lane->name = keep(&at, name);
-    lane->topic = keep(&at, topic);
-    lane->stream = keep(&at, stream);
-    lane->current = keep(&at, key);
-    lane->current.len += keep(&at, current).len;
-    lane->previous = keep(&at, key);
-    lane->previous.len += keep(&at, previous).len;
+    lane->name = hg_core_keep(&at, name);
+    lane->topic = hg_core_keep(&at, topic);
+    lane->stream = hg_core_keep(&at, stream);
+    lane->current = hg_core_keep(&at, key);
+    lane->current.len += hg_core_keep(&at, current).len;
+    lane->previous = hg_core_keep(&at, key);
+    lane->previous.len += hg_core_keep(&at, previous).len;
     lane->kind = kind;
     lane->rule = rule;
     enum hg_durability_kind durability =
@@ -64,30 +56,30 @@ struct hg_lane *hg_lane_get(struct hg_core *core, const struct hg_rule *rule, en
     return lane;
 }
 
+static void free_lane(struct hg_core *core, struct hg_lane *lane)
+{
+    HG_ASSERT(lane->emits.count == 0);
+    hg_list_unlink(&lane->in_state);
+    hg_map_remove(&core->emitter.lanes, &lane->by_name);
+    free(lane->items);
+    free(lane->refusal);
+    free(lane);
+}
+
 void hg_lanes_reap(struct hg_core *core)
 {
-    struct hg_list_node *node;
-    while ((node = hg_list_pop_front(&core->emitter.empty))) {
-        struct hg_lane *lane = HG_CONTAINER(node, struct hg_lane, in_state);
-        HG_ASSERT(lane->state == HG_LANE_EMPTY && lane->emits.count == 0 && !lane->call && !lane->wait);
-        hg_map_remove(&core->emitter.lanes, &lane->by_name);
-        free(lane->items);
-        free(lane);
+    while (core->emitter.empty.first) {
+        struct hg_lane *lane = HG_CONTAINER(core->emitter.empty.first, struct hg_lane, in_state);
+        HG_ASSERT(lane->state == HG_LANE_EMPTY && !lane->call && !lane->wait && !lane->refusal);
+        free_lane(core, lane);
     }
 }
 
 void hg_lanes_done(struct hg_core *core)
 {
     struct hg_map_node *node;
-    while ((node = hg_map_any(&core->emitter.lanes))) {
-        struct hg_lane *lane = HG_CONTAINER(node, struct hg_lane, by_name);
-        HG_ASSERT(lane->emits.count == 0);
-        hg_list_unlink(&lane->in_state);
-        hg_map_remove(&core->emitter.lanes, &lane->by_name);
-        free(lane->items);
-        free(lane->refusal);
-        free(lane);
-    }
+    while ((node = hg_map_any(&core->emitter.lanes)))
+        free_lane(core, HG_CONTAINER(node, struct hg_lane, by_name));
 }
 
 void hg_lane_push(struct hg_core *core, struct hg_lane *lane, struct hg_emit *emit)

@@ -5,7 +5,6 @@
 #include "base/assert.h"
 #include "core/state.h"
 
-#define PEER_BYTES_MAX 64u
 #define FORGET_AT_ONCE 8 /* full buckets that one event forgets at most */
 
 struct bucket {
@@ -73,13 +72,10 @@ static struct hg_bucket *find(struct hg_core *core, struct hg_slice name, uint64
 
 static struct hg_slice principal_of(struct hg_core *core, const struct hg_session *session)
 {
-    char peer[PEER_BYTES_MAX];
-    size_t len = 0;
-    if (core->ports.ws_peer)
-        len = core->ports.ws_peer(core->ports.context, session->ref, peer, sizeof(peer));
+    char peer[HG_PEER_BYTES_MAX];
     hg_buf_clear(&core->key);
     hg_buf_put_char(&core->key, 'a');
-    hg_buf_put(&core->key, hg_slice(peer, len));
+    hg_buf_put(&core->key, hg_session_peer(core, session, peer));
     return hg_buf_slice(&core->key);
 }
 

@@ -92,6 +92,13 @@ struct hg_session *hg_session_open(struct hg_core *core)
     return session;
 }
 
+struct hg_slice hg_session_peer(const struct hg_core *core, const struct hg_session *session, char *to)
+{
+    if (!core->ports.ws_peer)
+        return HG_SLICE_NULL;
+    return hg_slice(to, core->ports.ws_peer(core->ports.context, session->ref, to, HG_PEER_BYTES_MAX));
+}
+
 static void free_subs(struct hg_core *core, struct hg_session *session)
 {
     while (session->sub_count > 0)

@@ -14,7 +14,8 @@
 #include "core/sub.h"
 #include "wire/close.h"
 
-#define HG_WRITE_BYTES 65536 /* more than this is not gathered into one write */
+#define HG_PEER_BYTES_MAX 64
+#define HG_WRITE_BYTES    65536 /* more than this is not gathered into one write */
 
 enum hg_session_state { HG_SESSION_OPEN, HG_SESSION_CLOSING };
 /* Why a client is not listened to for a while; independent of each other. */
@@ -69,6 +70,8 @@ struct hg_sessions {
 struct hg_session *hg_session_open(struct hg_core *core);
 /* NULL: it is gone. */
 struct hg_session *hg_session_get(const struct hg_core *core, hg_session_ref ref);
+/* Its address as text, in `to` of HG_PEER_BYTES_MAX bytes; empty when it is not known. */
+struct hg_slice hg_session_peer(const struct hg_core *core, const struct hg_session *session, char *to);
 void hg_session_free(struct hg_core *core, struct hg_session *session);
 /* A second close is a no-op. */
 void hg_session_close(struct hg_core *core, struct hg_session *session, enum hg_close reason);

@@ -67,6 +67,8 @@ void hg_core_log(struct hg_core *core, enum hg_log_level level, const char *form
 void *hg_core_alloc(size_t size);
 /* A copy that ends with NUL; the caller frees it. */
 char *hg_core_copy(struct hg_slice text);
+/* Copies the text to *at, which moves behind it: for objects that hold their texts behind themselves. */
+struct hg_slice hg_core_keep(char **at, struct hg_slice text);
 /* Redis's words as they may be shown and sent: one line of valid UTF-8, not too long. Valid until the next call. */
 struct hg_slice hg_core_words(struct hg_core *core, const struct hg_reply *reply);
 size_t hg_core_filter_scratch_bytes(const struct hg_core *core);

@@ -90,8 +90,7 @@ static void count_failure(struct hg_core *core, struct hg_uplink *uplink)
                 hg_link_name(uplink->link));
 }
 
-/* ---- what the server offers ----------------------------------------------------------------------------------------
- */
+/* ---- what the server offers -------------------------------------------------------------------------------------- */
 
 static void load_script(struct hg_core *core, struct hg_uplink *uplink)
 {
@@ -297,8 +296,7 @@ void hg_uplink_denied(struct hg_core *core, struct hg_uplink *uplink)
     }
 }
 
-/* ---- whether it is worth trying ------------------------------------------------------------------------------------
- */
+/* ---- whether it is worth trying ---------------------------------------------------------------------------------- */
 
 void hg_uplink_trouble(struct hg_core *core, struct hg_uplink *uplink, struct hg_slice words)
 {
