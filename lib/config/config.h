@@ -26,7 +26,7 @@
     TEXT(redis, "redis://127.0.0.1:6379", "URL",                                                                       \
          "The Redis server: redis://[user:password@]host[:port][/db] or unix://[user:password@]/path[?db=n].")         \
     TEXT(log_level, "info", "error|warning|info|debug", "The least important lines that are logged.")                  \
-    FLAG(page, true, "Serve the bundled page at / and the documentation at /docs/.")                                   \
+    FLAG(page, true, "Serve the bundled page at /, the browser library at /client/ and the documentation at /docs/.")  \
     LIST(origins, "origin",                                                                                            \
          "Web origins besides the gateway's own that may connect, such as \"https://app.example\"; \"*\" admits "      \
          "every site.")                                                                                                \
@@ -58,7 +58,8 @@
            "How long a client may read nothing while events wait for it.")                                             \
     NUMBER(subscribe_timeout_ms, 10, 3600000, 5000, "ms", "How long a subscribe waits for Redis before error 108.")    \
     NUMBER(emit_timeout_ms, 10, 3600000, 10000, "ms", "How long an emit is retried before error 108.")                 \
-    NUMBER(emits_per_session_max, 1, 100000, 256, "emits", "Emits of one client that wait for Redis.")                 \
+    NUMBER(emits_per_session_max, 1, 100000, 256, "emits",                                                             \
+           "Emits of one client that wait for Redis; then it is not read from until half of them are answered.")       \
     NUMBER(emits_max, 1, 1000000, 10000, "emits", "Emits of all clients that wait for Redis.")                         \
     NUMBER(emits_bytes_max, 64 * HG_KIB, 16384 * HG_MIB, 64 * HG_MIB, "bytes",                                         \
            "Bytes of all emits that wait for Redis.")                                                                  \
