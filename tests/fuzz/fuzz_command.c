@@ -101,6 +101,8 @@ static void check_command(const struct hg_command *command, struct hg_slice line
         check_from(command);
         break;
     case HG_OP_HELLO:
+        CHECK(command->topic.ptr == NULL && command->filter.ptr == NULL && command->event.ptr == NULL);
+        break;
     case HG_OP_EXPLAIN:
         CHECK(command->filter.len > 0 && inside(command->filter, line));
         break;
