@@ -5,18 +5,24 @@
 #include "base/assert.h"
 #include "base/hash.h"
 
+#define LOOK_MS_MAX 1000u
+
 /* Each call into Redis costs about as much as a bare XADD, so what can be asked for all events at once is. The rest is
- * for a lone event, which costs most: a number read from text costs some 700 instructions, and so does a table that has
- * to grow for its first item: {nil} has room for one. */
+ * for few events, which cost most: each word of a call costs some 1,500 instructions, so that what is usual is left
+ * out; a number read from text some 700, and so does a table that has to grow for its first item: {nil} has room for
+ * one. */
 #define BODY                                                                                                           \
     "local call, pcall, unpack = redis.call, redis.pcall, unpack\n"                                                    \
     "if redis.replicate_commands then redis.replicate_commands() end\n" /* before 7: the effects, not the script */    \
     "local stream, current, previous = KEYS[1], KEYS[2], KEYS[3]\n"                                                    \
-    "local window, maxlen, field = tonumber(ARGV[1]), ARGV[2], ARGV[4]\n"                                              \
-    "local scoped, more = 0, 0\n"                                                                                      \
-    "if ARGV[5] ~= '0' then scoped = 1 end\n"                                                                          \
-    "if ARGV[6] ~= '0' then more = tonumber(ARGV[6]) end\n"                                                            \
-    "local first, step = 7, 3 + scoped + more\n"                                                                       \
+    "local look, field, maxlen, scoped, first, step = ARGV[2], ARGV[3], '0', 0, 4, 3\n"                                \
+    "if field == '' then\n"                                                                                            \
+    "  field = 'event'\n"                                                                                              \
+    "else\n"                                                                                                           \
+    "  maxlen, first = ARGV[4], 7\n"                                                                                   \
+    "  if ARGV[5] ~= '0' then scoped = 1 end\n"                                                                        \
+    "  step = 3 + scoped + tonumber(ARGV[6])\n"                                                                        \
+    "end\n"                                                                                                            \
     "local scopes, count = {'', nil}, 1\n"                                                                             \
     "for a = first + 3 * scoped, #ARGV, step do\n"                                                                     \
     "  count = count + 1\n"                                                                                            \
@@ -24,24 +30,25 @@
     "end\n"                                                                                                            \
     "local known = call('HMGET', current, unpack(scopes))\n"                                                           \
     "local older = call('HMGET', previous, unpack(scopes))\n"                                                          \
-    "local time = call('TIME')\n"                                                                                      \
-    "local now = time[1] * 1000 + time[2] / 1000\n"                                                                    \
-    "local begun = tonumber(known[1])\n"                                                                               \
-    "local back = begun and begun - now > window\n"                                                                    \
-    "if back then begun = math.floor(now) end\n"                                                                       \
-    "if begun and now - begun >= window then\n"                                                                        \
-    "  call('UNLINK', previous)\n"                                                                                     \
-    "  call('RENAME', current, previous)\n"                                                                            \
-    "  begun = nil\n"                                                                                                  \
-    "end\n"                                                                                                            \
+    "local begun, window = known[1]\n"                                                                                 \
     "local learnt, n = {nil, nil}, 0\n"                                                                                \
-    "if not begun or back or ARGV[3] == '1' then\n"                                                                    \
-    "  learnt[1], learnt[2], n = '', begun or math.floor(now), 2\n"                                                    \
+    "if not begun or look ~= '' then\n"                                                                                \
+    "  local time = call('TIME')\n"                                                                                    \
+    "  local now = math.floor(time[1] * 1000 + time[2] / 1000)\n"                                                      \
+    "  window, begun = tonumber(ARGV[1]), tonumber(begun)\n"                                                           \
+    "  if begun and now - begun >= window then\n"                                                                      \
+    "    call('UNLINK', previous)\n"                                                                                   \
+    "    call('RENAME', current, previous)\n"                                                                          \
+    "    begun = nil\n"                                                                                                \
+    "  end\n"                                                                                                          \
+    "  local back = begun and begun - now > window\n"                                                                  \
+    "  if not begun or back or look == 'write' then\n"                                                                 \
+    "    learnt[1], learnt[2], n = '', begun and not back and begun or now, 2\n"                                       \
+    "  end\n"                                                                                                          \
     "end\n"                                                                                                            \
-    "local out, seen, a = {nil}, count > 2 and {}, first\n"                                                            \
+    "local out, a = {nil}, first\n"                                                                                    \
     "for e = 2, count do\n"                                                                                            \
-    "  local scope = scopes[e]\n"                                                                                      \
-    "  local was = known[e] or older[e] or seen and seen[scope]\n"                                                     \
+    "  local was = known[e] or older[e]\n"                                                                             \
     "  if was then\n"                                                                                                  \
     "    out[e - 1] = '=' .. was\n"                                                                                    \
     "  else\n"                                                                                                         \
@@ -49,7 +56,7 @@
     "    if maxlen ~= '0' then\n"                                                                                      \
     "      id = pcall('XADD', stream, 'MAXLEN', '~', maxlen, '*', field, ARGV[a + 1], 'id', ARGV[a],\n"                \
     "                 unpack(ARGV, a + 3 + scoped, a + step - 1))\n"                                                   \
-    "    elseif more > 0 then\n"                                                                                       \
+    "    elseif step > 3 then\n"                                                                                       \
     "      id = pcall('XADD', stream, '*', field, ARGV[a + 1], 'id', ARGV[a],\n"                                       \
     "                 unpack(ARGV, a + 3 + scoped, a + step - 1))\n"                                                   \
     "    else\n"                                                                                                       \
@@ -59,17 +66,15 @@
     "      out[e - 1] = '-' .. id.err\n"                                                                               \
     "      break\n"                                                                                                    \
     "    end\n"                                                                                                        \
-    "    local value = id .. ARGV[a + 2]\n"                                                                            \
-    "    learnt[n + 1], learnt[n + 2] = scope, value\n"                                                                \
+    "    learnt[n + 1], learnt[n + 2] = scopes[e], id .. ARGV[a + 2]\n"                                                \
     "    n = n + 2\n"                                                                                                  \
-    "    if seen then seen[scope] = value end\n"                                                                       \
     "    out[e - 1] = id\n"                                                                                            \
     "  end\n"                                                                                                          \
     "  a = a + step\n"                                                                                                 \
     "end\n"                                                                                                            \
     "if n > 0 then\n"                                                                                                  \
     "  call('HSET', current, unpack(learnt))\n"                                                                        \
-    "  if not begun then call('PEXPIRE', current, 2 * window) end\n"                                                   \
+    "  if window and not begun then call('PEXPIRE', current, 2 * window) end\n"                                        \
     "end\n"                                                                                                            \
     "return out\n"
 
@@ -115,17 +120,26 @@ uint64_t hg_dedupe_remember_ms(const struct hg_config *config, const struct hg_r
     return rule->dedupe_window_ms + config->emit_timeout_ms;
 }
 
-void hg_dedupe_stamp(uint32_t fingerprint, uint32_t digest, char *to)
+uint64_t hg_dedupe_look_ms(uint64_t window_ms)
+{
+    return window_ms / 16 < LOOK_MS_MAX ? window_ms / 16 : LOOK_MS_MAX;
+}
+
+size_t hg_dedupe_stamp(uint32_t fingerprint, uint32_t digest, char *to)
 {
     to[0] = '~';
     hg_fingerprint_write(fingerprint, to + 1);
+    if (digest == fingerprint)
+        return 1 + HG_FINGERPRINT_DIGITS;
     hg_fingerprint_write(digest, to + 1 + HG_FINGERPRINT_DIGITS);
+    return HG_DEDUPE_STAMP_BYTES;
 }
 
 size_t hg_dedupe_begin(const struct hg_dedupe_call *call, struct hg_slice verb, struct hg_slice name,
                        struct hg_dedupe_numbers *numbers, struct hg_slice *argv)
 {
     HG_ASSERT(call->more % 2 == 0);
+    bool usual = call->maxlen == 0 && !call->scoped && call->more == 0 && hg_slice_is(call->field, "event");
     snprintf(numbers->window, sizeof(numbers->window), "%llu", (unsigned long long)call->window_ms);
     snprintf(numbers->maxlen, sizeof(numbers->maxlen), "%llu", (unsigned long long)call->maxlen);
     snprintf(numbers->more, sizeof(numbers->more), "%zu", call->more);
@@ -137,14 +151,17 @@ size_t hg_dedupe_begin(const struct hg_dedupe_call *call, struct hg_slice verb, 
         call->current,
         call->previous,
         hg_slice_str(numbers->window),
+        hg_slice_str(call->touch  ? "write"
+                     : call->look ? "look"
+                                  : ""),
+        usual ? HG_LIT("") : call->field,
         hg_slice_str(numbers->maxlen),
-        call->touch ? HG_LIT("1") : HG_LIT("0"),
-        call->field,
         call->scoped ? HG_LIT("1") : HG_LIT("0"),
         hg_slice_str(numbers->more),
     };
-    memcpy(argv, words, sizeof(words));
-    return HG_DEDUPE_CALL_WORDS;
+    size_t count = usual ? 9 : HG_DEDUPE_CALL_WORDS;
+    memcpy(argv, words, count * sizeof(*words));
+    return count;
 }
 
 size_t hg_dedupe_put(const struct hg_dedupe_call *call, const struct hg_dedupe_event *event, struct hg_slice *argv)
@@ -186,11 +203,16 @@ struct hg_dedupe_answer hg_dedupe_read(const struct hg_reply *item)
     } else if (text.ptr[0] != '=') {
         if (hg_stream_id_parse(text, &answer.id))
             answer.result = HG_DEDUPE_APPENDED;
-    } else if (text.len > 9 && hg_cursor_parse(hg_slice(text.ptr + 1, text.len - 9), &cursor) &&
-               parse_hex(hg_slice_from(text, text.len - 8), &answer.digest)) {
-        answer.result = HG_DEDUPE_KNOWN;
-        answer.id = cursor.id;
-        answer.fingerprint = cursor.fingerprint;
+    } else {
+        const char *wave = memrchr(text.ptr, '~', text.len);
+        size_t at = wave ? (size_t)(wave - text.ptr) : 0, digits = text.len - at - 1;
+        if (wave && (digits == HG_FINGERPRINT_DIGITS || digits == 2 * HG_FINGERPRINT_DIGITS) &&
+            hg_cursor_parse(hg_slice(text.ptr + 1, at + HG_FINGERPRINT_DIGITS), &cursor) &&
+            parse_hex(hg_slice_from(text, text.len - HG_FINGERPRINT_DIGITS), &answer.digest)) {
+            answer.result = HG_DEDUPE_KNOWN;
+            answer.id = cursor.id;
+            answer.fingerprint = cursor.fingerprint;
+        }
     }
     return answer;
 }

@@ -176,7 +176,7 @@ static void take_in(struct hg_core *core, struct hg_session *session, struct hg_
     memcpy(fields + 4, emit->more, emit->more_count * sizeof(*fields));
     emit->digest = hg_fingerprint(fields, 4);
     emit->fingerprint = emit->more_count > 0 ? hg_fingerprint(fields, 4 + (size_t)emit->more_count) : emit->digest;
-    hg_dedupe_stamp(emit->fingerprint, emit->digest, emit->stamp);
+    emit->stamp_len = (uint8_t)hg_dedupe_stamp(emit->fingerprint, emit->digest, emit->stamp);
 
     struct hg_emitter *emitter = &core->emitter;
     hg_list_push_back(&emitter->emits, &emit->in_order);
@@ -386,7 +386,7 @@ void hg_emitter_tick(struct hg_core *core)
 
 hg_time hg_emitter_deadline(const struct hg_core *core)
 {
-    hg_time deadline = hg_uplinks_deadline(core);
+    hg_time deadline = hg_time_min(hg_uplinks_deadline(core), hg_lanes_deadline(core));
     const struct hg_list_node *first = core->emitter.emits.first;
     return first ? hg_time_min(deadline, HG_CONTAINER(first, struct hg_emit, in_order)->deadline) : deadline;
 }

@@ -17,7 +17,9 @@ struct hg_emitter {
     struct hg_list emits; /* by deadline */
     uint64_t bytes;
     struct hg_map lanes;
-    struct hg_list empty; /* lanes */
+    struct hg_list empty;                     /* lanes, the one that has been for longest first */
+    hg_time gathers_until;                    /* the first of the lanes that wait for more; HG_TIME_NEVER: none does */
+    uint64_t scopes[2 * HG_LANE_CALL_EVENTS]; /* scratch of one call: hashes of what is in it, 0: free */
     struct hg_limiter limiter;
     struct hg_buf pointer;  /* scratch: where an event is wrong */
     struct hg_slice *words; /* scratch of one call */

@@ -16,6 +16,7 @@ static void set_state(struct hg_core *core, struct hg_lane *lane, enum hg_lane_s
         hg_list_push_back(&lane->uplink->ready, &lane->in_state);
     else if (next == HG_LANE_EMPTY)
         hg_list_push_back(&core->emitter.empty, &lane->in_state);
+    lane->emptied = core->now;
 }
 
 struct hg_lane *hg_lane_get(struct hg_core *core, const struct hg_rule *rule, enum hg_lane_kind kind,
@@ -66,11 +67,15 @@ static void free_lane(struct hg_core *core, struct hg_lane *lane)
     free(lane);
 }
 
-void hg_lanes_reap(struct hg_core *core)
+static void reap(struct hg_core *core)
 {
-    while (core->emitter.empty.first) {
-        struct hg_lane *lane = HG_CONTAINER(core->emitter.empty.first, struct hg_lane, in_state);
+    struct hg_list *empty = &core->emitter.empty;
+    while (empty->first) {
+        struct hg_lane *lane = HG_CONTAINER(empty->first, struct hg_lane, in_state);
         HG_ASSERT(lane->state == HG_LANE_EMPTY && !lane->call && !lane->wait && !lane->refusal);
+        if (empty->count <= HG_LANE_LINGER_MAX &&
+            !hg_time_reached(hg_time_add(lane->emptied, hg_ms(HG_LANE_LINGER_MS)), core->now))
+            break;
         free_lane(core, lane);
     }
 }
@@ -106,6 +111,11 @@ void hg_lane_end_call(struct hg_core *core, struct hg_lane *lane)
     for (size_t i = 0; i < lane->item_count; i++)
         if (lane->items[i])
             lane->items[i]->slot = NULL;
+    lane->expected = 0;
+    if (lane->item_count >= HG_LANE_GATHER_MIN) {
+        lane->expected = lane->item_count + lane->emits.count;
+        lane->gathers_until = hg_time_add(core->now, (hg_dur){HG_LANE_GATHER_US});
+    }
     lane->item_count = 0;
     lane->comparing = 0;
     memset(lane->compared, 0, sizeof(lane->compared));
@@ -126,11 +136,28 @@ static struct hg_emit *first_of(const struct hg_lane *lane)
     return HG_CONTAINER(lane->emits.first, struct hg_emit, in_lane);
 }
 
-/* Takes what goes with one call: events of the same form, so that the step need not look at each. */
-static void fill(struct hg_lane *lane)
+/* Whether a scope is not among those of the call that is being filled; it is from now on. Another with the same hash
+ * would only go with the next call. */
+static bool is_new(struct hg_core *core, const struct hg_emit *emit)
+{
+    uint64_t *table = core->emitter.scopes;
+    const size_t size = sizeof(core->emitter.scopes) / sizeof(*table);
+    uint64_t hash = hg_hash_bytes(core->hash_key, emit->scope.len > 0 ? emit->scope : emit->id) | 1;
+    size_t at = (size_t)(hash >> 32) % size;
+    for (; table[at] != 0; at = (at + 1) % size)
+        if (table[at] == hash)
+            return HG_MUTANT(TWICE_IN_A_CALL);
+    table[at] = hash;
+    return true;
+}
+
+/* Takes what goes with one call: events of the same form, so that the step need not look at each, and for it none of
+ * the same scope. */
+static void fill(struct hg_core *core, struct hg_lane *lane, bool by_step)
 {
     const struct hg_emit *first = first_of(lane);
     size_t bytes = 0;
+    memset(core->emitter.scopes, 0, sizeof(core->emitter.scopes));
     if (lane->item_capacity < lane->emits.count && lane->item_capacity < HG_LANE_CALL_EVENTS) {
         size_t capacity = lane->emits.count < 16 ? 16 : HG_LANE_CALL_EVENTS;
         struct hg_emit **items = realloc(lane->items, capacity * sizeof(struct hg_emit *));
@@ -144,6 +171,8 @@ static void fill(struct hg_lane *lane)
         bytes += emit->bytes;
         if (emit != first && (bytes > HG_LANE_CALL_BYTES || emit->more_count != first->more_count ||
                               (emit->scope.len > 0) != (first->scope.len > 0)))
+            break;
+        if (by_step && lane->emits.count > 1 && !is_new(core, emit))
             break;
         emit->slot = &lane->items[lane->item_count++];
         *emit->slot = emit;
@@ -177,18 +206,21 @@ static void send_step(struct hg_core *core, struct hg_lane *lane)
     const struct hg_uplink *uplink = lane->uplink;
     const struct hg_emit *first = lane->items[0];
     bool by_function = uplink->scripting == HG_SCRIPTING_FUNCTION;
-    bool forgets = first->tried && HG_MUTANT(NO_DEDUPE);
+    bool forgets = first->tried && HG_MUTANT(NO_DEDUPE), looks = hg_time_reached(lane->look_at, core->now);
     struct hg_dedupe_call call = {
         .stream = lane->stream,
         .current = lane->current,
         .previous = lane->previous,
         .window_ms = HG_MUTANT(WINDOW_SHORT) ? 1 : hg_dedupe_remember_ms(core->config, lane->rule),
         .maxlen = maxlen_of(lane),
+        .look = looks || HG_MUTANT(WINDOW_SHORT),
         .touch = uplink->link != HG_LINK_COMMANDER,
         .field = hg_lane_field(lane),
         .scoped = forgets || first->scope.len > 0,
         .more = first->more_count,
     };
+    if (looks)
+        lane->look_at = hg_time_add(core->now, hg_ms(hg_dedupe_look_ms(call.window_ms)));
     struct hg_dedupe_numbers numbers;
     struct hg_slice *words =
         hg_lane_words(core, HG_DEDUPE_CALL_WORDS + lane->item_count * (HG_DEDUPE_EVENT_WORDS + call.more));
@@ -199,7 +231,7 @@ static void send_step(struct hg_core *core, struct hg_lane *lane)
         struct hg_dedupe_event event = {
             .id = emit->id,
             .event = emit->event,
-            .stamp = hg_slice(emit->stamp, sizeof(emit->stamp)),
+            .stamp = hg_slice(emit->stamp, emit->stamp_len),
             .scope = forgets ? emit->ref : emit->scope,
             .more = emit->more,
         };
@@ -267,9 +299,9 @@ static void refuse_all(struct hg_core *core, struct hg_lane *lane, enum hg_error
 static void send(struct hg_core *core, struct hg_lane *lane)
 {
     set_state(core, lane, HG_LANE_CALLING);
-    fill(lane);
     bool by_idmp = hg_idmp_serves(core, lane);
     lane->in_transaction = !by_idmp && lane->uplink->scripting == HG_SCRIPTING_DENIED;
+    fill(core, lane, !by_idmp && !lane->in_transaction);
     if (by_idmp) {
         hg_idmp_send(core, lane);
     } else if (!lane->in_transaction) {
@@ -286,8 +318,30 @@ static void send(struct hg_core *core, struct hg_lane *lane)
     }
 }
 
+/* Whether it still waits for more to go with the next call. */
+static bool gathers(struct hg_core *core, const struct hg_lane *lane)
+{
+    size_t expected = lane->expected < HG_LANE_CALL_EVENTS ? lane->expected : HG_LANE_CALL_EVENTS;
+    if (lane->emits.count >= expected || hg_time_reached(lane->gathers_until, core->now))
+        return false;
+    core->emitter.gathers_until = hg_time_min(core->emitter.gathers_until, lane->gathers_until);
+    return true;
+}
+
+static void put_back(struct hg_uplink *uplink, struct hg_lane *lane)
+{
+    hg_list_unlink(&lane->in_state);
+    hg_list_push_back(&uplink->ready, &lane->in_state);
+}
+
+hg_time hg_lanes_deadline(const struct hg_core *core)
+{
+    return core->emitter.gathers_until;
+}
+
 void hg_lanes_pump(struct hg_core *core)
 {
+    core->emitter.gathers_until = HG_TIME_NEVER;
     for (size_t i = 0; i < HG_DURABILITY__COUNT; i++) {
         struct hg_uplink *uplink = &core->uplinks.items[i];
         struct hg_lane *untold = NULL;
@@ -296,18 +350,21 @@ void hg_lanes_pump(struct hg_core *core)
             if (!uplink->ready.first)
                 break;
             struct hg_lane *lane = HG_CONTAINER(uplink->ready.first, struct hg_lane, in_state);
+            if (gathers(core, lane)) {
+                put_back(uplink, lane);
+                continue;
+            }
             if (!hg_idmp_serves(core, lane) || hg_idmp_is_told(core, lane)) {
                 send(core, lane);
                 continue;
             }
-            hg_list_unlink(&lane->in_state);
-            hg_list_push_back(&uplink->ready, &lane->in_state);
+            put_back(uplink, lane);
             untold = untold ? untold : lane;
         }
         if (untold && hg_uplink_is_ready(core, uplink))
             hg_idmp_tell(core, untold);
     }
-    hg_lanes_reap(core);
+    reap(core);
 }
 
 /* ---- its answer -------------------------------------------------------------------------------------------------- */
@@ -433,6 +490,7 @@ void hg_lane_answered(struct hg_core *core, struct hg_lane *lane, const struct h
     HG_ASSERT(lane->state == HG_LANE_CALLING);
     lane->call = NULL;
     if (!reply) {
+        lane->look_at = (hg_time){0};
         hg_lane_end_call(core, lane);
         return;
     }

@@ -1,10 +1,12 @@
 /* lane.h – the emits of one stream, in order: sent to Redis one call at a time, what comes meanwhile goes with the
  * next.
  *
- * READY → CALLING → READY …, gone when it is EMPTY.
- * One call under way keeps the order whatever fails, and makes calls larger the more there is to do. A call whose
- * outcome is unknown is made again from its first event that is not answered: the step in Redis makes that harmless.
- * Ownership: the emitter owns lanes, a lane owns its emits. */
+ * READY → CALLING → READY …, gone when it has been EMPTY for a while.
+ * One call under way keeps the order whatever fails, and makes calls larger the more there is to do. A lone event
+ * leaves at once. After a call of several the next one waits for as many again, since those who were answered often go
+ * on, but no longer than HG_LANE_GATHER_US: else one half of what is under way would wait for the other, in calls of
+ * half the size. A call whose outcome is unknown is made again from its first event that is not answered: the step in
+ * Redis makes that harmless. Ownership: the emitter owns lanes, a lane owns its emits. */
 #ifndef HG_CORE_LANE_H
 #define HG_CORE_LANE_H
 
@@ -17,7 +19,11 @@
 
 #define HG_LANE_CALL_EVENTS 256u
 #define HG_LANE_CALL_BYTES  (1u << 20) /* of events; a larger one goes alone */
-#define HG_EMIT_MORE_MAX    16         /* names and values that stand beside an event */
+#define HG_LANE_GATHER_US   200u
+#define HG_LANE_GATHER_MIN  4u    /* events of a call after which the next one waits */
+#define HG_LANE_LINGER_MS   1000u /* how long an empty one is kept, so that it knows what was last */
+#define HG_LANE_LINGER_MAX  1024u /* so many of them at most */
+#define HG_EMIT_MORE_MAX    16    /* names and values that stand beside an event */
 
 struct hg_core;
 struct hg_request;
@@ -41,6 +47,7 @@ struct hg_emit {
     enum hg_error verdict; /* of a dead letter: what its client is told; else OK */
     struct hg_slice pointer, why;
     char stamp[HG_DEDUPE_STAMP_BYTES];
+    uint8_t stamp_len;
     struct hg_slice ref, id, event, scope; /* within the memory behind `more` */
     struct hg_slice more[];
 };
@@ -56,6 +63,10 @@ struct hg_lane {
     struct hg_list emits;
     enum hg_lane_state state;
     struct hg_list_node in_state; /* READY: uplink->ready; EMPTY: emitter->empty */
+    hg_time emptied;              /* EMPTY: since when */
+    size_t expected;              /* the next call waits for so many events: */
+    hg_time gathers_until;
+    hg_time look_at; /* when Redis is to look again whether its hashes are to be turned (dedupe.h) */
     /* CALLING: */
     struct hg_request *call, *wait;
     struct hg_emit **items; /* of the call, in order; NULL: answered meanwhile */
@@ -97,8 +108,8 @@ bool hg_lane_may_pass(struct hg_slice words);
 
 /* Sends what is ready. */
 void hg_lanes_pump(struct hg_core *core);
-/* Frees those that are empty. */
-void hg_lanes_reap(struct hg_core *core);
+/* When one has gathered for long enough. */
+hg_time hg_lanes_deadline(const struct hg_core *core);
 /* All of them. */
 void hg_lanes_done(struct hg_core *core);
 void hg_lanes_validate(const struct hg_core *core);

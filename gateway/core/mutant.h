@@ -47,6 +47,7 @@
     X(ACK_EARLY, 7, "an emit is acknowledged when it is sent to Redis")                                                \
     X(LOST_ACK, 7, "an emit is not answered")                                                                          \
     X(REORDERED, 1, "what a call did not settle goes on behind what came later")                                       \
+    X(TWICE_IN_A_CALL, 1, "two events of the same id go with one call")                                                \
     X(COPIES_UNPROVEN, 1, "the answer to WAIT and WAITAOF is not looked at")                                           \
     X(SILENT_LIMIT, 1, "an emit beyond a limit is dropped without a word")
 

@@ -160,6 +160,7 @@ struct parcel {
     size_t more_count;
     uint32_t digest;
     char stamp[HG_DEDUPE_STAMP_BYTES];
+    size_t stamp_len;
 };
 
 static void put_more(struct parcel *parcel, const char *name, struct hg_slice value)
@@ -178,7 +179,7 @@ static void stamp(struct parcel *parcel)
                                             parcel->id};
     memcpy(fields + 4, parcel->more, sizeof(parcel->more));
     parcel->digest = hg_fingerprint(fields, 4);
-    hg_dedupe_stamp(hg_fingerprint(fields, 4 + parcel->more_count), parcel->digest, parcel->stamp);
+    parcel->stamp_len = hg_dedupe_stamp(hg_fingerprint(fields, 4 + parcel->more_count), parcel->digest, parcel->stamp);
 }
 
 static const struct hg_reply *send_step(struct hg_replay *replay, const struct parcel *parcel)
@@ -190,6 +191,7 @@ static const struct hg_reply *send_step(struct hg_replay *replay, const struct p
         .previous = parcel->previous,
         .window_ms = hg_dedupe_remember_ms(replay->box->config, parcel->rule),
         .maxlen = parcel->rule->maxlen,
+        .look = true,
         .field = hg_slice_str(parcel->rule->payload_field),
         .scoped = parcel->scope.len > 0,
         .more = parcel->more_count,
@@ -197,7 +199,7 @@ static const struct hg_reply *send_step(struct hg_replay *replay, const struct p
     struct hg_dedupe_event event = {
         .id = parcel->id,
         .event = parcel->event,
-        .stamp = hg_slice(parcel->stamp, sizeof(parcel->stamp)),
+        .stamp = hg_slice(parcel->stamp, parcel->stamp_len),
         .scope = parcel->scope,
         .more = parcel->more,
     };

@@ -2,11 +2,14 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/assert.h"
 
 #define CLOSE_GRACE_MS 5000
+#define ALARM_US       1500
 
 /* libuv gives a callback nothing but its handle, whose `data` leads back here. */
 #define LOOP_MAGIC  0x6c6f6f70u
@@ -18,6 +21,9 @@ struct hg_loop {
     uv_prepare_t prepare;
     uv_check_t check;
     uv_timer_t timer;
+    int alarm_fd; /* a timer of the kernel's, for what is nearer than libuv's milliseconds tell apart */
+    uv_poll_t alarm;
+    uint64_t alarm_us;
     uv_idle_t idle; /* active: poll without sleeping */
     uv_signal_t interrupt, terminate;
     struct hg_loop_hooks hooks;
@@ -75,13 +81,51 @@ static void on_deadline(uv_timer_t *timer)
     uv_idle_start(&loop_of(timer->data)->idle, on_nothing_idle);
 }
 
+static void on_alarm(uv_poll_t *poll, int status, int events)
+{
+    uint64_t times;
+    (void)status;
+    (void)events;
+    ssize_t ignored = read(loop_of(poll->data)->alarm_fd, &times, sizeof(times));
+    (void)ignored;
+}
+
+static bool open_alarm(struct hg_loop *loop)
+{
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (fd < 0)
+        return false;
+    if (uv_poll_init(&loop->uv, &loop->alarm, fd) != 0) {
+        close(fd);
+        return false;
+    }
+    loop->alarm_fd = fd;
+    loop->alarm.data = loop;
+    HG_ASSERT(uv_poll_start(&loop->alarm, UV_READABLE, on_alarm) == 0);
+    return true;
+}
+
+/* libuv's clock, uv_hrtime(), is this one. An alarm that nobody waits for any more makes one turn for nothing. */
+static void set_alarm(struct hg_loop *loop, hg_time deadline)
+{
+    if (deadline.us == loop->alarm_us)
+        return;
+    loop->alarm_us = deadline.us;
+    const struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(deadline.us / 1000000), .tv_nsec = (long)(deadline.us % 1000000) * 1000}};
+    HG_ASSERT(timerfd_settime(loop->alarm_fd, TFD_TIMER_ABSTIME, &when, NULL) == 0);
+}
+
 /* Whatever woke the poll, the check after it ends the turn; so timer and idle handle only have to end the sleep. */
 static void sleep_until(struct hg_loop *loop, hg_time deadline)
 {
-    if (hg_time_reached(deadline, read_clock())) {
+    hg_time now = read_clock();
+    if (hg_time_reached(deadline, now)) {
         uv_idle_start(&loop->idle, on_nothing_idle);
         return;
     }
+    if (deadline.us - now.us < ALARM_US)
+        set_alarm(loop, deadline);
     uv_idle_stop(&loop->idle);
     if (deadline.us > UINT64_MAX - 1000) {
         uv_timer_stop(&loop->timer);
@@ -130,6 +174,8 @@ static void close_own(struct hg_loop *loop)
     uv_close((uv_handle_t *)&loop->idle, NULL);
     uv_close((uv_handle_t *)&loop->interrupt, NULL);
     uv_close((uv_handle_t *)&loop->terminate, NULL);
+    if (loop->alarm_fd >= 0)
+        uv_close((uv_handle_t *)&loop->alarm, NULL);
 }
 
 hg_result hg_loop_new(struct hg_loop_hooks hooks, struct hg_loop **ret_loop)
@@ -138,6 +184,7 @@ hg_result hg_loop_new(struct hg_loop_hooks hooks, struct hg_loop **ret_loop)
     if (!loop)
         return HG_FAIL(NOMEM);
     loop->magic = LOOP_MAGIC;
+    loop->alarm_fd = -1;
     loop->hooks = hooks;
     if (uv_loop_init(&loop->uv) != 0) {
         free(loop);
@@ -168,6 +215,8 @@ hg_result hg_loop_new(struct hg_loop_hooks hooks, struct hg_loop **ret_loop)
         error = uv_signal_start(&loop->interrupt, on_signal, SIGINT);
         if (error == 0)
             error = uv_signal_start(&loop->terminate, on_signal, SIGTERM);
+        if (error == 0 && !open_alarm(loop))
+            error = UV_EMFILE;
         if (error != 0) {
             close_own(loop);
             uv_close((uv_handle_t *)&loop->timer, NULL);
@@ -204,6 +253,7 @@ void hg_loop_free(struct hg_loop *loop)
     uv_close((uv_handle_t *)&loop->timer, NULL);
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     HG_ASSERT(uv_loop_close(&loop->uv) == 0);
+    close(loop->alarm_fd);
     free(loop);
 }
 

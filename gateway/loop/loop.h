@@ -4,8 +4,8 @@
  * sleeps until a descriptor is ready or the deadline that turn_end returned. A deadline that is already due does not
  * skip the descriptors: each turn polls them, without sleeping then. Other libraries may keep handles of their own in
  * the loop; what they did since the last turn_end (they asked hg_loop_now()) is followed by a turn_end before the loop
- * sleeps. Units: hg_time; the system's timer has milliseconds, so turn_end comes up to one late; it may
- * come without a reason, too.
+ * sleeps. Units: hg_time; turn_end comes up to a millisecond late where the deadline is further away than
+ * that; it may come without a reason, too.
  * Ownership: watches belong to the loop until closed. Errors: NOMEM, INTERNAL when the system refuses.
  * Calls out: `hooks` and the callbacks of watches, all from hg_loop_run(), on its thread, never one from within
  * another. From any of them all functions below may be called but hg_loop_run() and hg_loop_free(). */

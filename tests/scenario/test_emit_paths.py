@@ -119,7 +119,8 @@ def test_the_window(redis, open_gate):
         wait_until(lambda: now() >= began + delay, "a later moment")
         first = stream_id(client.emit("brief.x", 1, "one")["cursor"])[0]
         fillers = 0
-        pause = 0  # the hashes are turned by a call, so not before one comes
+        # The hashes are turned by a call, so not before one comes, and one in a while is asked to look.
+        pause, look = 0, REMEMBERED_MS // 16
         last = first
         while True:
             before = now()
@@ -128,7 +129,7 @@ def test_the_window(redis, open_gate):
             if not answer["duplicate"]:
                 assert now() >= first + REMEMBERED_MS
                 break
-            assert before <= first + 2 * REMEMBERED_MS + 2 * pause + 5
+            assert before <= first + 2 * (REMEMBERED_MS + look + pause) + 5
             fillers += 1
             client.emit("brief.x", fillers, f"filler-{round_}-{fillers}")
         assert fillers > 3
@@ -175,7 +176,7 @@ def test_the_hashes(redis, open_gate, by_hashes):
         begun = int(fields.pop(b""))
         ids = {scope.decode(): value.decode() for scope, value in fields.items()}
         assert all(int(value.split("-")[0]) >= begun for value in ids.values())
-        assert len(ids[f"id-{count}"].split("~")[1]) == 16
+        assert len(ids[f"id-{count}"].split("~")[1]) == 8
         return previous in seen and len(ids) > 3 and count > 20
 
     wait_until(rotated, "two hashes")

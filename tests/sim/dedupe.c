@@ -37,31 +37,41 @@ static bool is_hash_of(struct hg_slice name, struct hg_slice stream, const char 
 const char *sim_dedupe_parse(const struct hg_slice *words, size_t count, struct sim_dedupe_call *ret_call)
 {
     struct sim_dedupe_call call = {0};
-    uint64_t scoped, more;
+    uint64_t scoped = 0, more = 0;
 
-    if (count < 13 || !hg_slice_is(words[0], "3"))
+    if (count < 10 || !hg_slice_is(words[0], "3"))
         return "three keys, and at least one event";
     call.stream = words[1];
     if (!is_hash_of(words[2], call.stream, "current") || !is_hash_of(words[3], call.stream, "previous"))
         return "the names of the hashes";
-    if (!number_of(words[4], &call.window_ms) || call.window_ms == 0 || !number_of(words[5], &call.maxlen))
-        return "the window or the length";
-    call.touch = hg_slice_is(words[6], "1");
-    if (!call.touch && !hg_slice_is(words[6], "0"))
-        return "whether something must be written";
-    call.field = words[7];
-    if (!number_of(words[8], &scoped) || scoped > 1 || !number_of(words[9], &more) || more % 2 != 0)
-        return "the shape of the events";
+    if (!number_of(words[4], &call.window_ms) || call.window_ms == 0)
+        return "the window";
+    call.touch = hg_slice_is(words[5], "write");
+    call.look = call.touch || hg_slice_is(words[5], "look");
+    if (!call.look && words[5].len > 0)
+        return "whether to look, or to write";
+    call.field = words[6];
+    size_t head = 7;
+    if (call.field.len == 0) {
+        call.field = HG_LIT("event");
+    } else {
+        if (count < 10 || !number_of(words[7], &call.maxlen))
+            return "the length";
+        if (!number_of(words[8], &scoped) || scoped > 1 || !number_of(words[9], &more) || more % 2 != 0)
+            return "the shape of the events";
+        head = 10;
+    }
     call.scoped = scoped == 1;
     call.more = (size_t)more;
     call.step = 3 + (size_t)scoped + call.more;
-    call.words = words + 10;
-    call.event_count = (count - 10) / call.step;
-    if ((count - 10) % call.step != 0 || call.event_count == 0)
+    call.words = words + head;
+    call.event_count = (count - head) / call.step;
+    if ((count - head) % call.step != 0 || call.event_count == 0)
         return "half an event";
     for (size_t i = 0; i < call.event_count; i++) {
         struct hg_slice stamp = sim_dedupe_event(&call, i).stamp;
-        if (stamp.len != 17 || stamp.ptr[0] != '~' || strspn(stamp.ptr + 1, "0123456789abcdef") < 16)
+        if ((stamp.len != 9 && stamp.len != 17) || stamp.ptr[0] != '~' ||
+            strspn(stamp.ptr + 1, "0123456789abcdef") < stamp.len - 1)
             return "a stamp";
     }
     *ret_call = call;
@@ -102,11 +112,11 @@ size_t sim_dedupe_run(struct sim_dedupe *dedupe, struct sim_arena *arena, const 
     struct sim_hash *current = &dedupe->current;
     const struct sim_field *learnt = NULL; /* in this call; in front of those of the hash in the end */
     bool there = current->fields && current->expires_ms > now_ms;
-    bool back = there && current->begun_ms > now_ms + call->window_ms; /* the clock was set back */
+    bool back = there && call->look && current->begun_ms > now_ms + call->window_ms; /* the clock was set back */
 
     if (back)
         current->begun_ms = now_ms;
-    if (there && now_ms >= current->begun_ms + call->window_ms) {
+    if (there && call->look && now_ms >= current->begun_ms + call->window_ms) {
         dedupe->previous = *current;
         there = false;
     }
@@ -121,8 +131,6 @@ size_t sim_dedupe_run(struct sim_dedupe *dedupe, struct sim_arena *arena, const 
 
         if (!was && !HG_MUTANT(PREVIOUS_UNSEEN))
             was = look_up(&before.previous, event.scope, now_ms);
-        for (const struct sim_field *seen = learnt; !was && seen; seen = seen->next)
-            was = hg_slice_eq(seen->scope, event.scope) ? seen : NULL;
         if (was) {
             ret_answers[i] = sim_arena_printf(arena, "=%.*s", HG_SLICE_ARG(was->value));
             continue;

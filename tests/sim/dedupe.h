@@ -29,7 +29,7 @@ struct sim_dedupe {
 struct sim_dedupe_call {
     struct hg_slice stream;
     uint64_t window_ms, maxlen;
-    bool touch;
+    bool look, touch;
     struct hg_slice field;
     bool scoped;
     size_t more; /* further words of each event */

@@ -69,7 +69,7 @@ static inline bool hgt_told_error(const struct hgt_client *client, unsigned ref,
     return passes == (retry && retry < end) && (!passes || strtoul(retry + strlen("\"retry_ms\":"), NULL, 10) > 0);
 }
 
-/* The stamp that was sent behind an event: 17 bytes into `to`, and NUL. */
+/* The stamp that was sent behind an event, up to 17 bytes into `to`, and NUL. */
 static inline void hgt_stamp_of(const struct hgt_gate *gate, const char *id, const char *event, char *to)
 {
     char sent[256];
@@ -77,8 +77,11 @@ static inline void hgt_stamp_of(const struct hgt_gate *gate, const char *id, con
     const char *at = strstr(gate->asked.ptr, sent);
     if (!at)
         fail_msg("no%s in what was asked:\n%s", sent, gate->asked.ptr);
-    memcpy(to, at + strlen(sent) - 1, 17);
-    to[17] = '\0';
+    at += strlen(sent) - 1;
+    size_t len = 1 + strspn(at + 1, "0123456789abcdef");
+    assert_true(len == 9 || len == 17);
+    memcpy(to, at, len);
+    to[len] = '\0';
 }
 
 static inline struct hg_core_stats hgt_books(const struct hgt_gate *gate)

@@ -262,7 +262,9 @@ static void append_once(struct call *call)
             once_oracle_refused(world, event);
         if (answers[i].ptr[0] != '=')
             continue;
-        if (!hg_cursor_parse(hg_slice_first(known, known.len - 8), &cursor))
+        const char *wave = memchr(known.ptr, '~', known.len);
+        if (!wave ||
+            !hg_cursor_parse(hg_slice_first(known, (size_t)(wave + 1 - known.ptr) + HG_FINGERPRINT_DIGITS), &cursor))
             HG_UNREACHABLE();
         once_oracle_found(world, call->stream, event, once_stream_find(call->stream, cursor.id, cursor.fingerprint));
     }

@@ -122,16 +122,25 @@ static void test_words(void **state)
     struct hg_dedupe_event event = {.id = HG_LIT("i"), .event = HG_LIT("{}"), .stamp = HG_LIT("~00000001")};
     struct hg_dedupe_numbers numbers;
     struct hg_slice argv[HG_DEDUPE_CALL_WORDS + HG_DEDUPE_EVENT_WORDS + 2];
-    static const char *const plain[] = {"FCALL", "f", "3", "s", "c",  "p",        "18446744073709551615", "0", "0",
-                                        "event", "0", "0", "i", "{}", "~00000001"};
+    static const char *const plain[] = {"FCALL", "f", "3", "s",  "c",        "p", "18446744073709551615",
+                                        "",      "",  "i", "{}", "~00000001"};
     size_t count = hg_dedupe_begin(&call, HG_LIT("FCALL"), HG_LIT("f"), &numbers, argv);
     count += hg_dedupe_put(&call, &event, argv + count);
     assert_int_equal(count, sizeof(plain) / sizeof(plain[0]));
     for (size_t i = 0; i < count; i++)
         assert_true(hg_slice_is(argv[i], plain[i]));
 
-    static const char *const full[] = {"EVALSHA", "h", "3", "s", "c",  "p",         "1000",  "7",  "1",
-                                       "event",   "1", "2", "i", "{}", "~00000001", "scope", "ip", "192.0.2.1"};
+    call.look = true;
+    call.field = HG_LIT("data");
+    count = hg_dedupe_begin(&call, HG_LIT("FCALL"), HG_LIT("f"), &numbers, argv);
+    static const char *const other[] = {"look", "data", "0", "0", "0"};
+    assert_int_equal(count, HG_DEDUPE_CALL_WORDS);
+    for (size_t i = 0; i < 5; i++)
+        assert_true(hg_slice_is(argv[7 + i], other[i]));
+    call.field = HG_LIT("event");
+
+    static const char *const full[] = {"EVALSHA", "h", "3", "s", "c",  "p",         "1000",  "write", "event",
+                                       "7",       "1", "2", "i", "{}", "~00000001", "scope", "ip",    "192.0.2.1"};
     call.window_ms = 1000;
     call.maxlen = 7;
     call.touch = call.scoped = true;
@@ -147,8 +156,12 @@ static void test_words(void **state)
     for (size_t i = 0; i < count; i++)
         assert_true(hg_slice_is(argv[i], full[i]));
     char stamp[HG_DEDUPE_STAMP_BYTES + 1] = {0};
-    hg_dedupe_stamp(0xabc, UINT32_MAX, stamp);
+    assert_int_equal(hg_dedupe_stamp(0xabc, 0xabc, stamp), 9);
+    assert_string_equal(stamp, "~00000abc");
+    assert_int_equal(hg_dedupe_stamp(0xabc, UINT32_MAX, stamp), 17);
     assert_string_equal(stamp, "~00000abcffffffff");
+    assert_int_equal(hg_dedupe_look_ms(600000), 1000);
+    assert_int_equal(hg_dedupe_look_ms(1010), 63);
 }
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
@@ -169,6 +182,9 @@ static void test_answers(void **state)
     assert_int_equal(answer.result, HG_DEDUPE_KNOWN);
     assert_true(answer.id.ms == UINT64_MAX && answer.id.seq == UINT64_MAX);
     assert_true(answer.fingerprint == 0xa && answer.digest == UINT32_MAX);
+    answer = read_text("=1-2~0000000b");
+    assert_int_equal(answer.result, HG_DEDUPE_KNOWN);
+    assert_true(answer.id.ms == 1 && answer.id.seq == 2 && answer.fingerprint == 0xb && answer.digest == 0xb);
     answer = read_text("-OOM command not allowed");
     assert_int_equal(answer.result, HG_DEDUPE_REFUSED);
     assert_true(hg_slice_is(answer.words, "OOM command not allowed"));
@@ -184,7 +200,11 @@ static void test_answers(void **state)
                                       "x-1",
                                       "01-1x",
                                       "=1-1",
-                                      "=1-1~00000001",
+                                      "=1-1~0000001",
+                                      "=1-1~000000010",
+                                      "=1-1~00000001~",
+                                      "=1-1~00000001~00000001",
+                                      "=~00000001",
                                       "=1-1~0000000100000001f",
                                       "=1-1~000000010000000g",
                                       "=1-1~0000000G00000001",
@@ -213,7 +233,10 @@ static void test_answers_of_any_bytes(void **state)
     for (int round = 0; round < 200000; round++) {
         char text[40];
         size_t len = 0;
-        if (hg_prng_chance(&prng, 50))
+        if (hg_prng_chance(&prng, 25))
+            len = (size_t)snprintf(text, sizeof(text), "=%u-%u~%08x", (unsigned)hg_prng_below(&prng, 1000),
+                                   (unsigned)hg_prng_below(&prng, 10), (unsigned)hg_prng_next(&prng));
+        else if (hg_prng_chance(&prng, 33))
             len = (size_t)snprintf(text, sizeof(text), "=%u-%u~%08x%08x", (unsigned)hg_prng_below(&prng, 1000),
                                    (unsigned)hg_prng_below(&prng, 10), (unsigned)hg_prng_next(&prng),
                                    (unsigned)hg_prng_next(&prng));
@@ -232,10 +255,12 @@ static void test_answers_of_any_bytes(void **state)
         char again[64] = "";
         if (answer.result == HG_DEDUPE_KNOWN) {
             known++;
-            snprintf(again, sizeof(again), "=%llu-%llu~%08x%08x", (unsigned long long)answer.id.ms,
-                     (unsigned long long)answer.id.seq, (unsigned)answer.fingerprint, (unsigned)answer.digest);
+            const char *wave = memrchr(exact, '~', len);
+            size_t stamp_len = (size_t)(exact + len - wave);
+            snprintf(again, sizeof(again), "~%08x%08x", (unsigned)answer.fingerprint, (unsigned)answer.digest);
             /* Leading zeros of an id are the one liberty. */
-            assert_memory_equal(again + strlen(again) - 17, exact + len - 17, 17);
+            assert_true(stamp_len == 17 || (stamp_len == 9 && answer.fingerprint == answer.digest));
+            assert_memory_equal(again, wave, stamp_len);
         } else if (answer.result == HG_DEDUPE_APPENDED) {
             appended++;
         }

@@ -132,7 +132,7 @@ static void test_what_is_carried(void **state)
     emit(1, "who.x", "i", "1");
     hgt_turn(&gate, 0);
     hgt_stamp_of(&gate, "i", "1", stamp);
-    snprintf(expected, sizeof(expected), " event 0 4 i 1 %s session %s ip 192.0.2.1\n", stamp, name);
+    snprintf(expected, sizeof(expected), " event 0 0 4 i 1 %s session %s ip 192.0.2.1\n", stamp, name);
     assert_true(hgt_asked(&gate, expected));
     answer("*1\r\n$3\r\n1-0\r\n");
     hgt_emit_with(&gate, client, 2, "who.x", "i", "1", "\"echo\":false,");
@@ -142,7 +142,7 @@ static void test_what_is_carried(void **state)
     hgt_stamp_of(&gate, "i", "1", muted);
     assert_memory_not_equal(stamp + 1, muted + 1, 8);
     assert_memory_equal(stamp + 9, muted + 9, 8);
-    snprintf(expected, sizeof(expected), " event 0 6 i 1 %s session %s ip 192.0.2.1 except %s\n", muted, name, name);
+    snprintf(expected, sizeof(expected), " event 0 0 6 i 1 %s session %s ip 192.0.2.1 except %s\n", muted, name, name);
     assert_true(hgt_asked(&gate, expected));
     /* An earlier name is the client's word: it is not what is carried. */
     hgt_say(&gate, client, "{\"op\":\"hello\",\"ref\":3,\"session\":\"00112233445566778899aabbccddeeff\"}");
@@ -164,7 +164,7 @@ static void test_dead_letters(void **state)
     emit(1, "dl.x", "i", "{\"m\" : 1}");
     hgt_turn(&gate, 0);
     assert_true(hgt_asked(&gate, " 3 dead:dl.x headgate:dedupe:{dead:dl.x}:dead:dl.x:current "));
-    assert_true(hgt_asked(&gate, " 610000 9 0 event 1 12 i {\"m\" : 1} ~"));
+    assert_true(hgt_asked(&gate, " 610000 look event 9 1 12 i {\"m\" : 1} ~"));
     snprintf(expected, sizeof(expected),
              " topic dl.x code 121 reason event_invalid message \"n\" is missing; this topic requires it. "
              "session %s ip 192.0.2.1\n",
@@ -244,6 +244,13 @@ static void test_dead_letters_of_two_topics_are_two(void **state)
     char scopes[3][9];
     const char *at = gate.asked.ptr;
     for (int i = 0; i < 3; i++) {
+        if (i == 2) { /* the same again, so it goes with the next call */
+            hgt_forget(&gate);
+            answer("*1\r\n$3\r\n1-0\r\n");
+            answer("*1\r\n$3\r\n2-0\r\n");
+            hgt_turn(&gate, 0);
+            at = gate.asked.ptr;
+        }
         at = strstr(at, " topic bury.");
         assert_non_null(at);
         memcpy(scopes[i], at - 8, 8);
@@ -275,7 +282,7 @@ static void test_flow_control(void **state)
     hgt_turn(&gate, 0);
     assert_int_equal(hgt_books(&gate).emits_pending, 2);
     assert_false(client->paused);
-    hgt_turn(&gate, 0);
+    hgt_turn(&gate, 1);
     answer("*2\r\n$3\r\n7-0\r\n$3\r\n8-0\r\n");
     hgt_turn(&gate, 0);
     for (unsigned ref = 1; ref <= 9; ref++)
@@ -315,7 +322,7 @@ static void test_two_reasons_to_pause(void **state)
     say_many(client, 5, 8);
     client->buffering = false;
     hg_on_ws_writable(gate.core, gate.now, client->ref);
-    hgt_turn(&gate, 0);
+    hgt_turn(&gate, 1);
     assert_true(client->paused); /* and now its emits wait */
     answer("*4\r\n$3\r\n1-0\r\n$3\r\n2-0\r\n$3\r\n3-0\r\n$3\r\n4-0\r\n");
     hgt_turn(&gate, 0);
@@ -397,6 +404,7 @@ static void test_a_client_that_leaves(void **state)
     hgt_turn(&gate, 0);
     assert_int_equal(next->said.len, 0);
     assert_int_equal(hgt_books(&gate).emits_orphaned, 4);
+    hgt_turn(&gate, 1);
     answer("*3\r\n$3\r\n5-0\r\n$3\r\n6-0\r\n$3\r\n7-0\r\n");
     hgt_turn(&gate, 0);
     assert_int_equal(hgt_said_times(next, "\"op\":\"ok\""), 3);

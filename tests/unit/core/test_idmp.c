@@ -48,7 +48,7 @@ static void answer(const char *resp)
 
 static void turn(void)
 {
-    hgt_turn(&gate, 0);
+    hgt_turn(&gate, 1);
 }
 
 static void come_up(const char *version)
@@ -763,7 +763,7 @@ static void test_a_stream_stays_with_the_step_while_it_remembers(void **state)
     answer("*1\r\n$3\r\n7-0\r\n");
     for (unsigned i = 0; i < 3; i++) {
         hgt_forget(&gate);
-        hgt_turn(&gate, 659999); /* each call lengthens what is remembered */
+        hgt_turn(&gate, 659998); /* each call lengthens what is remembered */
         emit("st.a", "b", "1");
         turn();
         assert_false(hgt_asked(&gate, "WATCH"));

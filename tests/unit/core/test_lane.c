@@ -59,10 +59,17 @@ static void answer_ids(unsigned count, unsigned ms)
     hg_buf_done(&resp);
 }
 
-static void turn_anew(void)
+static void turn_anew_at_once(void)
 {
     hgt_forget(&gate);
     hgt_turn(&gate, 0);
+}
+
+/* So late that what gathers is sent. */
+static void turn_anew(void)
+{
+    hgt_forget(&gate);
+    hgt_turn(&gate, 1);
 }
 
 /* ---- what goes with which call ----------------------------------------------------------------------------------- */
@@ -98,14 +105,14 @@ static void test_the_words_of_a_call(void **state)
     emit(1, "two.x", "i", "{ }");
     hgt_turn(&gate, 0);
     assert_true(hgt_asked(&gate, " 3 one:two.x headgate:dedupe:{one:two.x}:one:two.x:current "
-                                 "headgate:dedupe:{one:two.x}:one:two.x:previous 610000 7 0 p 0 0 i { } ~"));
+                                 "headgate:dedupe:{one:two.x}:one:two.x:previous 610000 look p 7 0 0 i { } ~"));
     emit(2, "st.{tag}.x", "i", "1");
     turn_anew();
     assert_true(hgt_asked(&gate, " 3 st.{tag}.x headgate:dedupe:{tag}:st.{tag}.x:current "));
     emit(3, "safe.x", "i", "1");
     turn_anew();
     assert_true(hgt_asked(&gate, "3: FCALL "));
-    assert_true(hgt_asked(&gate, ":previous 610000 0 1 event 0 0 i 1 ~"));
+    assert_true(hgt_asked(&gate, ":previous 610000 write  i 1 ~"));
     assert_true(hgt_asked(&gate, "3: WAIT 2 1000\n"));
 }
 
@@ -172,19 +179,122 @@ static void test_a_call_takes_events_of_one_form(void **state)
     hgt_emit_with(&gate, client, 3, "st.a", "c", "1", "\"echo\":false,");
     emit(4, "st.a", "d", "1");
     hgt_turn(&gate, 0);
-    assert_true(hgt_asked(&gate, " event 0 0 a 1 ~"));
+    assert_true(hgt_asked(&gate, " 610000 look  a 1 ~"));
     assert_int_equal(hgt_asked_times(&gate, " 1 ~"), 1);
     answer_ids(1, 1);
     turn_anew();
-    assert_true(hgt_asked(&gate, " event 0 2 b 1 ~"));
+    assert_true(hgt_asked(&gate, " 610000  event 0 0 2 b 1 ~"));
     assert_int_equal(hgt_asked_times(&gate, " except "), 2);
     assert_int_equal(hgt_asked_times(&gate, " 1 ~"), 2);
     answer_ids(2, 2);
     turn_anew();
-    assert_true(hgt_asked(&gate, " event 0 0 d 1 ~"));
+    assert_true(hgt_asked(&gate, "  d 1 ~"));
     answer_ids(1, 4);
     hgt_turn(&gate, 0);
     assert_int_equal(hgt_books(&gate).emits_appended, 4);
+}
+
+/* What a call learns it does not look up. */
+static void test_a_call_takes_no_id_twice(void **state)
+{
+    (void)state;
+    emit(1, "st.a", "a", "1");
+    emit(2, "st.a", "b", "1");
+    emit(3, "st.a", "a", "1");
+    emit(4, "st.a", "c", "1");
+    emit(5, "st.b", "a", "1");
+    hgt_turn(&gate, 0);
+    assert_int_equal(hgt_asked_times(&gate, "FCALL"), 2);
+    assert_int_equal(hgt_asked_times(&gate, " 1 ~"), 3);
+    answer_ids(2, 1);
+    answer_ids(1, 1);
+    turn_anew();
+    assert_true(hgt_asked(&gate, "  a 1 ~"));
+    assert_true(hgt_asked(&gate, " c 1 ~"));
+    char stamp[18], resp[80];
+    hgt_stamp_of(&gate, "a", "1", stamp);
+    snprintf(resp, sizeof(resp), "*2\r\n$13\r\n=1-0%s\r\n$3\r\n4-0\r\n", stamp);
+    answer(resp);
+    hgt_turn(&gate, 0);
+    assert_true(hgt_told_ok(client, 1, "1-0", false) && hgt_told_ok(client, 3, "1-0", true));
+}
+
+static void turn_us(uint64_t us)
+{
+    gate.now = hg_time_add(gate.now, (hg_dur){us});
+    turn_anew_at_once();
+}
+
+/* After a call of several the next one waits for as many, and for those that waited already, but not for long. */
+static void test_calls_gather(void **state)
+{
+    (void)state;
+    emit_many(6);
+    hgt_turn(&gate, 0);
+    emit(10, "st.a", "x-1", "1");
+    emit(11, "st.a", "x-2", "1");
+    answer_ids(6, 1);
+    turn_us(0);
+    assert_int_equal(gate.asked.len, 0);
+    assert_true(hg_core_next_deadline(gate.core).us <= gate.now.us + HG_LANE_GATHER_US);
+    for (unsigned i = 0; i < 5; i++) {
+        char id[8];
+        snprintf(id, sizeof(id), "y-%u", i);
+        emit(20 + i, "st.a", id, "1");
+        turn_us(10);
+        assert_int_equal(gate.asked.len, 0);
+    }
+    emit(30, "st.b", "other", "1"); /* another stream's are none of its business */
+    turn_us(10);
+    assert_int_equal(hgt_asked_times(&gate, " 1 ~"), 1);
+    emit(25, "st.a", "y-5", "1");
+    turn_us(10);
+    assert_int_equal(hgt_asked_times(&gate, " 1 ~"), 8);
+    answer_ids(1, 1); /* of st.b */
+    answer_ids(8, 20);
+    turn_us(0);
+    emit(40, "st.a", "late", "1");
+    turn_us(HG_LANE_GATHER_US - 1);
+    assert_int_equal(gate.asked.len, 0);
+    turn_us(1);
+    assert_int_equal(hgt_asked_times(&gate, " 1 ~"), 1);
+    answer_ids(1, 40);
+    turn_us(0);
+    emit(50, "st.a", "lone", "1"); /* after a lone one the next leaves at once */
+    turn_us(0);
+    assert_int_equal(hgt_asked_times(&gate, " 1 ~"), 1);
+    answer_ids(1, 50);
+    turn_us(0);
+    assert_int_equal(hgt_books(&gate).emits_appended, 6 + 8 + 3);
+}
+
+/* Redis is to look at its clock now and then, and again when it is not known whether it did. */
+static void test_when_redis_looks(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t after_ms;
+        bool looks, lost;
+    } calls[] = {{0, true, false},  {1, false, false},   {900, false, false}, {99, true, true},
+                 {0, false, false}, {1000, true, false}, {500, false, false}, {60000, true, false}};
+    for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        char id[8];
+        snprintf(id, sizeof(id), "id-%u", i);
+        hgt_forget(&gate);
+        gate.now = hg_time_add(gate.now, hg_ms(calls[i].after_ms));
+        emit(i, "st.a", id, "1");
+        turn_anew_at_once();
+        if (hgt_asked(&gate, " 610000 look ") != calls[i].looks)
+            fail_msg("call %u: %s", i, gate.asked.ptr);
+        if (calls[i].lost) {
+            hgt_down(&gate, HG_LINK_COMMANDER);
+            hgt_back(&gate, HG_LINK_COMMANDER);
+            turn_anew_at_once();
+            assert_true(hgt_asked(&gate, " 610000 look "));
+        }
+        answer_ids(1, i + 1);
+        hgt_turn(&gate, 0);
+    }
 }
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
@@ -199,8 +309,8 @@ static void test_known_ids_are_duplicates_or_conflicts(void **state)
     hgt_turn(&gate, 0);
     hgt_stamp_of(&gate, "same", "2", stamp);
     /* What stands there may have had other fields beside the event, so its own fingerprint counts for its cursor. */
-    snprintf(resp, sizeof(resp), "*3\r\n$3\r\n9-0\r\n$21\r\n=5-0~0badcafe%.8s\r\n$21\r\n=6-0~0000000100000002\r\n",
-             stamp + 9);
+    snprintf(resp, sizeof(resp), "*3\r\n$3\r\n9-0\r\n$21\r\n=5-0~0badcafe%s\r\n$21\r\n=6-0~0000000100000002\r\n",
+             stamp + 1);
     answer(resp);
     hgt_turn(&gate, 0);
     assert_true(hgt_told_ok(client, 1, "9-0", false));
@@ -223,18 +333,18 @@ static void test_answers_that_end_early(void **state)
     assert_true(hgt_told_ok(client, 1, "1-0", false));
     assert_true(hgt_told_error(client, 2, 107));
     assert_true(hgt_said(client, "The key of this topic in Redis is not a stream."));
-    assert_true(hgt_asked(&gate, " event 0 0 c 1 ~"));
+    assert_true(hgt_asked(&gate, "  c 1 ~"));
     assert_true(hgt_asked(&gate, " d 1 ~"));
     answer("*1\r\n$52\r\n-OOM command not allowed when used memory > 'maxmem'\r\n");
     turn_anew();
     assert_int_equal(gate.asked.len, 0);
     hgt_turn(&gate, 3000);
-    assert_true(hgt_asked(&gate, " event 0 0 c 1 ~"));
+    assert_true(hgt_asked(&gate, "  c 1 ~"));
     assert_true(hgt_asked(&gate, " d 1 ~"));
     answer("*1\r\n$3\r\n3-0\r\n");
     turn_anew();
     assert_true(hgt_told_ok(client, 3, "3-0", false));
-    assert_true(hgt_asked(&gate, " event 0 0 d 1 ~"));
+    assert_true(hgt_asked(&gate, "  d 1 ~"));
     answer_ids(1, 4);
     hgt_turn(&gate, 0);
     assert_true(hgt_told_ok(client, 4, "4-0", false));
@@ -292,7 +402,7 @@ static void test_odd_answers(void **state)
         "*1\r\n$22\r\n99999999999999999999-0\r\n",
         "*1\r\n$1\r\n=\r\n",
         "*1\r\n$4\r\n=5-0\r\n",
-        "*1\r\n$13\r\n=5-0~00000001\r\n",
+        "*1\r\n$12\r\n=5-0~0000001\r\n",
         "*1\r\n$21\r\n=5-0~0000000g00000002\r\n",
         "*1\r\n$21\r\n=5-0~000000010000000G\r\n",
         "*1\r\n$22\r\n=5-0~00000001000000022\r\n",
@@ -334,10 +444,10 @@ static void test_a_timeout_while_the_call_is_under_way(void **state)
     answer_ids(2, 1);
     turn_anew();
     assert_int_equal(client->said.len, 0);
-    assert_true(hgt_asked(&gate, " event 0 0 c 1 ~"));
+    assert_true(hgt_asked(&gate, "  c 1 ~"));
     char stamp[18], resp[80];
     hgt_stamp_of(&gate, "a", "1", stamp);
-    snprintf(resp, sizeof(resp), "*2\r\n$3\r\n3-0\r\n$21\r\n=1-0%s\r\n", stamp);
+    snprintf(resp, sizeof(resp), "*2\r\n$3\r\n3-0\r\n$13\r\n=1-0%s\r\n", stamp);
     answer(resp);
     hgt_turn(&gate, 0);
     assert_true(hgt_told_ok(client, 3, "3-0", false) && hgt_told_ok(client, 4, "1-0", true));
@@ -353,7 +463,7 @@ static void test_refused_after_the_timeout(void **state)
     answer("*1\r\n$10\r\n-WRONGTYPE\r\n");
     turn_anew();
     assert_int_equal(client->said.len, 0);
-    assert_true(hgt_asked(&gate, " event 0 0 b 1 ~"));
+    assert_true(hgt_asked(&gate, "  b 1 ~"));
     answer("-WRONGTYPE\r\n");
     hgt_turn(&gate, 0);
     assert_true(hgt_told_error(client, 2, 107));
@@ -373,7 +483,7 @@ static void test_a_call_that_is_lost_is_made_again(void **state)
     free(sent);
     char stamp[18], resp[80];
     hgt_stamp_of(&gate, "i", "{ \"n\" : 1 }", stamp);
-    snprintf(resp, sizeof(resp), "*2\r\n$21\r\n=5-0%s\r\n$3\r\n6-0\r\n", stamp);
+    snprintf(resp, sizeof(resp), "*2\r\n$13\r\n=5-0%s\r\n$3\r\n6-0\r\n", stamp);
     answer(resp);
     hgt_turn(&gate, 0);
     assert_true(hgt_told_ok(client, 7, "5-0", true) && hgt_told_ok(client, 8, "6-0", false));
@@ -484,7 +594,7 @@ static void test_a_wait_that_is_lost(void **state)
     turn_anew();
     assert_true(hgt_asked(&gate, "3: FCALL") && hgt_asked(&gate, "3: WAIT 2 1000"));
     assert_int_equal(hgt_answers_to(client, 1), 0);
-    snprintf(resp, sizeof(resp), "*1\r\n$21\r\n=5-0%s\r\n", stamp);
+    snprintf(resp, sizeof(resp), "*1\r\n$13\r\n=5-0%s\r\n", stamp);
     hgt_answer(&gate, HG_LINK_REPLICAS, resp);
     hgt_answer(&gate, HG_LINK_REPLICAS, ":2\r\n");
     hgt_turn(&gate, 0);
@@ -498,7 +608,7 @@ static void test_a_duplicate_whose_wait_is_lost_still_is_one(void **state)
     emit(1, "safe.x", "a", "1");
     hgt_turn(&gate, 0);
     hgt_stamp_of(&gate, "a", "1", stamp);
-    snprintf(resp, sizeof(resp), "*1\r\n$21\r\n=5-0%s\r\n", stamp);
+    snprintf(resp, sizeof(resp), "*1\r\n$13\r\n=5-0%s\r\n", stamp);
     for (int i = 0; i < 3; i++) {
         hgt_answer(&gate, HG_LINK_REPLICAS, resp);
         hgt_down(&gate, HG_LINK_REPLICAS);
@@ -520,7 +630,7 @@ static void test_what_was_lost_while_it_waited_is_appended_again(void **state)
     emit(1, "safe.x", "a", "1");
     hgt_turn(&gate, 0);
     hgt_stamp_of(&gate, "a", "1", stamp);
-    snprintf(resp, sizeof(resp), "*1\r\n$21\r\n=5-0%s\r\n", stamp);
+    snprintf(resp, sizeof(resp), "*1\r\n$13\r\n=5-0%s\r\n", stamp);
     hgt_answer(&gate, HG_LINK_REPLICAS, resp);
     hgt_down(&gate, HG_LINK_REPLICAS);
     hgt_back(&gate, HG_LINK_REPLICAS);
@@ -545,7 +655,7 @@ static void test_a_timeout_in_the_wait(void **state)
     hgt_answer(&gate, HG_LINK_REPLICAS, ":2\r\n");
     turn_anew();
     assert_int_equal(client->said.len, 0);
-    assert_true(hgt_asked(&gate, " event 0 0 b 1 ~"));
+    assert_true(hgt_asked(&gate, "  b 1 ~"));
     hgt_answer(&gate, HG_LINK_REPLICAS, "*1\r\n$3\r\n6-0\r\n");
     hgt_answer(&gate, HG_LINK_REPLICAS, ":2\r\n");
     hgt_turn(&gate, 0);
@@ -561,6 +671,9 @@ int main(void)
         T(test_a_call_takes_so_many_events),
         T(test_a_call_takes_so_many_bytes),
         T(test_a_call_takes_events_of_one_form),
+        T(test_a_call_takes_no_id_twice),
+        T(test_calls_gather),
+        T(test_when_redis_looks),
         T(test_known_ids_are_duplicates_or_conflicts),
         T(test_answers_that_end_early),
         T(test_what_is_refused_for_good),

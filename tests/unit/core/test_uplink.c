@@ -557,7 +557,7 @@ static void test_a_link_that_is_gone_opens_it_after_a_while(void **state)
     assert_int_equal(hgt_books(&gate).breaker_openings, 1);
     hgt_back(&gate, HG_LINK_COMMANDER);
     turn_anew();
-    assert_true(hgt_asked(&gate, " event 0 0 a 1 ~"));
+    assert_true(hgt_asked(&gate, " look  a 1 ~"));
     answer("*1\r\n$3\r\n7-0\r\n");
     hgt_turn(&gate, 0);
     assert_true(hgt_told_ok(client, 1, "7-0", false));
@@ -578,7 +578,7 @@ static void test_a_link_that_is_back_lets_one_try(void **state)
     emit(1, "st.a", "a");
     emit(2, "st.a", "b");
     turn_anew();
-    assert_true(hgt_asked(&gate, " event 0 0 a 1 ~"));
+    assert_true(hgt_asked(&gate, " look  a 1 ~"));
     emit(3, "st.a", "c");
     hgt_turn(&gate, 0);
     assert_true(hgt_told_error(client, 3, 108));
@@ -586,7 +586,7 @@ static void test_a_link_that_is_back_lets_one_try(void **state)
     hgt_turn(&gate, 0);
     emit(4, "st.a", "d");
     turn_anew();
-    assert_true(hgt_asked(&gate, " event 0 0 d 1 ~"));
+    assert_true(hgt_asked(&gate, "  d 1 ~"));
 }
 
 /* A key of another type is one topic's trouble: Redis answered. */
