@@ -196,6 +196,7 @@ static void take_frame(struct hgt_clients *pool, struct hgt_client *client, stru
         hgt_die("client %zu was sent away: %.*s", client->number,
                 frame.payload.len > 2 ? (int)frame.payload.len - 2 : 0, frame.payload.ptr + 2);
     case 9:
+        pool->pings++;
         send_frame(pool, client, 10, frame.payload);
         return;
     }

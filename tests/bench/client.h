@@ -47,6 +47,7 @@ struct hgt_clients {
     /* Told. */
     uint64_t last_progress; /* when a message came, or an answer to a handshake */
     uint64_t bytes;         /* so much came */
+    uint64_t pings;         /* that were answered */
     struct hg_prng prng;
     char input[HGT_READ_BYTES];
 };

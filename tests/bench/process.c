@@ -97,6 +97,18 @@ double hgt_memory_of(pid_t pid, const char *name)
     return (double)strtoull(line + strlen(name), NULL, 10) * 1024;
 }
 
+double hgt_memory_of_system(const char *file, const char *name, double unit)
+{
+    char text[8192];
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0)
+        close(fd);
+    text[len < 0 ? 0 : len] = '\0';
+    const char *at = strstr(text, name);
+    return at ? (double)strtoull(at + strlen(name), NULL, 10) * unit : 0;
+}
+
 void hgt_memory_forget_peak(pid_t pid)
 {
     char path[64];

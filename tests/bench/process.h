@@ -27,6 +27,9 @@ struct hgt_cpu hgt_cpu_between(struct hgt_cpu before, struct hgt_cpu after);
 uint64_t hgt_own_cpu(void);
 /* `name` as in /proc/PID/status: "VmRSS:". */
 double hgt_memory_of(pid_t pid, const char *name);
+/* The number behind `name` in a file of the kernel's that tells of the whole system, times `unit`; 0: it is not told.
+ */
+double hgt_memory_of_system(const char *file, const char *name, double unit);
 /* From here on VmHWM is the peak since now. */
 void hgt_memory_forget_peak(pid_t pid);
 size_t hgt_descriptors_of(pid_t pid);
