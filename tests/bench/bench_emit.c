@@ -555,7 +555,7 @@ static void run_measure(struct bench *bench)
     gateway = hgt_cpu_between(gateway, hgt_cpu_of(bench->gateway));
     tell("gateway_us", (double)gateway.total / 1e3 / count);
     tell("gateway_user_us", (double)gateway.user / 1e3 / count);
-    tell("gateway_waited_%", (double)gateway.waited / wall * 100);
+    tell("server_waited_%", (double)gateway.waited / wall * 100);
     tell("events/call", count / (double)(calls_of(bench) - calls));
 }
 

@@ -402,7 +402,7 @@ static void run_idle(struct bench *bench)
     printf("idle:%zu cpu_%% %.6g\n", bench->client_count, (double)cpu.total / wall * 100);
     printf("idle:%zu pings_per_client %.6g\n", bench->client_count, (double)(bench->pool.pings - pings) / all);
     printf("idle:%zu generator_busy_%% %.6g\n", bench->client_count, (double)(hgt_own_cpu() - own) / wall * 100);
-    printf("idle:%zu bytes_per_connection %.6g\n", bench->client_count,
+    printf("idle:%zu bytes_per_connection_later %.6g\n", bench->client_count,
            (hgt_memory_of(bench->pid, "RssAnon:") - bench->anon_before) / all);
 }
 

@@ -534,7 +534,7 @@ static void tell_storm(struct bench *bench, uint64_t wall, uint64_t connected, u
     tell("gateway_system_s", (double)gateway->system / 1e9);
     tell("gateway_cpu_us_each", (double)gateway->total / 1e3 / (double)deliveries);
     tell("gateway_user_us_each", (double)gateway->user / 1e3 / (double)deliveries);
-    tell("gateway_waited_%", (double)gateway->waited / (double)wall * 100);
+    tell("server_waited_%", (double)gateway->waited / (double)wall * 100);
     tell("redis_cpu_s", (double)redis->total / 1e9);
     tell("generator_busy_%", (double)own / (double)wall * 100);
     tell("rss_peak", hgt_memory_of(bench->gateway, "VmHWM:"));
