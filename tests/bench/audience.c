@@ -36,6 +36,31 @@ static uint64_t read_digits(const char *from, int digits)
     return number;
 }
 
+/* As many as fit before `end`, always the same ones; returns where they end. */
+static char *put_records(char *to, const char *end)
+{
+    static const char *const states[] = {"placed", "paid", "packed", "shipped", "returned"}, *const cities[] = {
+                                                                                                 "Leipzig", "Porto",
+                                                                                                 "Tartu",   "Lyon",
+                                                                                                 "Galway",  "Brno",
+                                                                                                 "Turin"};
+    struct hg_prng prng;
+    char record[256];
+    hg_prng_init(&prng, 7);
+    for (int i = 0;; i++) {
+        int len = snprintf(record, sizeof(record),
+                           "\"order%d\":{\"id\":\"%08" PRIx64 "\",\"state\":\"%s\",\"city\":\"%s\",\"items\":%" PRIu64
+                           ",\"total\":%" PRIu64 ".%02" PRIu64 ",\"currency\":\"EUR\"},",
+                           i, hg_prng_next(&prng) & 0xffffffff, states[hg_prng_below(&prng, 5)],
+                           cities[hg_prng_below(&prng, 7)], 1 + hg_prng_below(&prng, 9), hg_prng_below(&prng, 900),
+                           hg_prng_below(&prng, 100));
+        if (len > end - to)
+            return to;
+        memcpy(to, record, (size_t)len);
+        to += len;
+    }
+}
+
 void hgt_audience_init(struct hgt_audience *audience)
 {
     static const char head[] = "{\"n\":1000000000,", kind[] = "\"kind\":\"k000000\",", pad[] = "\"pad\":\"";
@@ -60,6 +85,8 @@ void hgt_audience_init(struct hgt_audience *audience)
         to = (char *)memcpy(to, kind, sizeof(kind) - 1) + sizeof(kind) - 1;
         audience->kind_at = (size_t)(to - audience->event) - 2 - KIND_DIGITS;
     }
+    if (audience->records)
+        to = put_records(to, audience->event + audience->event_bytes - sizeof(pad) - 2);
     memcpy(to, pad, sizeof(pad) - 1);
 }
 

@@ -36,6 +36,7 @@ struct hgt_audience {
     bool stream;
     const char *topic; /* of the only one; the beginning of each where there are several */
     size_t groups, lanes_each, clients, event_bytes;
+    bool records; /* events are full of records, which compress as JSON does, not of one long string */
     /* Told. */
     size_t lanes;
     uint64_t published; /* the benchmark counts it up; lanes divide it among themselves */

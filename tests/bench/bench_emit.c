@@ -436,7 +436,7 @@ static void turn(struct bench *bench, bool full)
                 emit_some(bench, client, room(bench, client));
         }
     }
-    if (count <= 0 && hgt_now() - bench->pool.last_progress > PATIENCE)
+    if (hgt_now() - bench->pool.last_progress > PATIENCE)
         hgt_die("nothing comes any more: %zu of %zu clients are welcome, %zu left; %" PRIu64 " of %" PRIu64
                 " emits were answered",
                 bench->welcomed, bench->client_count, bench->left, bench->answered, bench->emit_count);

@@ -164,7 +164,7 @@ static void turn(struct bench *bench)
         else if (read(bench->timer, &ticks, sizeof(ticks)) == (ssize_t)sizeof(ticks))
             bench->ticks += ticks;
     }
-    if (count <= 0 && hgt_now() - bench->pool.last_progress > PATIENCE)
+    if (hgt_now() - bench->pool.last_progress > PATIENCE)
         hgt_die("nothing comes any more: %zu of %zu clients subscribed, %zu left; %" PRIu64 " of %" PRIu64
                 " events everywhere",
                 bench->subscribed, bench->client_count, bench->left, bench->done, bench->audience.published);
@@ -219,7 +219,7 @@ static uint64_t count_segments(const struct bench *bench)
     for (size_t i = 0; i < bench->client_count; i++) {
         struct tcp_info info = {.tcpi_state = 0};
         socklen_t len = sizeof(info);
-        if (getsockopt(bench->clients[i].ws.fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        if (getsockopt(bench->clients[i].ws.transport.fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
             hgt_die("TCP_INFO: %s", strerror(errno));
         sum += info.tcpi_data_segs_in;
     }
@@ -266,7 +266,8 @@ static struct outcome pump_measured(struct bench *bench, const struct measure *m
 static void run_measure(struct bench *bench, const struct measure *measure)
 {
     bench->delays = (struct hgt_delays){{0}};
-    uint64_t segments = count_segments(bench), own_before = hgt_own_cpu();
+    uint64_t segments = count_segments(bench), own_before = hgt_own_cpu(), bytes = bench->pool.bytes,
+             compressed = bench->pool.compressed;
     struct outcome outcome = pump_measured(bench, measure);
     double own = (double)(hgt_own_cpu() - own_before), deliveries = outcome.deliveries, wall = outcome.wall;
     const struct hgt_cpu *cpu = &outcome.cpu;
@@ -278,6 +279,8 @@ static void run_measure(struct bench *bench, const struct measure *measure)
     tell(measure, "user_us", (double)cpu->user / deliveries / 1e3);
     tell(measure, "system_us", (double)cpu->system / deliveries / 1e3);
     tell(measure, "writes", (double)(count_segments(bench) - segments) / deliveries);
+    tell(measure, "bytes", (double)(bench->pool.bytes - bytes) / deliveries);
+    tell(measure, "compressed_%", (double)(bench->pool.compressed - compressed) / deliveries * 100);
     tell(measure, "server_busy_%", (double)cpu->total / wall * 100);
     tell(measure, "server_waited_%", (double)cpu->waited / wall * 100);
     tell(measure, "generator_busy_%", own / wall * 100);
@@ -318,7 +321,7 @@ static void start_stalled(struct bench *bench)
         turn(bench);
     bench->subscribed = subscribed; /* they are not of those who must get everything */
     for (size_t i = 0; i < count; i++)
-        hgt_epoll(bench->pool.epoll, bench->stalled[i].ws.fd, 0, NULL, EPOLL_CTL_DEL);
+        hgt_epoll(bench->pool.epoll, bench->stalled[i].ws.transport.fd, 0, NULL, EPOLL_CTL_DEL);
 }
 
 static void end_stalled(struct bench *bench)
@@ -327,7 +330,7 @@ static void end_stalled(struct bench *bench)
     for (size_t i = 0; i < bench->stalled_count; i++) {
         struct tcp_info info = {.tcpi_state = 0};
         socklen_t len = sizeof(info);
-        if (getsockopt(bench->stalled[i].ws.fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
+        if (getsockopt(bench->stalled[i].ws.transport.fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
             info.tcpi_state != ESTABLISHED)
             hgt_die("the server did not bear with a client that reads nothing");
         hgt_client_drop(&bench->stalled[i].ws);
@@ -447,10 +450,14 @@ static _Noreturn void usage(int status)
           "  --source KIND      channel (default) or stream; the gateway's rules must say the same\n"
           "  --topic TOPIC      default bench.fanout; with several, what they begin with\n"
           "  --by KIND          clients subscribe by topic (default), pattern, or filter\n"
+          "  --subscribers N    that Redis must find on each channel: so many workers; default 1\n"
           "  --groups N         so many different subscriptions, shared out among the clients; default 1\n"
           "  --lanes N          topics that each pattern matches; default 1\n"
           "  --clients N[,N…]   connect so many, telling the memory at each number; default 1000\n"
           "  --bytes N          of an event; default 256\n"
+          "  --records          events are full of JSON as shops know it, in place of one long string\n"
+          "  --tls              speak TLS; the server may show any certificate\n"
+          "  --deflate          offer compression, of each message by itself\n"
           "  --window W         measure with W events in flight, as fast as they go; may be repeated\n"
           "  --rate R           measure with R events a second; may be repeated\n"
           "  --seconds S        of each measure; default 1\n"
@@ -515,6 +522,10 @@ static void read_options(struct bench *bench, int argc, char **argv)
         {"lanes", required_argument, NULL, 'l'},
         {"idle", required_argument, NULL, 'i'},
         {"help", no_argument, NULL, 'h'},
+        {"tls", no_argument, NULL, 'T'},
+        {"deflate", no_argument, NULL, 'D'},
+        {"records", no_argument, NULL, 'J'},
+        {"subscribers", required_argument, NULL, 'W'},
         {NULL, 0, NULL, 0},
     };
     struct hgt_audience *audience = &bench->audience;
@@ -572,6 +583,18 @@ static void read_options(struct bench *bench, int argc, char **argv)
         case 'n':
             bench->stalled_count = (size_t)hgt_number_from("stalled", optarg, 1, STALLED_MAX);
             break;
+        case 'W':
+            bench->publisher.subscribers = (long long)hgt_number_from("subscribers", optarg, 1, 64);
+            break;
+        case 'T':
+            bench->pool.tls = hgt_tls_new();
+            break;
+        case 'D':
+            bench->pool.inflater = hgt_inflater_new(HGT_READ_BYTES);
+            break;
+        case 'J':
+            audience->records = true;
+            break;
         case 'h':
             usage(0);
         default:
@@ -591,7 +614,8 @@ int main(int argc, char **argv)
         .counts = {1000},
         .count_count = 1,
         .duration = HGT_SECOND,
-        .stalled_count = 1};
+        .stalled_count = 1,
+        .publisher = {.subscribers = 1}};
     read_options(&bench, argc, argv);
     hg_prng_init(&bench.pool.prng, 1);
     bench.pool.owner = &bench;
@@ -612,13 +636,16 @@ int main(int argc, char **argv)
     bench.timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (!bench.clients || !bench.stalled || bench.pool.epoll < 0 || bench.timer < 0)
         hgt_die("cannot start: %s", strerror(errno));
-    hgt_publisher_open(&bench.publisher, bench.redis_address, bench.audience.stream);
+    bench.publisher.stream = bench.audience.stream;
+    hgt_publisher_open(&bench.publisher, bench.redis_address);
     hgt_epoll(bench.pool.epoll, hgt_publisher_fd(&bench.publisher), EPOLLIN, &bench.publisher, EPOLL_CTL_ADD);
     hgt_epoll(bench.pool.epoll, bench.timer, EPOLLIN, &bench.timer, EPOLL_CTL_ADD);
 
     run(&bench);
 
     hgt_publisher_close(&bench.publisher);
+    hgt_tls_free(bench.pool.tls);
+    hgt_inflater_free(bench.pool.inflater);
     close(bench.timer);
     close(bench.pool.epoll);
     hgt_audience_done(&bench.audience, bench.clients, most);

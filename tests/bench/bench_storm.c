@@ -421,7 +421,7 @@ static void turn(struct bench *bench, int wait_ms)
         hgt_die("epoll: %s", strerror(errno));
     for (int i = 0; i < count; i++)
         hgt_client_ready(&bench->pool, events[i].data.ptr);
-    if (count <= 0 && hgt_now() - bench->pool.last_progress > PATIENCE)
+    if (hgt_now() - bench->pool.last_progress > PATIENCE)
         hgt_die(
             "nothing comes any more: of %zu clients %zu have opened, %zu were answered, %zu caught up, %zu have all",
             bench->client_count, bench->opened, bench->answered, bench->caught_up, bench->complete);

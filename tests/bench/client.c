@@ -14,10 +14,13 @@
 #include "support/frame_reader.h"
 
 #define HEADER_BYTES_MAX 8     /* of a frame that this program sends */
+#define COMPRESSED       0x40  /* in a frame's first byte */
 #define CLIENTS_AN_ADDR  16384 /* from one address; the system has some 28,000 ports to give */
 
 /* The nonce of RFC 6455, section 1.3, and what a server must make of it. */
-#define NONCE  "dGhlIHNhbXBsZSBub25jZQ=="
+#define NONCE "dGhlIHNhbXBsZSBub25jZQ=="
+/* RFC 7692; messages that stand by themselves are the same for all clients. */
+#define OFFER  "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
 #define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 void hgt_epoll(int epoll, int fd, uint32_t events, void *data, int operation)
@@ -27,10 +30,10 @@ void hgt_epoll(int epoll, int fd, uint32_t events, void *data, int operation)
         hgt_die("epoll: %s", strerror(errno));
 }
 
-static void send_all(const struct hgt_client *client, const char *bytes, size_t len)
+static void send_all(struct hgt_client *client, const char *bytes, size_t len)
 {
     /* The handshake alone is sent so: it fits into the socket's buffer. */
-    if (send(client->fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len)
+    if (hgt_transport_send(&client->transport, bytes, len) != (ssize_t)len)
         hgt_die("client %zu cannot send: %s", client->number, strerror(errno));
 }
 
@@ -78,7 +81,7 @@ void hgt_client_flush(struct hgt_clients *pool, struct hgt_client *client)
 {
     if (client->out_len == 0)
         return;
-    ssize_t sent = send(client->fd, client->out, client->out_len, MSG_NOSIGNAL);
+    ssize_t sent = hgt_transport_send(&client->transport, client->out, client->out_len);
     if (sent < 0 && errno != EAGAIN)
         hgt_die("client %zu cannot send: %s", client->number, strerror(errno));
     if (sent > 0) {
@@ -87,7 +90,7 @@ void hgt_client_flush(struct hgt_clients *pool, struct hgt_client *client)
     }
     bool blocked = client->out_len > 0;
     if (blocked != client->blocked)
-        hgt_epoll(pool->epoll, client->fd, blocked ? EPOLLIN | EPOLLOUT : EPOLLIN, client, EPOLL_CTL_MOD);
+        hgt_epoll(pool->epoll, client->transport.fd, blocked ? EPOLLIN | EPOLLOUT : EPOLLIN, client, EPOLL_CTL_MOD);
     client->blocked = blocked;
 }
 
@@ -110,10 +113,10 @@ void hgt_client_close(struct hgt_clients *pool, struct hgt_client *client)
 
 static void end(struct hgt_client *client)
 {
-    close(client->fd);
+    hgt_transport_close(&client->transport);
     free(client->rest);
     free(client->out);
-    *client = (struct hgt_client){.fd = -1, .number = client->number};
+    *client = (struct hgt_client){.transport = {.fd = -1}, .number = client->number};
 }
 
 void hgt_client_drop(struct hgt_client *client)
@@ -121,7 +124,7 @@ void hgt_client_drop(struct hgt_client *client)
     struct linger none = {.l_onoff = 1, .l_linger = 0};
     if (client->state == HGT_CLIENT_NONE)
         return;
-    setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+    setsockopt(client->transport.fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
     end(client);
 }
 
@@ -133,7 +136,7 @@ void hgt_client_start(struct hgt_clients *pool, struct hgt_client *client, size_
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     if (receive_bytes > 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
-    *client = (struct hgt_client){.fd = fd, .state = HGT_CLIENT_CONNECTING, .number = number};
+    *client = (struct hgt_client){.transport = {.fd = fd}, .state = HGT_CLIENT_CONNECTING, .number = number};
     if (ntohl(pool->gateway.sin_addr.s_addr) >> 24 == 127) {
         struct sockaddr_in from = {.sin_family = AF_INET};
         from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)(number / CLIENTS_AN_ADDR));
@@ -153,8 +156,8 @@ static void shake(const struct hgt_clients *pool, struct hgt_client *client)
     int len = snprintf(request, sizeof(request),
                        "GET /ws HTTP/1.1\r\nHost: %s:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                        "Sec-WebSocket-Key: " NONCE "\r\nSec-WebSocket-Version: 13\r\n"
-                       "Sec-WebSocket-Protocol: headgate.v1\r\n\r\n",
-                       host, ntohs(pool->gateway.sin_port));
+                       "Sec-WebSocket-Protocol: headgate.v1\r\n%s\r\n",
+                       host, ntohs(pool->gateway.sin_port), pool->inflater ? OFFER : "");
     send_all(client, request, (size_t)len);
     client->state = HGT_CLIENT_SHAKING;
 }
@@ -168,6 +171,8 @@ static bool take_handshake(struct hgt_clients *pool, struct hgt_client *client, 
     size_t len = (size_t)(stop - bytes->ptr) + 4;
     if (!hg_slice_starts(*bytes, HG_LIT("HTTP/1.1 101 ")) || !memmem(bytes->ptr, len, ACCEPT, sizeof(ACCEPT) - 1))
         hgt_die("client %zu was refused: %.*s", client->number, (int)len, bytes->ptr);
+    if (pool->inflater && !memmem(bytes->ptr, len, "server_no_context_takeover", 26))
+        hgt_die("client %zu may not compress message by message: %.*s", client->number, (int)len, bytes->ptr);
     *bytes = hg_slice_from(*bytes, len);
     client->state = HGT_CLIENT_OPEN;
     pool->last_progress = hgt_now();
@@ -224,11 +229,31 @@ static void hung_up(struct hgt_clients *pool, struct hgt_client *client)
     pool->on_end(pool->owner, client);
 }
 
+/* One frame, inflated where its first reserved bit says that it is compressed. */
+static bool take_any(struct hgt_clients *pool, const struct hgt_client *client, struct hg_slice *bytes,
+                     struct hgt_frame *ret_frame)
+{
+    char *first = pool->input + (bytes->ptr - pool->input);
+    bool compressed = pool->inflater && bytes->len > 0 && (*first & COMPRESSED);
+    if (!compressed)
+        return hgt_frame_take(bytes, ret_frame);
+    *first &= (char)~COMPRESSED;
+    if (!hgt_frame_take(bytes, ret_frame)) {
+        *first |= COMPRESSED;
+        return false;
+    }
+    ret_frame->payload = hgt_inflater_take(pool->inflater, ret_frame->payload);
+    if (!ret_frame->payload.ptr || ret_frame->opcode != 1)
+        hgt_die("client %zu got a compressed message that cannot be inflated", client->number);
+    pool->compressed++;
+    return true;
+}
+
 static void readable(struct hgt_clients *pool, struct hgt_client *client)
 {
     for (;;) {
         size_t had = client->rest_len, room = HGT_READ_BYTES - had;
-        ssize_t got = recv(client->fd, pool->input + had, room, 0);
+        ssize_t got = hgt_transport_receive(&client->transport, pool->input + had, room);
         if (got < 0 && errno == EAGAIN)
             return;
         if (got < 0 && !(client->state == HGT_CLIENT_CLOSING && errno == ECONNRESET))
@@ -244,18 +269,23 @@ static void readable(struct hgt_clients *pool, struct hgt_client *client)
         uint64_t now = hgt_now();
         pool->bytes += (size_t)got;
         if (client->state != HGT_CLIENT_SHAKING || take_handshake(pool, client, &bytes))
-            while (hgt_frame_take(&bytes, &frame))
+            while (take_any(pool, client, &bytes, &frame))
                 take_frame(pool, client, frame, now);
         if (bytes.len == HGT_READ_BYTES)
             hgt_die("client %zu got what is no frame", client->number);
         keep_rest(client, bytes);
-        if ((size_t)got < room)
+        if ((size_t)got < room && !hgt_transport_holds_more(&client->transport))
             return;
     }
 }
 
 void hgt_client_ready(struct hgt_clients *pool, struct hgt_client *client)
 {
+    if (client->state == HGT_CLIENT_SECURING) {
+        if (hgt_transport_secure(&client->transport, pool->tls))
+            shake(pool, client);
+        return;
+    }
     if (client->state != HGT_CLIENT_CONNECTING) {
         if (client->blocked)
             hgt_client_flush(pool, client);
@@ -264,9 +294,11 @@ void hgt_client_ready(struct hgt_clients *pool, struct hgt_client *client)
     }
     int error = 0;
     socklen_t len = sizeof(error);
-    getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    getsockopt(client->transport.fd, SOL_SOCKET, SO_ERROR, &error, &len);
     if (error != 0)
         hgt_die("client %zu cannot connect: %s", client->number, strerror(error));
-    hgt_epoll(pool->epoll, client->fd, EPOLLIN, client, EPOLL_CTL_MOD);
-    shake(pool, client);
+    hgt_epoll(pool->epoll, client->transport.fd, EPOLLIN, client, EPOLL_CTL_MOD);
+    client->state = HGT_CLIENT_SECURING;
+    if (hgt_transport_secure(&client->transport, pool->tls))
+        shake(pool, client);
 }

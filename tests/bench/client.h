@@ -14,19 +14,22 @@
 
 #include "base/prng.h"
 #include "base/slice.h"
+#include "bench/inflater.h"
+#include "bench/transport.h"
 
 #define HGT_READ_BYTES 131072
 
 enum hgt_client_state {
     HGT_CLIENT_NONE,
     HGT_CLIENT_CONNECTING,
+    HGT_CLIENT_SECURING, /* TLS */
     HGT_CLIENT_SHAKING,
     HGT_CLIENT_OPEN,
     HGT_CLIENT_CLOSING /* sent a close frame */
 };
 
 struct hgt_client {
-    int fd;
+    struct hgt_transport transport;
     enum hgt_client_state state;
     size_t number; /* in what is said of it */
     char *rest;    /* the beginning of what has not come whole yet */
@@ -40,13 +43,16 @@ struct hgt_clients {
     /* Set before the first client starts. */
     int epoll; /* data.ptr of a client's events is the client */
     struct sockaddr_in gateway;
+    struct ssl_ctx_st *tls;        /* NULL: none is spoken */
+    struct hgt_inflater *inflater; /* NULL: no compression is offered */
     void *owner;
     void (*on_open)(void *owner, struct hgt_client *client);
     void (*on_message)(void *owner, struct hgt_client *client, struct hg_slice message, uint64_t now);
     void (*on_end)(void *owner, struct hgt_client *client); /* after hgt_client_close() */
     /* Told. */
     uint64_t last_progress; /* when a message came, or an answer to a handshake */
-    uint64_t bytes;         /* so much came */
+    uint64_t bytes;         /* so much came, inside TLS */
+    uint64_t compressed;    /* messages */
     uint64_t pings;         /* that were answered */
     struct hg_prng prng;
     char input[HGT_READ_BYTES];

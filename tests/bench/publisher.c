@@ -7,14 +7,14 @@
 
 #define STREAM_LENGTH_MAX "100000"
 
-void hgt_publisher_open(struct hgt_publisher *publisher, struct sockaddr_in address, bool stream)
+void hgt_publisher_open(struct hgt_publisher *publisher, struct sockaddr_in address)
 {
     char host[INET_ADDRSTRLEN];
     inet_ntop(AF_INET, &address.sin_addr, host, sizeof(host));
     redisContext *redis = redisConnectWithTimeout(host, ntohs(address.sin_port), (struct timeval){.tv_sec = 5});
     if (!redis || redis->err)
         hgt_die("Redis: %s", redis ? redis->errstr : "out of memory");
-    *publisher = (struct hgt_publisher){.redis = redis, .stream = stream};
+    publisher->redis = redis;
 }
 
 void hgt_publisher_close(struct hgt_publisher *publisher)
@@ -55,8 +55,9 @@ void hgt_publisher_ready(struct hgt_publisher *publisher)
         const redisReply *reply = answer;
         if (reply->type == REDIS_REPLY_ERROR)
             hgt_die("Redis: %s", reply->str);
-        if (!publisher->stream && (reply->type != REDIS_REPLY_INTEGER || reply->integer != 1))
-            hgt_die("Redis passed an event on to %lld subscribers; the gateway alone should be there", reply->integer);
+        if (!publisher->stream && (reply->type != REDIS_REPLY_INTEGER || reply->integer != publisher->subscribers))
+            hgt_die("Redis passed an event on to %lld subscribers; it should be %lld", reply->integer,
+                    publisher->subscribers);
         freeReplyObject(answer);
         publisher->replies_due--;
     }

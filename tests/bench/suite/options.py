@@ -21,6 +21,9 @@ Scenarios (default: fanout)
   slow       what clients that read nothing cost the others
   resume     all clients of a stream are cut off, miss events, and come back at once
   emit       what an acknowledged emit costs the gateway and Redis, beside bare pipelined XADDs
+  deflate    compressed events against plain ones
+  tls        wss against ws: deliveries, connecting, memory
+  workers    two workers against one
 
 Options, where a scenario has a use for them; its own defaults differ
   --clients N[,N…]     each number of clients is measured
@@ -29,6 +32,7 @@ Options, where a scenario has a use for them; its own defaults differ
   --rates R[,R…]       events (emit: emits) a second, steadily; '' for none
   --deliveries N[,N…]  steady: deliveries a second
   --filters N[,N…]     filters: so many
+  --workers N[,N…]     workers: so many; the first is held against
   --stalled N          slow: so many that read nothing; default one in a hundred
   --idle S             idle: seconds; less than 25 leave out pings
   --missed N           resume: events at most that a client misses
@@ -65,6 +69,10 @@ DEFAULTS = {
     "resume": {"clients": [10000], **EVENT, "missed": 5000, "rate": 0, "rounds": 3},
     "emit": {"clients": [1, 50], **EVENT, "windows": [1, 16, 64], "rates": [2000], "ways": ["all", "script", "plain"],
              "alone": "redis", "seconds": 1.0, "rounds": 5},
+    "deflate": {"clients": [1000], "bytes": [4096], "windows": [1, 8, 64], "rates": [], "seconds": 2.0, "rounds": 5},
+    "tls": {"clients": [1000, 10000], **EVENT, "windows": [1, 64], "rates": [], "seconds": 2.0, "rounds": 5},
+    "workers": {"clients": [1000], **EVENT, "windows": [1, 64], "rates": [], "workers": [1, 2], "seconds": 2.0,
+                "rounds": 5},
 }
 QUICK = {
     "fanout": {"clients": [300], "bytes": [256]},
@@ -77,6 +85,9 @@ QUICK = {
     "slow": {"clients": [300]},
     "resume": {"clients": [300], "missed": 1000},
     "emit": {"clients": [1, 10], "windows": [16]},
+    "deflate": {"clients": [300], "windows": [8]},
+    "tls": {"clients": [300], "windows": [8]},
+    "workers": {"clients": [300], "windows": [8]},
 }
 
 NUMBERS = re.compile(r"[1-9]\d*(,[1-9]\d*)*")
@@ -93,7 +104,7 @@ def numbers(text):
 
 FORMS = {
     "clients": (NUMBERS, numbers), "bytes": (NUMBERS, numbers), "windows": (NUMBERS, numbers),
-    "rates": (MAYBE_NUMBERS, numbers), "deliveries": (NUMBERS, numbers), "filters": (NUMBERS, numbers),
+    "rates": (MAYBE_NUMBERS, numbers), "deliveries": (NUMBERS, numbers), "workers": (NUMBERS, numbers), "filters": (NUMBERS, numbers),
     "stalled": (COUNT, int), "idle": (SECONDS, float), "missed": (NUMBER, int), "rate": (COUNT, int),
     "ways": (re.compile(r"(all|script|plain)(,(all|script|plain))*"), lambda text: text.split(",")),
     "alone": (re.compile(r"redis|gateway"), str), "source": (re.compile(r"channel|stream"), str),

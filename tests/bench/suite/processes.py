@@ -122,7 +122,7 @@ class Processes:
 
         def address():
             with open(log, encoding="utf-8", errors="replace") as file:
-                return re.search(r"listening on http://([\d.]+:\d+)", file.read())
+                return re.search(r"listening on https?://([\d.]+:\d+)", file.read())
 
         process.address = wait_for(os.path.basename(command[0]), address, process, log).group(1)
         return process
