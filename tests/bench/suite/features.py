@@ -67,14 +67,16 @@ def tls(bench, options):
 
 
 def workers(bench, options):
-    """The gateway has all cores; where there are but two, Redis and the generator have the last of them, too, and take
-    from it what a second worker could."""
+    """The gateway has all cores. Redis and the generator share the last of them with it; where there are but two, they take
+    from it what a second worker could use."""
     scenario = Scenario("workers", "the same clients, shared out among so many workers")
     if lacks(bench, "workers", scenario):
         return scenario
     scenario.columns = [plural(count, "worker") for count in options.workers]
     scenario.pairs = [(column, scenario.columns[0]) for column in scenario.columns[1:]]
-    bench.processes.cores["server"] = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+    if bench.processes.cores:
+        bench.processes.cores["server"] = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+        bench.cores = "server on all cores, Redis and generator on core " + bench.processes.cores["generator"]
     runs = []
     for clients in allowed(scenario, options.clients):
         cases = {what: (name, [RATE, *(row for row in SPEED if row.label != RATE.label)])
