@@ -34,7 +34,7 @@ Options, where a scenario has a use for them; its own defaults differ
   --filters N[,N…]     filters: so many
   --workers N[,N…]     workers: so many; the first is held against
   --stalled N          slow: so many that read nothing; default one in a hundred
-  --idle S             idle: seconds; less than 25 leave out pings
+  --idle S             idle: seconds; default 50, in which each client is pinged
   --missed N           resume: events at most that a client misses
   --rate R             resume: more events a second during the storm
   --ways WAY[,WAY…]    emit: by the rights that Redis gives the gateway: all of them; script: no Functions; plain: neither
@@ -63,7 +63,7 @@ DEFAULTS = {
     "filters": {"clients": [1000], **EVENT, "windows": [8], "filters": [10, 100, 1000, 10000, 100000], "seconds": 2.0,
                 "rounds": 5},
     "steady": {"clients": [1000], **EVENT, "deliveries": [20000], "seconds": 5.0, "rounds": 5},
-    "idle": {"clients": [10000, 50000], "idle": 26.0, "rounds": 3},
+    "idle": {"clients": [10000, 50000], "idle": 50.0, "rounds": 3},
     "storm": {"clients": [10000], "rounds": 5},
     "slow": {"clients": [1000], **EVENT, "windows": [64], "stalled": 0, "seconds": 2.0, "rounds": 5},
     "resume": {"clients": [10000], **EVENT, "missed": 5000, "rate": 0, "rounds": 3},
