@@ -8,7 +8,9 @@
 #include "wire/frame.h"
 #include "wire/message.h"
 
-#define FRAME_OVERHEAD 48u /* header, `{"op":"event","sub":N` and what a segment's frame has besides the tail */
+#define FRAME_OVERHEAD  48u /* header, `{"op":"event","sub":N` and what a segment's frame has besides the tail */
+#define SPARE_MAX       1024u
+#define SPARE_BYTES_MAX 4096u /* of frames of one that is kept: 4 MiB for all */
 
 static struct hg_group *find_group(const struct hg_interest *interest, struct hg_slice name)
 {
@@ -78,6 +80,13 @@ void hg_group_hold(struct hg_core *core, struct hg_group *group, size_t before, 
         hg_list_push_back(&core->groups.full, &group->full);
 }
 
+static void free_segment(struct hg_segment *segment)
+{
+    hg_buf_done(&segment->frames);
+    free(segment->spans);
+    free(segment);
+}
+
 static void remove_segment(struct hg_core *core, struct hg_segment *segment)
 {
     struct hg_group *group = segment->group;
@@ -88,9 +97,10 @@ static void remove_segment(struct hg_core *core, struct hg_segment *segment)
     core->stats.frames_alive--;
     hg_list_remove(&group->log, &segment->in_log);
     hg_list_remove(&core->groups.by_age, &segment->in_age);
-    hg_buf_done(&segment->frames);
-    free(segment->spans);
-    free(segment);
+    if (segment->frames.capacity <= SPARE_BYTES_MAX && core->groups.spare.count < SPARE_MAX)
+        hg_list_push_front(&core->groups.spare, &segment->in_log);
+    else
+        free_segment(segment);
 }
 
 void hg_group_forget(struct hg_core *core, struct hg_group *group, const struct hg_attachment *attachment)
@@ -161,20 +171,49 @@ void hg_groups_done(struct hg_core *core)
 {
     while (core->groups.all.first)
         free_group(core, HG_CONTAINER(core->groups.all.first, struct hg_group, in_all));
+    while (core->groups.spare.first)
+        free_segment(HG_CONTAINER(hg_list_pop_front(&core->groups.spare), struct hg_segment, in_log));
     free(core->groups.fall.items);
 }
 
 /* ---- the log ----------------------------------------------------------------------------------------------------- */
+
+/* A thousand topics have a segment each in every turn: one that was used is at hand, with its buffer. */
+static struct hg_segment *new_segment(struct hg_core *core, struct hg_group *group)
+{
+    struct hg_list_node *spare = hg_list_pop_front(&core->groups.spare);
+    if (!spare) {
+        struct hg_segment *segment = hg_core_alloc(sizeof(*segment));
+        segment->group = group;
+        hg_buf_init(&segment->frames, core->tail.max + HG_SEGMENT_BYTES);
+        return segment;
+    }
+    struct hg_segment *segment = HG_CONTAINER(spare, struct hg_segment, in_log);
+    struct hg_buf frames = segment->frames;
+    struct hg_span *spans = segment->spans;
+    size_t span_capacity = segment->span_capacity;
+    hg_buf_clear(&frames);
+    *segment = (struct hg_segment){.group = group, .frames = frames, .spans = spans, .span_capacity = span_capacity};
+    return segment;
+}
+
+/* What stays in the log behind its turn, since somebody is late, counts there: it keeps no more memory than it fills.
+ */
+static void trim_segment(struct hg_core *core, struct hg_segment *segment)
+{
+    hg_buf_trim(&segment->frames);
+    hg_group_grew(core, segment);
+}
 
 static struct hg_segment *segment_for(struct hg_core *core, struct hg_group *group, size_t bytes, uint64_t except)
 {
     struct hg_segment *segment = group->open;
     if (segment && segment->except == except && segment->frames.len + bytes <= HG_SEGMENT_BYTES)
         return segment;
-    segment = hg_core_alloc(sizeof(*segment));
-    segment->group = group;
+    if (group->log.last)
+        trim_segment(core, HG_CONTAINER(group->log.last, struct hg_segment, in_log));
+    segment = new_segment(core, group);
     segment->except = except;
-    hg_buf_init(&segment->frames, core->tail.max + HG_SEGMENT_BYTES);
     hg_list_push_back(&group->log, &segment->in_log);
     hg_list_push_back(&core->groups.by_age, &segment->in_age);
     core->stats.frames_alive++;

@@ -91,6 +91,7 @@ struct hg_fall {
 
 struct hg_groups {
     struct hg_list all, idle, dirty, full, by_age;
+    struct hg_list spare; /* segments that nobody waits for any more, for the next turn: in_log */
     struct hg_fall fall;
     uint64_t next_number;
 };

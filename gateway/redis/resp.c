@@ -8,7 +8,7 @@
 #include "redis/arena.h"
 #include "redis/redis.h"
 
-#define FEED_BYTES       (16 * 1024)            /* the reader moves what is left after each reply */
+#define FEED_BYTES       2048                   /* the reader moves what is left behind each KiB it has read */
 #define LINE_BYTES_MAX   (64 * 1024)            /* status, error, number or length without its end */
 #define REPLY_BYTES_MAX  (512UL * 1024 * 1024)  /* one string as it arrives; all of a reply as a tree */
 #define BUFFER_BYTES_MAX (REPLY_BYTES_MAX + 64) /* the same with its length line */

@@ -32,6 +32,17 @@ void hg_buf_reset(struct hg_buf *buf, size_t keep)
         hg_buf_clear(buf);
 }
 
+void hg_buf_trim(struct hg_buf *buf)
+{
+    if (buf->len == buf->capacity || buf->len == 0)
+        return;
+    char *ptr = realloc(buf->ptr, buf->len);
+    if (!ptr)
+        return;
+    buf->ptr = ptr;
+    buf->capacity = buf->len;
+}
+
 char *hg_buf_reserve(struct hg_buf *buf, size_t len)
 {
     HG_ASSERT(buf->max > 0);

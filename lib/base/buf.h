@@ -25,6 +25,8 @@ void hg_buf_done(struct hg_buf *buf);
 void hg_buf_clear(struct hg_buf *buf);
 /* Empties it and gives memory above `keep` bytes back. */
 void hg_buf_reset(struct hg_buf *buf, size_t keep);
+/* Gives back what it has and does not fill; when that fails, it keeps it. */
+void hg_buf_trim(struct hg_buf *buf);
 
 void hg_buf_put(struct hg_buf *buf, struct hg_slice bytes);
 void hg_buf_put_str(struct hg_buf *buf, const char *text);

@@ -424,17 +424,17 @@ void hg_json_put_string(struct hg_buf *buf, struct hg_slice text)
     static const char hex[] = "0123456789abcdef", raw[] = "\b\f\n\r\t\"\\", named[] = "bfnrt\"\\";
     HG_PARANOID_CHECK(HG_ASSERT(hg_utf8_valid(text)));
     hg_buf_put_char(buf, '"');
-    size_t plain = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        hg_buf_put(buf, hg_slice(text.ptr + plain, i - plain));
-        plain = i + 1;
+    const char *at = text.ptr, *end = at + text.len;
+    for (;;) {
+        const char *plain = at;
+        at = skip_plain(at, end);
+        hg_buf_put(buf, hg_slice(plain, (size_t)(at - plain)));
+        if (at == end)
+            break;
+        unsigned char c = (unsigned char)*at++;
         const char *found = memchr(raw, c, sizeof(raw) - 1);
         char escape[6] = {'\\', found ? named[found - raw] : 'u', '0', '0', hex[c >> 4], hex[c & 15]};
         hg_buf_put(buf, hg_slice(escape, found ? 2 : 6));
     }
-    hg_buf_put(buf, hg_slice_from(text, plain));
     hg_buf_put_char(buf, '"');
 }

@@ -113,6 +113,27 @@ static void test_consume_and_reset(void **state)
     hg_buf_done(&buf);
 }
 
+static void test_trim_keeps_the_bytes(void **state)
+{
+    (void)state;
+    struct hg_buf buf;
+    hg_buf_init(&buf, 1000);
+    hg_buf_trim(&buf);
+    assert_null(buf.ptr);
+    hg_buf_put_str(&buf, "0123456789");
+    assert_true(buf.capacity > 10);
+    hg_buf_trim(&buf);
+    assert_int_equal(buf.capacity, 10);
+    assert_true(hg_slice_is(hg_buf_slice(&buf), "0123456789"));
+    hg_buf_trim(&buf);
+    hg_buf_put_str(&buf, "ab");
+    assert_true(hg_slice_is(hg_buf_slice(&buf), "0123456789ab"));
+    hg_buf_clear(&buf);
+    hg_buf_trim(&buf); /* an empty one keeps what it has, to be filled again */
+    assert_true(buf.capacity >= 12);
+    hg_buf_done(&buf);
+}
+
 static void test_reserve_lets_the_caller_fill(void **state)
 {
     (void)state;
@@ -236,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_the_ceiling_is_exact_and_the_error_sticks),
         cmocka_unit_test(test_memory_never_exceeds_the_ceiling),
         cmocka_unit_test(test_consume_and_reset),
+        cmocka_unit_test(test_trim_keeps_the_bytes),
         cmocka_unit_test(test_reserve_lets_the_caller_fill),
         cmocka_unit_test(test_against_a_model),
         cmocka_unit_test(test_each_allocation_failed),
