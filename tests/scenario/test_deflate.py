@@ -118,7 +118,6 @@ def test_fragments_with_pings_between(gateway):
     client.socket.close()
 
 
-@pytest.mark.valgrind
 @pytest.mark.parametrize("frames, code", [
     ([(1, deflate(b'{"op":"ping"}'), 4, False), (0, b"", 4, True)], 1002),
     ([(1, b'{"op":"ping"', 0, False), (0, b"}", 4, True)], 1002),
