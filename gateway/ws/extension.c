@@ -65,6 +65,13 @@ bool hg_ws_extension_answer(struct hg_ws_connection *connection, struct lws_proc
         headers->p += answer.len;
     }
     hg_buf_done(&answer);
+    if (!good && connection->ws->deflate_window_bits > 0) {
+        connection->ws->deflate_window_bits = 0;
+        hg_ws_log(connection->ws, HG_LOG_WARNING,
+                  "this libwebsockets (%s) writes the answer to a handshake in a way of its own: permessage-deflate is "
+                  "not agreed to any more",
+                  lws_get_library_version());
+    }
     return good;
 }
 

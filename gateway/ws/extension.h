@@ -14,8 +14,8 @@ const struct lws_extension *hg_ws_extensions(void);
 /* Whether the next offer in the handshake, as libwebsockets goes through them, is the one to be taken: it takes one at
  * most, and drops a connection that offers another behind it. */
 bool hg_ws_extension_confirm(struct hg_ws_connection *connection);
-/* The answer to the handshake is nearly done: puts all of ours in place of the extension's bare name, and tells the
- * connection that it is agreed. False: the answer is not what we know, and must not be sent. */
+/* The answer to the handshake is nearly done: puts all of ours in place of the extension's bare name. False: what
+ * stands there is not what we know, and must not be sent; later handshakes do without the extension. */
 bool hg_ws_extension_answer(struct hg_ws_connection *connection, struct lws_process_html_args *headers);
 /* Whether the frame that was read last has RSV1 set. */
 bool hg_ws_extension_marked(const struct hg_ws_connection *connection);
