@@ -125,6 +125,18 @@ static void sink_message(void *context, hg_time now, hg_session_ref session, boo
     hg_on_ws_message(gateway->core, now, session, text, message);
 }
 
+static void sink_deflates(void *context, hg_time now, hg_session_ref session)
+{
+    struct gateway *gateway = context;
+    hg_on_ws_deflates(gateway->core, now, session);
+}
+
+static void sink_garbled(void *context, hg_time now, hg_session_ref session)
+{
+    struct gateway *gateway = context;
+    hg_on_ws_garbled(gateway->core, now, session);
+}
+
 static void sink_too_big(void *context, hg_time now, hg_session_ref session)
 {
     struct gateway *gateway = context;
@@ -319,6 +331,7 @@ static bool open_ws(struct gateway *gateway)
         .port = listen->port,
         .message_bytes_max = settings->message_bytes_max,
         .connections_max = settings->connections_max,
+        .deflate_window_bits = settings->deflate ? (unsigned)settings->deflate_window_bits : 0,
         .origins = (const char *const *)settings->origins.items,
         .origin_count = settings->origins.count,
         .files = settings->page ? &gateway->files : NULL,
@@ -330,6 +343,8 @@ static bool open_ws(struct gateway *gateway)
         .open = sink_open,
         .message = sink_message,
         .too_big = sink_too_big,
+        .deflates = sink_deflates,
+        .garbled = sink_garbled,
         .pong = sink_pong,
         .writable = sink_writable,
         .closed = sink_closed,

@@ -125,6 +125,7 @@ hg_result hg_core_new(const struct hg_config *config, const struct hg_ports *por
     hg_buf_init(&core->text, TEXT_BYTES_MAX);
     hg_buf_init(&core->words, 8 * WORDS_BYTES_MAX);
     hg_buf_init(&core->key, TEXT_BYTES_MAX);
+    hg_deflation_init(core);
     hg_sessions_init(core);
     hg_emitter_init(core);
     core->replays.entry_bytes = 512;
@@ -148,6 +149,7 @@ void hg_core_free(struct hg_core *core)
     hg_sessions_done(core);
     hg_groups_done(core);
     hg_conflations_done(core);
+    hg_deflation_done(core);
     hg_interests_done(core);
     hg_discovery_done(core);
     hg_sources_done(core);
@@ -231,6 +233,17 @@ static struct hg_session *open_session(struct hg_core *core, hg_session_ref ref)
 {
     struct hg_session *session = hg_session_get(core, ref);
     return session && session->state == HG_SESSION_OPEN ? session : NULL;
+}
+
+void hg_on_ws_deflates(struct hg_core *core, hg_time now, hg_session_ref ref)
+{
+    enter(core, now);
+    struct hg_session *session = open_session(core, ref);
+    if (session) {
+        HG_ASSERT(session->sub_count == 0); /* groups count those who do */
+        session->deflates = core->config->deflate;
+    }
+    leave(core);
 }
 
 static void run_command(struct hg_core *core, struct hg_session *session, struct hg_slice line)
@@ -338,6 +351,17 @@ void hg_on_ws_too_big(struct hg_core *core, hg_time now, hg_session_ref ref)
     leave(core);
 }
 
+void hg_on_ws_garbled(struct hg_core *core, hg_time now, hg_session_ref ref)
+{
+    enter(core, now);
+    struct hg_session *session = open_session(core, ref);
+    if (session) {
+        core->stats.messages_garbled++;
+        hg_session_close(core, session, HG_CLOSE_GARBLED);
+    }
+    leave(core);
+}
+
 void hg_on_ws_pong(struct hg_core *core, hg_time now, hg_session_ref ref)
 {
     enter(core, now);
@@ -425,6 +449,7 @@ void hg_core_turn_end(struct hg_core *core, hg_time now)
     /* What to tell the clients; then the logs may shrink. */
     hg_conflations_tick(core, false);
     hg_groups_distribute(core);
+    hg_deflation_tick(core);
     hg_sessions_flush(core);
     hg_groups_evict(core);
     hg_histories_evict(core);

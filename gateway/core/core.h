@@ -34,10 +34,14 @@ bool hg_core_is_drained(const struct hg_core *core);
  * returned. False: refused (the adapter closes with `*ret_refusal`, an enum hg_close of wire/close.h); the core keeps
  * nothing. */
 bool hg_on_ws_open(struct hg_core *core, hg_time now, hg_session_ref *ret_session, int *ret_refusal);
+/* Right after it, when permessage-deflate was agreed with that client: it is sent deflated frames where that pays. */
+void hg_on_ws_deflates(struct hg_core *core, hg_time now, hg_session_ref session);
 /* A whole message. `text` false: a binary one. Messages may still come after ws_close(); they are ignored. */
 void hg_on_ws_message(struct hg_core *core, hg_time now, hg_session_ref session, bool text, struct hg_slice message);
 /* A message grew past message_bytes_max and was not kept. */
 void hg_on_ws_too_big(struct hg_core *core, hg_time now, hg_session_ref session);
+/* A compressed message could not be inflated. */
+void hg_on_ws_garbled(struct hg_core *core, hg_time now, hg_session_ref session);
 void hg_on_ws_pong(struct hg_core *core, hg_time now, hg_session_ref session);
 /* All that HG_SEND_BUFFERED held is with the kernel now. */
 void hg_on_ws_writable(struct hg_core *core, hg_time now, hg_session_ref session);
@@ -84,6 +88,10 @@ hg_time hg_core_next_deadline(const struct hg_core *core);
     X(replayed, "Events sent by replay.")                                                                              \
     X(writes, "Writes to connections.")                                                                                \
     X(bytes_out, "Bytes written to connections.")                                                                      \
+    X(segments_deflated, "Times that frames of a group were deflated for all of its members that take them so.")       \
+    X(deflate_bytes_in, "Bytes of frames before that.")                                                                \
+    X(deflate_bytes_out, "Bytes of these frames after it, those included that stay as they are.")                      \
+    X(messages_garbled, "Compressed messages of clients that did not inflate.")                                        \
     X(commands_in, "Commands received from clients.")                                                                  \
     X(errors_out, "Errors told to clients.")                                                                           \
     X(emits, "Emits accepted from clients.")                                                                           \

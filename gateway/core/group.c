@@ -97,6 +97,8 @@ static void remove_segment(struct hg_core *core, struct hg_segment *segment)
     core->stats.frames_alive--;
     hg_list_remove(&group->log, &segment->in_log);
     hg_list_remove(&core->groups.by_age, &segment->in_age);
+    free(segment->deflated.frames);
+    segment->deflated.frames = NULL;
     if (segment->frames.capacity <= SPARE_BYTES_MAX && core->groups.spare.count < SPARE_MAX)
         hg_list_push_front(&core->groups.spare, &segment->in_log);
     else
@@ -232,7 +234,8 @@ struct hg_segment *hg_group_segment(struct hg_core *core, struct hg_group *group
 
 static size_t held_by(const struct hg_segment *segment)
 {
-    return sizeof(*segment) + segment->frames.capacity + segment->span_capacity * sizeof(*segment->spans);
+    return sizeof(*segment) + segment->frames.capacity + segment->deflated.len +
+           segment->span_capacity * sizeof(*segment->spans);
 }
 
 void hg_group_grew(struct hg_core *core, struct hg_segment *segment)
@@ -486,6 +489,7 @@ void hg_group_join(struct hg_core *core, struct hg_sub *sub)
     sub->member_index = (uint32_t)group->member_count;
     group->members[group->member_count++] = sub;
     group->interest->member_count++;
+    group->deflating += sub->session->deflates;
     hg_conflation_joined(sub);
 }
 
@@ -509,6 +513,7 @@ void hg_group_leave(struct hg_core *core, struct hg_sub *sub)
     HG_ASSERT(group->members[sub->member_index] == sub);
     struct hg_sub *moved = group->members[--group->member_count];
     group->interest->member_count--;
+    group->deflating -= sub->session->deflates;
     group->members[sub->member_index] = moved;
     moved->member_index = sub->member_index;
     set_next(core, sub, NULL);
@@ -686,12 +691,15 @@ void hg_groups_validate(const struct hg_core *core)
         }
         HG_ASSERT(bytes == group->log_bytes);
         log_bytes += bytes;
+        uint64_t deflating = 0;
         for (size_t i = 0; i < group->member_count; i++) {
             const struct hg_sub *sub = group->members[i];
+            deflating += sub->session->deflates;
             HG_ASSERT(sub->member_index == i && sub->group == group && sub->state != HG_SUB_PENDING);
             HG_ASSERT(!sub->next || sub->next->group == group);
             HG_ASSERT(group->conflation || !sub->behind);
         }
+        HG_ASSERT(deflating == group->deflating);
     }
     HG_ASSERT(log_bytes == core->stats.log_bytes && segments + entries == core->stats.frames_alive);
     HG_ASSERT(segments == core->groups.by_age.count);

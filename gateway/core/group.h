@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "core/conflation.h"
+#include "core/deflated.h"
 #include "core/interest.h"
 
 #define HG_SEGMENT_BYTES                                                                                               \
@@ -34,8 +35,9 @@ struct hg_segment {
     struct hg_list_node in_age; /* groups->by_age, oldest first */
     struct hg_group *group;
     struct hg_buf frames;
-    size_t held;      /* bytes of memory, all in all */
-    uint64_t waiting; /* subscriptions whose next segment this is */
+    struct hg_deflated deflated; /* the same */
+    size_t held;                 /* bytes of memory, all in all */
+    uint64_t waiting;            /* subscriptions whose next segment this is */
     uint64_t channel_events, stream_events;
     uint64_t except; /* a session that gets nothing of it (echo.h); 0: it is for all */
     /* Of a tick (conflation.h). */
@@ -66,6 +68,7 @@ struct hg_group {
 
     struct hg_sub **members; /* joined subscriptions; dense */
     size_t member_count, member_capacity;
+    size_t deflating; /* of these, those that take deflated frames */
     size_t sub_count; /* members, and those that wait to join */
     size_t coming;    /* subscriptions of other groups that are about to change to this one */
 

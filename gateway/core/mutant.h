@@ -36,7 +36,9 @@
     X(HISTORY_UNBOUNDED, 1, "what is kept of streams is not bounded together with the logs")                           \
     X(PACE_LOST, 7, "the latest event of a key is left out of a tick")                                                 \
     X(STALE_ANSWER, 1, "a client that is ahead is judged by what Redis said before it came")                           \
-    X(SEEK_UNREAD, 1, "a seek does not wait until what the client knows of is read")
+    X(SEEK_UNREAD, 1, "a seek does not wait until what the client knows of is read")                                   \
+    X(DEFLATED_LACKS, 7, "a frame is left out of a segment's deflated frames")                                         \
+    X(DEFLATED_FOR_ALL, 3, "deflated frames are sent to a client that did not agree to them")
 
 /* Of emits, and of the step in Redis that appends once; tests/sim/once is there for these. */
 #define HG_MUTANTS_OF_EMITS(X)                                                                                         \

@@ -235,6 +235,13 @@ static void out_was_sent(struct hg_core *core, struct hg_session *session)
     hg_session_listen(core, session, HG_DEAF_ANSWERS);
 }
 
+static struct hg_slice frames_for(struct hg_core *core, const struct hg_session *session, struct hg_segment *segment)
+{
+    if (session->deflates || HG_MUTANT(DEFLATED_FOR_ALL))
+        return hg_deflated_frames(core, segment);
+    return hg_buf_slice(&segment->frames);
+}
+
 /* Several pieces become one write, as far as they are small: the send costs more than the copy. */
 static void send_gathered(struct hg_core *core, struct hg_session *session)
 {
@@ -245,10 +252,11 @@ static void send_gathered(struct hg_core *core, struct hg_session *session)
     hg_buf_put(gather, hg_buf_slice(&session->out));
     while (session->lagging.first) {
         struct hg_sub *sub = HG_CONTAINER(session->lagging.first, struct hg_sub, lagging);
-        const struct hg_segment *segment = sub->next;
-        if (gather->len > 0 && gather->len + segment->frames.len > HG_WRITE_BYTES)
+        struct hg_segment *segment = sub->next;
+        struct hg_slice frames = frames_for(core, session, segment);
+        if (gather->len > 0 && gather->len + frames.len > HG_WRITE_BYTES)
             break;
-        hg_buf_put(gather, hg_buf_slice(&segment->frames));
+        hg_buf_put(gather, frames);
         events += events_of(segment);
         hg_group_advance(core, sub);
         if (sub->lagging.owner) { /* the others' turn first */
@@ -264,7 +272,7 @@ static void send_gathered(struct hg_core *core, struct hg_session *session)
 
 static void send_segment(struct hg_core *core, struct hg_session *session, struct hg_sub *sub)
 {
-    hand_over(core, session, hg_buf_slice(&sub->next->frames), events_of(sub->next));
+    hand_over(core, session, frames_for(core, session, sub->next), events_of(sub->next));
     hg_group_advance(core, sub);
 }
 

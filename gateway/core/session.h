@@ -42,6 +42,7 @@ struct hg_session {
     struct hg_bucket *rate; /* of its emits; NULL: none yet */
     uint32_t emits;         /* waiting for Redis */
     bool writable;          /* independent of the state: the adapter took all so far */
+    bool deflates;          /* takes deflated frames; from the beginning or never */
     uint8_t deaf;           /* enum hg_deaf: reading is stopped until none is left */
     hg_time blocked_since;  /* while not writable */
     hg_time heard;          /* last sign of life */

@@ -7,6 +7,7 @@
 #include "core/canary.h"
 #include "core/conflation.h"
 #include "core/core.h"
+#include "core/deflated.h"
 #include "core/discovery.h"
 #include "core/emitter.h"
 #include "core/group.h"
@@ -38,6 +39,7 @@ struct hg_core {
     struct hg_interests interests;
     struct hg_groups groups;
     struct hg_conflations conflations;
+    struct hg_deflation deflation;
     struct hg_sessions sessions;
     struct hg_replays replays;
     struct hg_histories histories;

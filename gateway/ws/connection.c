@@ -9,9 +9,11 @@
 
 #include "base/assert.h"
 #include "base/utf8.h"
-#include "wire/close.h"
+#include "wire/deflate_offer.h"
+#include "ws/extension.h"
 #include "ws/handshake.h"
 #include "ws/http.h"
+#include "ws/receive.h"
 
 enum {
     CLOSE_MS = 4500, /* with the sweep's period no more than the 5 s that ports.h promises */
@@ -35,7 +37,7 @@ void hg_ws_connection_adopt(struct hg_ws *ws, int fd, bool refuse)
         return;
     }
     *connection = (struct hg_ws_connection){.tag = HG_WS_TAG_CONNECTION, .ws = ws, .refuse = refuse};
-    hg_buf_init(&connection->message, ws->message_bytes_max);
+    hg_buf_init(&connection->message, hg_ws_receive_bytes_max(ws, true));
     /* Not handed over as opaque data at adoption: when that fails, nobody can tell whether a WSI_DESTROY will follow.
      */
     connection->wsi = lws_adopt_socket_vhost(ws->vhost, fd);
@@ -201,7 +203,7 @@ void hg_ws_close(struct hg_ws *ws, hg_session_ref session, uint16_t code, struct
         close_with(connection, code, reason);
 }
 
-static void close_for(struct hg_ws_connection *connection, enum hg_close why)
+void hg_ws_connection_close(struct hg_ws_connection *connection, enum hg_close why)
 {
     const struct hg_close_row *row = hg_close_row(why);
     close_with(connection, row->code, hg_slice_str(row->reason));
@@ -213,10 +215,14 @@ static int on_peer_close(struct hg_ws_connection *connection, const unsigned cha
 {
     if (connection->leaving)
         return -1; /* the answer to ours */
+    if (hg_ws_extension_marked(connection)) {
+        hg_ws_connection_close(connection, HG_CLOSE_PROTOCOL);
+        return -1;
+    }
     /* libwebsockets would send either back as it came (RFC 6455, sections 5.5.1 and 8.1). */
     bool broken = len == 1, garbled = len > 2 && !hg_utf8_valid(hg_slice(payload + 2, len - 2));
     if (broken || garbled) {
-        close_for(connection, broken ? HG_CLOSE_PROTOCOL : HG_CLOSE_NOT_UTF8);
+        hg_ws_connection_close(connection, broken ? HG_CLOSE_PROTOCOL : HG_CLOSE_NOT_UTF8);
         return -1;
     }
     expect_end(connection);
@@ -247,56 +253,17 @@ void hg_ws_pause(struct hg_ws *ws, hg_session_ref session, bool paused)
     lws_rx_flow_control(connection->wsi, !paused);
 }
 
-/* ---- receiving ---- */
-
-static void deliver(struct hg_ws_connection *connection, bool text, struct hg_slice message)
-{
-    struct hg_ws *ws = connection->ws;
-    ws->sink.message(ws->sink.context, now_of(ws), connection->session, text, message);
-}
-
-/* One piece: libwebsockets hands a frame on as it comes off the socket, at most rx_buffer_size bytes at a time. */
-static void on_receive(struct hg_ws_connection *connection, struct hg_slice piece)
-{
-    struct hg_ws *ws = connection->ws;
-    connection->heard = true;
-    if (connection->leaving)
-        return;
-    bool last = lws_is_final_fragment(connection->wsi), text = !lws_frame_is_binary(connection->wsi);
-    if (!connection->gathering && last && piece.len <= ws->message_bytes_max) {
-        deliver(connection, text, piece); /* nearly all that clients send is short: no copy */
-        return;
-    }
-    connection->gathering = !last;
-    if (!connection->skipping) {
-        /* What the frame's header announces counts already, so that no room is made for what will be too big. */
-        size_t have = connection->message.len + piece.len, announced = lws_remaining_packet_payload(connection->wsi);
-        if (have > ws->message_bytes_max || announced > ws->message_bytes_max - have) {
-            connection->skipping = true;
-            hg_buf_done(&connection->message);
-            ws->sink.too_big(ws->sink.context, now_of(ws), connection->session);
-        } else {
-            hg_buf_put(&connection->message, piece);
-            if (connection->message.error != HG_ERR_OK) {
-                close_for(connection, HG_CLOSE_OVERLOADED); /* out of memory */
-                return;
-            }
-        }
-    }
-    if (!last)
-        return;
-    bool whole = !connection->skipping && !connection->leaving;
-    connection->skipping = false;
-    if (whole) {
-        /* The sink may close the connection, and that clears the buffer: so it is ours to free. */
-        struct hg_buf message = connection->message;
-        hg_buf_init(&connection->message, ws->message_bytes_max);
-        deliver(connection, text, hg_buf_slice(&message));
-        hg_buf_done(&message);
-    }
-}
-
 /* ---- the callback ---- */
+
+static void choose_offer(struct hg_ws_connection *connection, struct hg_slice offers)
+{
+    struct hg_deflate_terms terms;
+    unsigned bits = connection->ws->deflate_window_bits;
+    if (bits == 0 || !hg_ok(hg_deflate_offer_choose(offers, bits, &terms)) || !terms.agreed)
+        return;
+    connection->offers_left = (uint8_t)terms.offers;
+    connection->window_bits = (uint8_t)terms.window_bits;
+}
 
 static int on_upgrade(struct hg_ws_connection *connection)
 {
@@ -338,7 +305,10 @@ static int on_upgrade(struct hg_ws_connection *connection)
 
     struct hg_ws_refusal refusal =
         hg_ws_handshake_judge(&request, connection->ws->origins, connection->ws->origin_count);
-    return refusal.status == 0 ? 0 : hg_ws_http_refuse(connection, refusal.status, refusal.headers, refusal.text);
+    if (refusal.status != 0)
+        return hg_ws_http_refuse(connection, refusal.status, refusal.headers, refusal.text);
+    choose_offer(connection, request.extensions);
+    return 0;
 }
 
 static void on_established(struct hg_ws_connection *connection)
@@ -347,16 +317,20 @@ static void on_established(struct hg_ws_connection *connection)
     hg_session_ref session;
     int refusal;
     if (!ws->sink.open(ws->sink.context, now_of(ws), &session, &refusal)) {
-        close_for(connection, (enum hg_close)refusal);
+        hg_ws_connection_close(connection, (enum hg_close)refusal);
     } else if (!bind_session(connection, session)) {
         ws->sink.closed(ws->sink.context, now_of(ws), session);
-        close_for(connection, HG_CLOSE_OVERLOADED);
+        hg_ws_connection_close(connection, HG_CLOSE_OVERLOADED);
+    } else if (connection->deflates) {
+        ws->sink.deflates(ws->sink.context, now_of(ws), session);
     }
 }
 
 static void on_pong(struct hg_ws_connection *connection)
 {
     connection->heard = true;
+    if (hg_ws_extension_marked(connection))
+        hg_ws_connection_close(connection, HG_CLOSE_PROTOCOL);
     if (connection->open && !connection->leaving)
         connection->ws->sink.pong(connection->ws->sink.context, now_of(connection->ws), connection->session);
 }
@@ -370,11 +344,15 @@ int hg_ws_connection_event(struct hg_ws_connection *connection, enum lws_callbac
         return hg_ws_http_writable(connection);
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return on_upgrade(connection);
+    case LWS_CALLBACK_CONFIRM_EXTENSION_OKAY:
+        return hg_ws_extension_confirm(connection) ? 0 : 1;
+    case LWS_CALLBACK_ADD_HEADERS:
+        return hg_ws_extension_answer(connection, in) ? 0 : -1;
     case LWS_CALLBACK_ESTABLISHED:
         on_established(connection);
         return 0;
     case LWS_CALLBACK_RECEIVE:
-        on_receive(connection, hg_slice(in, len));
+        hg_ws_receive(connection, hg_slice(in, len));
         return 0;
     case LWS_CALLBACK_RECEIVE_PONG:
         on_pong(connection);

@@ -5,6 +5,7 @@
 #ifndef HG_WS_CONNECTION_H
 #define HG_WS_CONNECTION_H
 
+#include "wire/close.h"
 #include "ws/context.h"
 
 struct hg_ws_connection {
@@ -16,7 +17,8 @@ struct hg_ws_connection {
     hg_time deadline;       /* while in ws->closing */
     struct hg_list_node in_closing, in_sending;
 
-    /* A message that comes in pieces is gathered here; empty, and without memory, between messages. */
+    /* A message that comes in pieces is gathered here, as it comes, deflated or not; empty, and without memory, between
+     * messages. */
     struct hg_buf message;
 
     /* A file that is being served. */
@@ -25,12 +27,19 @@ struct hg_ws_connection {
 
     bool refuse; /* past connections_max */
 
+    /* During the handshake: offers of permessage-deflate up to the last one, and the window to be told; both 0: none is
+     * taken. */
+    uint8_t offers_left, window_bits;
+
     /* Facts of a WebSocket, independent of each other. */
     bool open;      /* the core knows the session and waits for closed() */
     bool leaving;   /* a close frame went out or came in: nothing more is sent, and nothing is passed on */
     bool buffered;  /* HG_SEND_BUFFERED was told, writable() is due */
     bool paused;    /* ws_pause() */
     bool gathering; /* within a message of several pieces */
+    bool in_frame;  /* within a frame of several pieces */
+    bool deflates;  /* permessage-deflate is agreed */
+    bool deflated;  /* this message is */
     bool skipping;  /* the rest of this message is dropped: it was too big */
     bool heard;     /* received something since the last sweep */
     uint8_t deaf;   /* sweeps in a row that found input which nobody reads */
@@ -40,6 +49,8 @@ struct hg_ws_connection {
 void hg_ws_connection_adopt(struct hg_ws *ws, int fd, bool refuse);
 /* The result goes back to libwebsockets: not 0 ends the connection. */
 int hg_ws_connection_event(struct hg_ws_connection *connection, enum lws_callback_reasons reason, void *in, size_t len);
+/* Closes it for this reason; does nothing when it is leaving already. */
+void hg_ws_connection_close(struct hg_ws_connection *connection, enum hg_close why);
 /* The slow timer: deadlines, and connections that libwebsockets left half dead. */
 void hg_ws_connections_sweep(struct hg_ws *ws, hg_time now);
 

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "ws/connection.h"
+#include "ws/extension.h"
 #include "ws/handshake.h"
 #include "ws/listener.h"
 
@@ -126,6 +127,7 @@ static bool create_context(struct hg_ws *ws, void *native_loop)
     info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
     info.vhost_name = "headgate";
     info.protocols = protocols;
+    info.extensions = ws->deflate_window_bits ? hg_ws_extensions() : NULL;
     info.alpn = "http/1.1";
     info.retry_and_idle_policy = &no_validity_checks;
     info.max_http_header_data = HEADERS_BYTES_MAX;
@@ -179,6 +181,8 @@ hg_result hg_ws_new(const struct hg_ws_config *config, struct hg_ws_sink sink, s
     ws->origin_count = config->origin_count;
     ws->message_bytes_max = config->message_bytes_max;
     ws->connections_max = config->connections_max;
+    ws->deflate_window_bits = config->deflate_window_bits;
+    hg_buf_init(&ws->inflated, ws->message_bytes_max);
     ws->port = port;
     ws->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -246,5 +250,7 @@ void hg_ws_free(struct hg_ws *ws)
     if (log_target == ws)
         log_target = NULL;
     free(ws->by_session);
+    hg_inflater_free(ws->inflater);
+    hg_buf_done(&ws->inflated);
     free(ws);
 }

@@ -7,6 +7,7 @@
 #include <libwebsockets.h>
 
 #include "base/list.h"
+#include "wire/deflate.h"
 #include "ws/ws.h"
 
 enum { HG_WS_LISTENERS_MAX = 8 };
@@ -28,6 +29,10 @@ struct hg_ws {
     const struct hg_ws_files *files;
     const char *const *origins;
     size_t origin_count, message_bytes_max, connections_max;
+
+    unsigned deflate_window_bits; /* 0: permessage-deflate is not agreed to */
+    struct hg_inflater *inflater; /* for all connections, made when a message needs it */
+    struct hg_buf inflated;       /* one message */
 
     struct hg_ws_listener listeners[HG_WS_LISTENERS_MAX];
     size_t listener_count;

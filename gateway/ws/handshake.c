@@ -3,6 +3,9 @@
 #include <ctype.h>
 #include <strings.h>
 
+#include "wire/deflate.h"
+#include "wire/deflate_offer.h"
+
 #define REFUSE(status_, headers_, text_)                                                                               \
     return (struct hg_ws_refusal)                                                                                      \
     {                                                                                                                  \
@@ -161,6 +164,9 @@ struct hg_ws_refusal hg_ws_handshake_judge(const struct hg_ws_request *request, 
         REFUSE(400, "", "Sec-WebSocket-Key must be the base64 of 16 bytes.\n");
     if (request->extensions.len > HG_WS_EXTENSIONS_BYTES_MAX)
         REFUSE(400, "", "Sec-WebSocket-Extensions is too long.\n");
+    struct hg_deflate_terms terms;
+    if (!hg_ok(hg_deflate_offer_choose(request->extensions, HG_DEFLATE_WINDOW_BITS_MAX, &terms)))
+        REFUSE(400, "", "Sec-WebSocket-Extensions is malformed.\n");
     if (request->protocols.len > 0) {
         struct hg_ws_refusal refusal = judge_protocols(request->protocols);
         if (refusal.status != 0)

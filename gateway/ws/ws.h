@@ -39,7 +39,8 @@ struct hg_ws_config {
     uint16_t port;    /* 0: any; see hg_ws_port() */
     size_t message_bytes_max;
     size_t connections_max;
-    const char *const *origins; /* besides the gateway's own; "*": all */
+    unsigned deflate_window_bits; /* of deflated frames that are sent; 0: permessage-deflate is not agreed to */
+    const char *const *origins;   /* besides the gateway's own; "*": all */
     size_t origin_count;
     const struct hg_ws_files *files; /* NULL: none */
     void *native_loop;               /* uv_loop_t */
@@ -52,8 +53,12 @@ struct hg_ws_sink {
     hg_time (*now)(void *context);
     /* False: refused, to be closed with `*ret_refusal`, an enum hg_close. */
     bool (*open)(void *context, hg_time now, hg_session_ref *ret_session, int *ret_refusal);
+    /* Follows open() when permessage-deflate was agreed: deflated frames may be sent to it. */
+    void (*deflates)(void *context, hg_time now, hg_session_ref session);
     void (*message)(void *context, hg_time now, hg_session_ref session, bool text, struct hg_slice message);
     void (*too_big)(void *context, hg_time now, hg_session_ref session);
+    /* A deflated message did not inflate. */
+    void (*garbled)(void *context, hg_time now, hg_session_ref session);
     void (*pong)(void *context, hg_time now, hg_session_ref session);
     void (*writable)(void *context, hg_time now, hg_session_ref session);
     void (*closed)(void *context, hg_time now, hg_session_ref session);

@@ -32,6 +32,12 @@
          "every site.")                                                                                                \
     NUMBER(connections_max, 1, 1000000, 10000, "connections", "Clients connected at the same time.")                   \
     NUMBER(message_bytes_max, 1024, 64 * HG_MIB, 1 * HG_MIB, "bytes", "Largest message a client may send.")            \
+    FLAG(deflate, true, "Agree to permessage-deflate: events are compressed once for all clients that offer it.")      \
+    NUMBER(deflate_min_bytes, 0, 64 * HG_MIB, 512, "bytes", "Messages smaller than this are not compressed.")          \
+    NUMBER(deflate_level, 1, 9, 3, "level", "How hard compression tries: 1 is fastest, 9 smallest.")                   \
+    NUMBER(deflate_window_bits, 9, 15, 15, "bits",                                                                     \
+           "How far back compression looks within a message: 2 to this power bytes; clients that allow less get "      \
+           "their messages plain.")                                                                                    \
     NUMBER(event_bytes_max, 1024, 64 * HG_MIB, 1 * HG_MIB, "bytes",                                                    \
            "Largest event that is delivered or emitted; a larger one from Redis is told as a gap.")                    \
     NUMBER(subscriptions_per_session_max, 1, 100000, 256, "subscriptions", "Subscriptions of one client.")             \

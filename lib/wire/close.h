@@ -14,6 +14,7 @@
     X(PROTOCOL,     1002, "protocol error",   "The client broke the WebSocket protocol.")                              \
     X(BINARY,       1003, "text only",        "The client sent a binary message.")                                     \
     X(NOT_UTF8,     1007, "invalid UTF-8",    "The client sent text that is not UTF-8.")                               \
+    X(GARBLED,      1007, "not deflate data", "The client sent a compressed message that does not inflate.")            \
     X(TOO_BIG,      1009, "message too big",  "The client sent a message larger than message_bytes_max.")              \
     X(NO_PONG,      4408, "no pong",          "The client did not answer a ping within pong_timeout_ms.")              \
     X(STALLED,      4408, "not reading",      "The client read nothing for stall_timeout_ms while events were waiting.") \

@@ -5,7 +5,7 @@
 #include "base/assert.h"
 
 /* First byte: FIN and the opcode. Second: no mask bit, and the length, or which wider length follows. */
-enum { FIN_TEXT = 0x81, FIN_PING = 0x89, LEN_MAX = 125, LEN_16 = 126, LEN_64 = 127, SHORT_HEADER = 2 };
+enum { FIN_TEXT = 0x81, FIN_PING = 0x89, RSV1 = 0x40, LEN_MAX = 125, LEN_16 = 126, LEN_64 = 127, SHORT_HEADER = 2 };
 
 size_t hg_frame_header_len(size_t len)
 {
@@ -52,6 +52,31 @@ void hg_frame_end(struct hg_buf *buf, size_t mark)
     }
     if (buf->error != HG_ERR_OK)
         buf->len = mark;
+}
+
+void hg_frame_end_deflated(struct hg_buf *buf, size_t mark)
+{
+    hg_frame_end(buf, mark);
+    if (buf->len > mark)
+        buf->ptr[mark] = (char)(FIN_TEXT | RSV1);
+}
+
+struct hg_slice hg_frame_take(struct hg_slice *frames, struct hg_slice *ret_payload)
+{
+    const unsigned char *at = (const unsigned char *)frames->ptr;
+    HG_ASSERT(frames->len >= SHORT_HEADER);
+    uint64_t len = at[1];
+    size_t header = len <= LEN_MAX ? SHORT_HEADER : len == LEN_16 ? SHORT_HEADER + 2 : SHORT_HEADER + 8;
+    HG_ASSERT(frames->len >= header);
+    if (header > SHORT_HEADER)
+        len = 0;
+    for (size_t i = SHORT_HEADER; i < header; i++)
+        len = len << 8 | at[i];
+    HG_ASSERT(frames->len - header >= len);
+    struct hg_slice frame = hg_slice_first(*frames, header + (size_t)len);
+    *ret_payload = hg_slice_from(frame, header);
+    *frames = hg_slice_from(*frames, frame.len);
+    return frame;
 }
 
 void hg_frame_put_ping(struct hg_buf *buf, char payload)

@@ -21,6 +21,10 @@ void hg_frame_put_text_header(struct hg_buf *buf, size_t len);
  * no part of a frame is ever left; the error stays. Frames do not nest. */
 size_t hg_frame_begin(struct hg_buf *buf);
 void hg_frame_end(struct hg_buf *buf, size_t mark);
+/* The same end for a payload that is deflated (RFC 7692, section 6): RSV1 is set. */
+void hg_frame_end_deflated(struct hg_buf *buf, size_t mark);
+/* Takes the first frame off `*frames`, which were built here and are not empty. */
+struct hg_slice hg_frame_take(struct hg_slice *frames, struct hg_slice *ret_payload);
 /* Appends a ping with one byte of payload (a pong without payload is not reported by every library). */
 void hg_frame_put_ping(struct hg_buf *buf, char payload);
 

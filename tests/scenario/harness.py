@@ -531,7 +531,7 @@ class WsClient:
     """A client of the protocol with a blocking interface; a thread receives, the test looks at `messages`."""
 
     def __init__(self, gateway, subprotocols=("headgate.v1",), origin=None, headers=None, path="/ws", welcome=True,
-                 max_queue=None):
+                 max_queue=None, compression=None):
         self.gateway = gateway
         self.messages = []
         self.close_code = self.close_reason = None
@@ -544,14 +544,14 @@ class WsClient:
         if origin is not None:
             headers["Origin"] = origin
         self._loop = _Loop.get()
-        self._ws = self._loop.call(self._open(gateway, path, headers, subprotocols, max_queue))
+        self._ws = self._loop.call(self._open(gateway, path, headers, subprotocols, max_queue, compression))
         gateway.clients.append(self)
         self._reader = asyncio.run_coroutine_threadsafe(self._read(), self._loop.loop)
         self.welcome = self.recv_until(lambda m: m["op"] == "welcome") if welcome else None
 
-    async def _open(self, gateway, path, headers, subprotocols, max_queue):
+    async def _open(self, gateway, path, headers, subprotocols, max_queue, compression):
         return await _connect(
-            f"ws://127.0.0.1:{gateway.port}{path}", headers, subprotocols=list(subprotocols) or None, compression=None,
+            f"ws://127.0.0.1:{gateway.port}{path}", headers, subprotocols=list(subprotocols) or None, compression=compression,
             max_size=None, max_queue=max_queue, ping_interval=None, open_timeout=DEADLINE, close_timeout=2 * SLOW,
         )
 
@@ -710,6 +710,7 @@ class RawSocket:
     def __init__(self, gateway):
         self.socket = socket.create_connection(("127.0.0.1", gateway.port), timeout=DEADLINE)
         self.buffer = b""
+        self.deflated = False  # the frame that was read last has RSV1 set
 
     def __enter__(self):
         return self
@@ -805,6 +806,7 @@ class RawSocket:
             n, at = int.from_bytes(self.buffer[2:2 + size], "big"), 2 + size
         if not need(at + n):
             return None, b""
+        self.deflated = bool(self.buffer[0] & 0x40)
         payload, self.buffer = self.buffer[at:at + n], self.buffer[at + n:]
         return opcode, payload
 

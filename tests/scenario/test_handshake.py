@@ -86,8 +86,12 @@ def test_long_extension_lists(gateway, length):
             assert status is None or 400 <= status < 500
 
 
-def test_compression_is_not_negotiated(gateway):
-    status, headers, _ = status_of(gateway, extra=[("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")])
+def test_compression_is_agreed_unless_it_is_switched_off(gateway, redis, make_gateway):
+    offer = [("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")]
+    status, headers, _ = status_of(gateway, extra=offer)
+    assert status == 101
+    assert headers["sec-websocket-extensions"] == "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+    status, headers, _ = status_of(make_gateway(redis, deflate=False), extra=offer)
     assert status == 101 and "sec-websocket-extensions" not in headers
 
 

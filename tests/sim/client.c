@@ -96,8 +96,9 @@ static void receive_message(struct sim_clients *clients, struct sim_client *clie
 static void receive(struct sim_clients *clients, struct sim_client *client, struct hg_slice bytes)
 {
     while (bytes.len > 0) {
-        struct sim_frame frame = sim_frame_next(clients->env, &bytes);
+        struct sim_frame frame = sim_frame_next(clients->env, &bytes, client->deflates);
 
+        clients->deflated_frames += frame.deflated;
         if (frame.ping)
             client->pings++;
         else
@@ -218,6 +219,10 @@ static void open_client(struct sim_clients *clients, struct sim_client *client)
     clients->opened++;
     client->state = SIM_CLIENT_OPEN;
     client->session = session;
+    if (env->options.deflates && client->number % 4 != 0) {
+        client->deflates = true;
+        hg_on_ws_deflates(env->core, env->now, session);
+    }
 }
 
 static void deliver(struct sim_clients *clients, struct sim_client *client)

@@ -82,6 +82,7 @@ struct sim_client {
     hg_session_ref session;
     bool stalled, muted, leaving; /* reads nothing; answers no ping; gone, but the gateway was not told yet */
     bool rude;                    /* ever did something that may end the connection */
+    bool deflates;                /* permessage-deflate was agreed */
     bool welcomed, farewelled;
     /* what it says */
     struct sim_message *messages, **messages_end;
@@ -106,7 +107,7 @@ struct sim_clients {
     struct hg_slice *used_ids;
     size_t used_count, used_capacity;
     /* for the oracle's sums */
-    uint64_t opened, refused, writes, bytes, event_frames, error_frames;
+    uint64_t opened, refused, writes, bytes, event_frames, error_frames, deflated_frames;
 };
 
 void sim_clients_init(struct sim_clients *clients, struct sim_env *env);

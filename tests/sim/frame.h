@@ -6,11 +6,13 @@
 #include "sim/env.h"
 
 struct sim_frame {
-    bool ping; /* else a text message */
+    bool ping;     /* else a text message */
+    bool deflated; /* it came so (RFC 7692) */
     struct hg_slice payload;
 };
 
-/* The first frame of `*bytes`, which must not be empty; takes it off them. */
-struct sim_frame sim_frame_next(struct sim_env *env, struct hg_slice *bytes);
+/* The first frame of `*bytes`, which must not be empty; takes it off them. `deflates`: permessage-deflate was agreed;
+ * a message that came deflated is inflated, and lies in the run's arena. */
+struct sim_frame sim_frame_next(struct sim_env *env, struct hg_slice *bytes, bool deflates);
 
 #endif

@@ -109,6 +109,18 @@ static void make_config(struct sim_options *o, struct hg_prng *prng)
     }
 }
 
+/* From a chance of its own, so that worlds without stay what they were. */
+static void choose_deflate(struct sim_options *o, struct hg_prng prng)
+{
+    hg_prng_init(&prng, hg_prng_next(&prng) + 1);
+    o->deflates = hg_prng_chance(&prng, 40);
+    if (!o->deflates)
+        return;
+    o->config.deflate_min_bytes = PICK(&prng, 0, 64, 200, 512);
+    o->config.deflate_level = PICK(&prng, 1, 3, 9);
+    o->config.deflate_window_bits = PICK(&prng, 9, 12, 15);
+}
+
 void sim_options_init(struct sim_options *o, struct hg_prng *prng)
 {
     *o = (struct sim_options){0};
@@ -154,6 +166,7 @@ void sim_options_init(struct sim_options *o, struct hg_prng *prng)
     o->tight = hg_prng_chance(prng, 15);
     make_config(o, prng);
     o->elsewhere = o->resumes && hg_prng_chance(prng, 40);
+    choose_deflate(o, *prng);
 }
 
 bool sim_options_are_calm(const struct sim_options *o)

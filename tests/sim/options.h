@@ -34,6 +34,7 @@
     X(error_chance, "commands that Redis refuses")                                                                     \
     X(odd_chance, "replies of a shape that cannot be")                                                                 \
     X(unblock_denied, "CLIENT is not permitted")                                                                       \
+    X(deflates, "clients agree to permessage-deflate")                                                                 \
     X(paces, "clients subscribe with conflate and rate")                                                               \
     X(resumes, "clients come back to places that they were told, or to a time")                                        \
     X(elsewhere, "and from another gateway, which has read further")                                                   \

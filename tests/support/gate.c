@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "support/frame_reader.h"
+#include "support/inflate.h"
 
 static struct hgt_client *client_of(struct hgt_gate *gate, hg_session_ref ref)
 {
@@ -27,6 +28,17 @@ static void terminate(struct hg_buf *buf)
     *end = '\0';
 }
 
+static void put_inflated(struct hgt_client *client, struct hg_slice payload)
+{
+    size_t len = 0;
+    char *text = hgt_inflate(payload, 15, 1 << 24, &len);
+    assert_true(client->deflates);
+    assert_non_null(text);
+    hg_buf_put(&client->said, hg_slice(text, len));
+    client->deflated++;
+    free(text);
+}
+
 static enum hg_send ws_send(void *context, hg_session_ref ref, struct hg_slice frames)
 {
     struct hgt_client *client = client_of(context, ref);
@@ -36,8 +48,11 @@ static enum hg_send ws_send(void *context, hg_session_ref ref, struct hg_slice f
     hg_buf_put(&client->bytes, frames);
     struct hgt_frame frame = {0};
     while (frames.len > 0) {
-        assert_true(hgt_frame_take(&frames, &frame));
-        hg_buf_put(&client->said, frame.opcode == 9 ? HG_LIT("ping") : frame.payload);
+        assert_true(hgt_frame_take_any(&frames, &frame));
+        if (frame.deflated)
+            put_inflated(client, frame.payload);
+        else
+            hg_buf_put(&client->said, frame.opcode == 9 ? HG_LIT("ping") : frame.payload);
         hg_buf_put_char(&client->said, '\n');
     }
     terminate(&client->said);
@@ -267,6 +282,14 @@ struct hgt_client *hgt_gate_connect(struct hgt_gate *gate)
     return client;
 }
 
+struct hgt_client *hgt_gate_connect_deflating(struct hgt_gate *gate)
+{
+    struct hgt_client *client = hgt_gate_connect(gate);
+    client->deflates = true;
+    hg_on_ws_deflates(gate->core, gate->now, client->ref);
+    return client;
+}
+
 void hgt_say(struct hgt_gate *gate, const struct hgt_client *client, const char *message)
 {
     hg_on_ws_message(gate->core, gate->now, client->ref, true, hg_slice_str(message));
@@ -315,6 +338,7 @@ void hgt_forget(struct hgt_gate *gate)
         hg_buf_clear(&gate->clients[i].said);
         terminate(&gate->clients[i].said);
         gate->clients[i].writes = 0;
+        gate->clients[i].deflated = 0;
     }
 }
 

@@ -23,6 +23,8 @@ struct hgt_client {
     struct hg_buf said;  /* messages, one a line */
     struct hg_buf bytes; /* of the last write */
     unsigned writes;
+    bool deflates;       /* permessage-deflate was agreed */
+    unsigned deflated;   /* frames that came so; they are recorded inflated */
     bool buffering;      /* the next write fills the socket */
     uint16_t close_code; /* 0: not closed by the core */
     bool paused;
@@ -53,6 +55,8 @@ void hgt_gate_open(struct hgt_gate *gate, const char *config);
 void hgt_gate_close(struct hgt_gate *gate);
 
 struct hgt_client *hgt_gate_connect(struct hgt_gate *gate);
+/* The same, with permessage-deflate. */
+struct hgt_client *hgt_gate_connect_deflating(struct hgt_gate *gate);
 void hgt_say(struct hgt_gate *gate, const struct hgt_client *client, const char *message);
 /* Ends the turn, after `ms` have passed. */
 void hgt_turn(struct hgt_gate *gate, uint64_t ms);

@@ -148,7 +148,7 @@ static void take_frames(struct once_world *world, struct once_conn *conn, struct
     struct sim_env *env = &world->env;
 
     while (frames.len > 0) {
-        struct sim_frame frame = sim_frame_next(env, &frames);
+        struct sim_frame frame = sim_frame_next(env, &frames, false);
         if (frame.ping) {
             bytes->pings++;
             continue;

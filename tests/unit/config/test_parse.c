@@ -119,7 +119,8 @@ static void test_unknown_settings_are_refused_with_the_nearest(void **state)
     bad("{\"\\u001b[2J\x7f\": 1}",
         "c.json:1: \\u001b[2J\\x7f: found a setting that does not exist; allowed: listen, redis, log_level, page, "
         "origins, connections_max, "
-        "message_bytes_max, event_bytes_max, subscriptions_per_session_max, groups_max, topics_max, log_bytes_max, "
+        "message_bytes_max, deflate, deflate_min_bytes, deflate_level, deflate_window_bits, event_bytes_max, "
+        "subscriptions_per_session_max, groups_max, topics_max, log_bytes_max, "
         "log_bytes_total_max, history_bytes_max, history_ms, conflate_keys_max, reply_bytes_max, linger_ms, "
         "discover_ms, system_topic, system_ms, ping_ms, pong_timeout_ms, stall_timeout_ms, "
         "subscribe_timeout_ms, emit_timeout_ms, emits_per_session_max, emits_max, emits_bytes_max, "

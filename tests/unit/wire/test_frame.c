@@ -132,11 +132,20 @@ static void end_without_begin(void)
     hg_frame_end(&buf, buf.len);
 }
 
+static void take_half_a_frame(void)
+{
+    struct hg_slice half = HG_LIT("\x81\x02"
+                                  "a"),
+                    payload;
+    (void)hg_frame_take(&half, &payload);
+}
+
 static void test_misuse_is_our_mistake(void **state)
 {
     (void)state;
     assert_true(hgt_dies(end_behind_the_end));
     assert_true(hgt_dies(end_without_begin));
+    assert_true(hgt_dies(take_half_a_frame));
 }
 
 /* The reader that the tests rely on refuses what it should. */
@@ -160,6 +169,58 @@ static void test_the_reader_can_refuse(void **state)
         struct hgt_frame frame = {0};
         assert_false(hgt_frame_take(&bytes, &frame));
     }
+}
+
+static void test_frames_are_taken_one_by_one(void **state)
+{
+    (void)state;
+    static const size_t lens[] = {0, 1, 125, 126, 65535, 65536, 3};
+    struct hg_buf buf;
+    struct hg_slice payload;
+    hg_buf_init(&buf, 1 << 20);
+    for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++)
+        put_frame(&buf, lens[i]);
+    struct hg_slice ours = hg_buf_slice(&buf), theirs = ours;
+    for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+        struct hgt_frame frame = {0};
+        struct hg_slice before = ours, taken = hg_frame_take(&ours, &payload);
+        assert_true(hgt_frame_take(&theirs, &frame));
+        assert_true(payload.len == lens[i] && hg_slice_eq(payload, frame.payload));
+        assert_true(taken.ptr == before.ptr && taken.len == lens[i] + hg_frame_header_len(lens[i]));
+        assert_int_equal(ours.len, theirs.len);
+    }
+    assert_int_equal(ours.len, 0);
+    hg_buf_done(&buf);
+}
+
+static void test_a_deflated_payload_is_marked(void **state)
+{
+    (void)state;
+    struct hg_buf buf;
+    struct hgt_frame frame = {0};
+    hg_buf_init(&buf, 200);
+    for (size_t len = 0; len < 150; len += 50) {
+        hg_buf_clear(&buf);
+        size_t mark = hg_frame_begin(&buf);
+        for (size_t i = 0; i < len; i++)
+            hg_buf_put_char(&buf, byte_at(i));
+        hg_frame_end_deflated(&buf, mark);
+        struct hg_slice rest = hg_buf_slice(&buf), again = rest;
+        assert_false(hgt_frame_take(&again, &frame));
+        assert_true(hgt_frame_take_any(&rest, &frame) && frame.deflated && frame.opcode == 1);
+        assert_int_equal(frame.payload.len, len);
+    }
+    /* What does not fit leaves nothing, and marks nothing. */
+    hg_buf_clear(&buf);
+    put_frame(&buf, 100);
+    size_t mark = hg_frame_begin(&buf);
+    for (size_t i = 0; i < 120; i++)
+        hg_buf_put_char(&buf, byte_at(i));
+    hg_frame_end_deflated(&buf, mark);
+    struct hg_slice rest = hg_buf_slice(&buf);
+    assert_int_equal(rest.len, 102);
+    assert_true(hgt_frame_take(&rest, &frame));
+    hg_buf_done(&buf);
 }
 
 static bool build(void)
@@ -188,9 +249,10 @@ static void test_each_allocation_failed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_headers_at_the_edges),       cmocka_unit_test(test_round_trips),
-        cmocka_unit_test(test_no_part_of_a_frame_is_left), cmocka_unit_test(test_misuse_is_our_mistake),
-        cmocka_unit_test(test_the_reader_can_refuse),      cmocka_unit_test(test_each_allocation_failed),
+        cmocka_unit_test(test_headers_at_the_edges),        cmocka_unit_test(test_round_trips),
+        cmocka_unit_test(test_no_part_of_a_frame_is_left),  cmocka_unit_test(test_misuse_is_our_mistake),
+        cmocka_unit_test(test_the_reader_can_refuse),       cmocka_unit_test(test_each_allocation_failed),
+        cmocka_unit_test(test_frames_are_taken_one_by_one), cmocka_unit_test(test_a_deflated_payload_is_marked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

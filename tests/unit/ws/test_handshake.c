@@ -99,6 +99,28 @@ static void test_origins(void **state)
     }
 }
 
+static void test_extensions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *offered;
+        int status;
+    } cases[] = {
+        {"permessage-deflate", 0},
+        {"permessage-deflate; client_max_window_bits=99", 0},
+        {"a; b=\"c\", d", 0},
+        {"permessage-deflate; x=\"a, b\"", 400},
+        {"permessage-deflate; x=", 400},
+        {"permessage-deflate, ;", 400},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct hg_ws_request request = good;
+        request.extensions = hg_slice_str(cases[i].offered);
+        if (judge(&request) != cases[i].status)
+            fail_msg("%s: %d", cases[i].offered, judge(&request));
+    }
+}
+
 /* Random fields in blocks of exactly their size: the sanitizer sees a read past the end. Only what libwebsockets' own
  * handshake copes with may pass. */
 static void test_random_fields(void **state)
@@ -132,10 +154,8 @@ static void test_random_fields(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_protocols),
-        cmocka_unit_test(test_origins),
-        cmocka_unit_test(test_random_fields),
+        cmocka_unit_test(test_good),       cmocka_unit_test(test_protocols),     cmocka_unit_test(test_origins),
+        cmocka_unit_test(test_extensions), cmocka_unit_test(test_random_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,9 @@
 /* A server for test_ws.py: the WebSocket adapter on a loop, with a sink that echoes and obeys.
  *
- *     ws_echo [--connections N] [--message-max N] [--origin ORIGIN] [--files FOLDER] [--nofile N]
+ *     ws_echo [--connections N] [--message-max N] [--origin ORIGIN] [--files FOLDER] [--nofile N] [--deflate BITS]
  *
- * Tells on standard output, one line each: "port N", "open I", "text I LEN", "binary I LEN", "too_big I", "pong I",
- * "buffered I", "writable I", "closed I", "log LEVEL LINE". Text messages of clients:
+ * Tells on standard output, one line each: "port N", "open I", "deflates I", "text I LEN", "binary I LEN", "too_big I",
+ * "garbled I", "pong I", "buffered I", "writable I", "closed I", "log LEVEL LINE". Text messages of clients:
  *     !close CODE REASON   closes at the end of the turn      !close-now CODE REASON   from within the callback
  *     !flood COUNT SIZE    that many frames, one send each    !pause                   stops reading this client
  * anything else is sent back. Lines on standard input: "resume" all, "close-all", "refuse", "accept", "stop-accepting",
@@ -187,6 +187,22 @@ static void on_too_big(void *context, hg_time now, hg_session_ref ref)
     session->close_code = 1009;
 }
 
+static void on_deflates(void *context, hg_time now, hg_session_ref ref)
+{
+    (void)context, (void)now;
+    session_of(ref);
+    printf("deflates %u\n", ref.index);
+}
+
+static void on_garbled(void *context, hg_time now, hg_session_ref ref)
+{
+    (void)context, (void)now;
+    struct session *session = session_of(ref);
+    printf("garbled %u\n", ref.index);
+    session->dirty = true;
+    session->close_code = 1007;
+}
+
 static void on_pong(void *context, hg_time now, hg_session_ref ref)
 {
     (void)context, (void)now;
@@ -301,6 +317,8 @@ int main(int argc, char **argv)
             config.connections_max = strtoul(argv[i + 1], NULL, 10);
         else if (strcmp(argv[i], "--message-max") == 0)
             config.message_bytes_max = strtoul(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--deflate") == 0)
+            config.deflate_window_bits = (unsigned)strtoul(argv[i + 1], NULL, 10);
         else if (strcmp(argv[i], "--origin") == 0 && config.origin_count < 8)
             origins[config.origin_count++] = argv[i + 1];
         else if (strcmp(argv[i], "--host") == 0)
@@ -326,7 +344,9 @@ int main(int argc, char **argv)
     struct hg_ws_sink sink = {.now = now_of,
                               .open = on_open,
                               .message = on_message,
+                              .deflates = on_deflates,
                               .too_big = on_too_big,
+                              .garbled = on_garbled,
                               .pong = on_pong,
                               .writable = on_writable,
                               .closed = on_closed,
