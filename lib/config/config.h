@@ -30,6 +30,8 @@
     LIST(origins, "origin",                                                                                            \
          "Web origins besides the gateway's own that may connect, such as \"https://app.example\"; \"*\" admits "      \
          "every site.")                                                                                                \
+    TEXT(workers, "1", "auto, 1 to 64",                                                                                \
+         "Threads that serve clients, each with a share of them; auto: one for each core the process may use.")        \
     NUMBER(connections_max, 1, 1000000, 10000, "connections", "Clients connected at the same time.")                   \
     NUMBER(message_bytes_max, 1024, 64 * HG_MIB, 1 * HG_MIB, "bytes", "Largest message a client may send.")            \
     FLAG(deflate, true, "Agree to permessage-deflate: events are compressed once for all clients that offer it.")      \

@@ -5,6 +5,7 @@
 #include "config/listen.h"
 #include "config/redis_url.h"
 #include "config/require.h"
+#include "config/workers.h"
 #include "topic/pattern.h"
 #include "topic/template.h"
 
@@ -107,19 +108,30 @@ static hg_result check_requirement(struct hg_slice text, const char **reterr_why
     return hg_requirement_parse(text, &requirement, reterr_why);
 }
 
+static hg_result check_workers(struct hg_slice text, const char **reterr_why)
+{
+    unsigned workers;
+    return hg_workers_parse(text, &workers, reterr_why);
+}
+
 static const struct hg_text_kind text_kinds[] = {
-    {"HOST:PORT", "address", check_listen, "HOST:PORT, [IPV6]:PORT or :PORT for all addresses, port 0 to 65535", false},
-    {"URL", "URL", check_url, "redis://[user:password@]host[:port][/db] or unix://[user:password@]/path[?db=n]", true},
-    {"pattern", "pattern", check_pattern, "a topic pattern such as orders.** or prices.*", false},
-    {"template", "template", hg_template_check, "a Redis name with at most one {topic}, such as events:{topic}", false},
-    {"field", "name", check_field, "a field name of 1 to 255 bytes", false},
-    {"origin", "origin", check_origin, "a list of origins such as \"https://app.example\", or \"*\"", false},
-    {"path", "path", check_path, "a path of 1 to 4095 bytes", false},
+    {"HOST:PORT", "address", check_listen, "HOST:PORT, [IPV6]:PORT or :PORT for all addresses, port 0 to 65535", false,
+     false},
+    {"URL", "URL", check_url, "redis://[user:password@]host[:port][/db] or unix://[user:password@]/path[?db=n]", true,
+     false},
+    {"auto, 1 to 64", "number of workers", check_workers, "auto, or a whole number from 1 to 64", false, true},
+    {"pattern", "pattern", check_pattern, "a topic pattern such as orders.** or prices.*", false, false},
+    {"template", "template", hg_template_check, "a Redis name with at most one {topic}, such as events:{topic}", false,
+     false},
+    {"field", "name", check_field, "a field name of 1 to 255 bytes", false, false},
+    {"origin", "origin", check_origin, "a list of origins such as \"https://app.example\", or \"*\"", false, false},
+    {"path", "path", check_path, "a path of 1 to 4095 bytes", false, false},
     {"memory, replicas:N, fsync", "durability", check_durability, "memory, replicas:N with N from 1 to 100, fsync",
+     false, false},
+    {"type", "type", hg_type_pattern_check, "a list of event types such as \"OrderPlaced\" or \"order.*\"", false,
      false},
-    {"type", "type", hg_type_pattern_check, "a list of event types such as \"OrderPlaced\" or \"order.*\"", false},
     {"requirement", "requirement", check_requirement, "a list of attributes such as \"subject\" or \"source=shop\"",
-     false},
+     false, false},
 };
 
 const struct hg_text_kind *hg_text_kind(const char *unit)

@@ -14,6 +14,7 @@ struct hg_text_kind {
     hg_result (*check)(struct hg_slice text, const char **reterr_why);
     const char *allowed; /* what may stand there, of a list too */
     bool secret;         /* may hold a password */
+    bool number;         /* a file may have it as a number, without quotes */
 };
 
 /* The row of a unit that there is. */

@@ -28,10 +28,25 @@ static struct hg_where place(const struct reader *reader, const char *at, size_t
     };
 }
 
+/* A number where a text may stand. */
+static hg_result read_number_text(const struct reader *reader, struct hg_where where, const struct hg_setting *row,
+                                  struct hg_json value, char **ret_copy)
+{
+    const char *noun = NULL, *why = NULL;
+    hg_result result = hg_setting_check(row, NULL, value.raw, &noun, &why);
+    if (result.code == HG_ERR_SYNTAX)
+        return hg_complain_json(where, value, noun, why, row, reader->reterr);
+    if (hg_ok(result) && !(*ret_copy = strndup(value.raw.ptr, value.raw.len)))
+        return HG_FAIL(NOMEM);
+    return result;
+}
+
 /* A copy of a JSON string that the row accepts; `before` as for hg_setting_check(). */
 static hg_result read_string(const struct reader *reader, struct hg_where where, const struct hg_setting *row,
                              const struct hg_string_list *before, struct hg_json value, char **ret_copy)
 {
+    if (value.type == HG_JSON_NUMBER && hg_setting_may_be_number(row))
+        return read_number_text(reader, where, row, value, ret_copy);
     if (value.type != HG_JSON_STRING)
         return hg_complain_json(where, value, NULL, NULL, row, reader->reterr);
     struct hg_buf text;

@@ -214,6 +214,11 @@ hg_result hg_setting_check(const struct hg_setting *row, const struct hg_string_
     return result;
 }
 
+bool hg_setting_may_be_number(const struct hg_setting *row)
+{
+    return row->kind == HG_SETTING_TEXT && !hg_setting_has_choices(row) && hg_text_kind(row->unit)->number;
+}
+
 bool hg_setting_is_secret(const struct hg_setting *row)
 {
     return row->kind == HG_SETTING_TEXT && !hg_setting_has_choices(row) && hg_text_kind(row->unit)->secret;

@@ -65,6 +65,8 @@ HG_RESULT hg_setting_check(const struct hg_setting *row, const struct hg_string_
                            const char **reterr_noun, const char **reterr_why);
 /* Appends what is allowed, such as "a whole number from 1 to 10 (links)". */
 void hg_setting_put_allowed(const struct hg_setting *row, struct hg_buf *into);
+/* Whether a file may have it as a number, which is read as its text. */
+bool hg_setting_may_be_number(const struct hg_setting *row);
 /* Whether the text may hold a password that must not be shown. */
 bool hg_setting_is_secret(const struct hg_setting *row);
 

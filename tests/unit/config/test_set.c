@@ -55,6 +55,10 @@ static void test_every_kind(void **state)
         good("page", yes[i]);
         assert_true(config->page);
     }
+    good("workers", "auto");
+    assert_string_equal(config->workers, "auto");
+    good("workers", "64");
+    assert_string_equal(config->workers, "64");
     good("ping_ms", "0000100");
     assert_int_equal(config->ping_ms, 100);
     good("origins", "http://a, https://b:8 ,*");
@@ -86,6 +90,8 @@ static void test_refusals_leave_all_as_it_was(void **state)
         "--x: found \"rediss://u:***@h\": the URL asks for TLS, which is not built in; use redis:// and a tunnel such "
         "as stunnel; allowed: "
         "redis://[user:password@]host[:port][/db] or unix://[user:password@]/path[?db=n]");
+    bad("workers", "0",
+        "--x: found \"0\": the number of workers is not from 1 to 64; allowed: auto, or a whole number from 1 to 64");
     bad("topics", "[]", "--x: found topic rules; allowed: these in a configuration file only");
     bad("lisen", "x", "--x: lisen: found a setting that does not exist; did you mean listen?");
     assert_true(config->page);
