@@ -172,10 +172,21 @@ static void close_own(struct hg_loop *loop)
     uv_close((uv_handle_t *)&loop->prepare, NULL);
     uv_close((uv_handle_t *)&loop->check, NULL);
     uv_close((uv_handle_t *)&loop->idle, NULL);
-    uv_close((uv_handle_t *)&loop->interrupt, NULL);
-    uv_close((uv_handle_t *)&loop->terminate, NULL);
+    if (loop->interrupt.data)
+        uv_close((uv_handle_t *)&loop->interrupt, NULL);
+    if (loop->terminate.data)
+        uv_close((uv_handle_t *)&loop->terminate, NULL);
     if (loop->alarm_fd >= 0)
         uv_close((uv_handle_t *)&loop->alarm, NULL);
+}
+
+/* Its `data` tells that the handle is to be closed. */
+static bool take_signal(struct hg_loop *loop, uv_signal_t *handle, int number)
+{
+    if (uv_signal_init(&loop->uv, handle) != 0)
+        return false;
+    handle->data = loop;
+    return uv_signal_start(handle, on_signal, number) == 0;
 }
 
 hg_result hg_loop_new(struct hg_loop_hooks hooks, struct hg_loop **ret_loop)
@@ -199,30 +210,11 @@ hg_result hg_loop_new(struct hg_loop_hooks hooks, struct hg_loop **ret_loop)
     uv_prepare_start(&loop->prepare, on_prepare);
     uv_check_start(&loop->check, on_check);
 
-    int error = uv_signal_init(&loop->uv, &loop->interrupt);
-    if (error == 0) {
-        error = uv_signal_init(&loop->uv, &loop->terminate);
-        if (error != 0)
-            uv_close((uv_handle_t *)&loop->interrupt, NULL);
-    }
-    if (error != 0) {
-        uv_close((uv_handle_t *)&loop->prepare, NULL);
-        uv_close((uv_handle_t *)&loop->check, NULL);
+    bool signals =
+        !hooks.stop || (take_signal(loop, &loop->interrupt, SIGINT) && take_signal(loop, &loop->terminate, SIGTERM));
+    if (!signals || !open_alarm(loop)) {
+        close_own(loop);
         uv_close((uv_handle_t *)&loop->timer, NULL);
-        uv_close((uv_handle_t *)&loop->idle, NULL);
-    } else {
-        loop->interrupt.data = loop->terminate.data = loop;
-        error = uv_signal_start(&loop->interrupt, on_signal, SIGINT);
-        if (error == 0)
-            error = uv_signal_start(&loop->terminate, on_signal, SIGTERM);
-        if (error == 0 && !open_alarm(loop))
-            error = UV_EMFILE;
-        if (error != 0) {
-            close_own(loop);
-            uv_close((uv_handle_t *)&loop->timer, NULL);
-        }
-    }
-    if (error != 0) {
         uv_run(&loop->uv, UV_RUN_DEFAULT);
         HG_ASSERT(uv_loop_close(&loop->uv) == 0);
         free(loop);

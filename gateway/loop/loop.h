@@ -26,11 +26,12 @@ struct hg_loop_hooks {
     void *context;
     /* End of a turn; returns when the next one is wanted at latest. */
     hg_time (*turn_end)(void *context, hg_time now);
-    /* SIGINT or SIGTERM; each time one arrives. The turn's turn_end follows. */
+    /* SIGINT or SIGTERM; each time one arrives. The turn's turn_end follows. NULL: another loop of the process takes
+     * them. */
     void (*stop)(void *context, hg_time now);
 };
 
-/* Takes over SIGINT and SIGTERM until it is freed. */
+/* Takes over SIGINT and SIGTERM until it is freed, unless hooks.stop is NULL. */
 HG_RESULT hg_loop_new(struct hg_loop_hooks hooks, struct hg_loop **ret_loop);
 /* All watches must be closed, and every foreign handle closed or about to be: the loop turns (without turn_end) until
  * the last of them is gone; one that is still open after five seconds is a mistake of ours. Accepts NULL. */

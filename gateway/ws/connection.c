@@ -13,6 +13,7 @@
 #include "ws/extension.h"
 #include "ws/handshake.h"
 #include "ws/http.h"
+#include "ws/listener.h"
 #include "ws/receive.h"
 
 enum {
@@ -34,6 +35,7 @@ void hg_ws_connection_adopt(struct hg_ws *ws, int fd, bool refuse)
     struct hg_ws_connection *connection = calloc(1, sizeof(*connection));
     if (!connection) {
         close(fd);
+        hg_ws_give_seat(ws, refuse);
         return;
     }
     *connection = (struct hg_ws_connection){.tag = HG_WS_TAG_CONNECTION, .ws = ws, .refuse = refuse};
@@ -43,6 +45,7 @@ void hg_ws_connection_adopt(struct hg_ws *ws, int fd, bool refuse)
     connection->wsi = lws_adopt_socket_vhost(ws->vhost, fd);
     if (!connection->wsi) { /* libwebsockets has closed the socket */
         free(connection);
+        hg_ws_give_seat(ws, refuse);
         return;
     }
     lws_set_opaque_user_data(connection->wsi, connection);
@@ -105,6 +108,7 @@ static void destroy(struct hg_ws_connection *connection)
         connection->ws->refused--;
     else
         connection->ws->connections--;
+    hg_ws_give_seat(connection->ws, connection->refuse);
     free(connection);
 }
 

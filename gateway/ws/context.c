@@ -166,7 +166,8 @@ hg_result hg_ws_new(const struct hg_ws_config *config, struct hg_ws_sink sink, s
     int fds[HG_WS_LISTENERS_MAX];
     size_t count;
     uint16_t port;
-    hg_result result = hg_ws_listen(config->host, config->port, fds, HG_WS_LISTENERS_MAX, &count, &port, reterr);
+    hg_result result =
+        hg_ws_listen(config->host, config->port, config->sharing, fds, HG_WS_LISTENERS_MAX, &count, &port, reterr);
     if (result.code != HG_ERR_OK)
         return result;
     struct hg_ws *ws = calloc(1, sizeof(*ws));
@@ -183,6 +184,10 @@ hg_result hg_ws_new(const struct hg_ws_config *config, struct hg_ws_sink sink, s
     ws->connections_max = config->connections_max;
     ws->deflate_window_bits = config->deflate_window_bits;
     hg_buf_init(&ws->inflated, ws->message_bytes_max);
+    ws->seats = config->seats;
+    if (!ws->seats.taken)
+        ws->seats = (struct hg_ws_seats){&ws->own_seats, &ws->own_seats};
+    ws->opened = config->opened;
     ws->port = port;
     ws->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 

@@ -41,6 +41,9 @@ struct hg_ws {
     bool accepting_paused;   /* accept failed and would fail again; the sweep resumes */
     hg_time next_accept_log; /* one line per while tells that accepting fails */
 
+    atomic_size_t own_seats; /* what `seats` points to when nobody shares */
+    struct hg_ws_seats seats;
+    void (*opened)(int fd);
     size_t connections; /* accepted and not yet destroyed, HTTP and WebSocket, the refused ones apart */
     size_t refused;     /* those past connections_max that only wait for their 503 */
     struct hg_ws_connection **by_session; /* by session index */

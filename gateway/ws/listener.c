@@ -55,7 +55,7 @@ static uint16_t port_of(int fd)
 }
 
 /* Returns the descriptor, or -1 with errno. */
-static int listen_on(const struct addrinfo *info, uint16_t port, bool both_families)
+static int listen_on(const struct addrinfo *info, uint16_t port, bool both_families, enum hg_ws_sharing sharing)
 {
     struct sockaddr_storage address = {0};
     memcpy(&address, info->ai_addr, info->ai_addrlen);
@@ -68,6 +68,8 @@ static int listen_on(const struct addrinfo *info, uint16_t port, bool both_famil
     if (fd < 0)
         return -1;
     set_options(fd);
+    if (sharing == HG_WS_JOINS)
+        set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     if (info->ai_family == AF_INET6)
         set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !both_families);
     if (bind(fd, (struct sockaddr *)&address, info->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
@@ -76,18 +78,22 @@ static int listen_on(const struct addrinfo *info, uint16_t port, bool both_famil
         errno = error;
         return -1;
     }
+    /* Not before it listens: two sockets that both let others in would not be in each other's way, and a second gateway
+     * on this port would share its clients instead of being refused. */
+    if (sharing == HG_WS_FIRST)
+        set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     return fd;
 }
 
 /* Every address that the machine has; one that it lacks (no IPv6, say) is no error while another works. Returns errno.
  */
-static int listen_on_all(const struct addrinfo *infos, bool any, uint16_t port, int *fds, size_t fds_max,
-                         size_t *ret_count)
+static int listen_on_all(const struct addrinfo *infos, bool any, uint16_t port, enum hg_ws_sharing sharing, int *fds,
+                         size_t fds_max, size_t *ret_count)
 {
     size_t count = 0;
     int error = EADDRNOTAVAIL;
     for (const struct addrinfo *info = infos; info && count < fds_max; info = info->ai_next) {
-        int fd = listen_on(info, count > 0 ? port_of(fds[0]) : port, any);
+        int fd = listen_on(info, count > 0 ? port_of(fds[0]) : port, any, sharing);
         if (fd >= 0) {
             fds[count++] = fd;
             if (any)
@@ -105,8 +111,8 @@ static int listen_on_all(const struct addrinfo *infos, bool any, uint16_t port, 
     return count > 0 ? 0 : error;
 }
 
-hg_result hg_ws_listen(const char *host, uint16_t port, int *fds, size_t fds_max, size_t *ret_count, uint16_t *ret_port,
-                       struct hg_buf *reterr)
+hg_result hg_ws_listen(const char *host, uint16_t port, enum hg_ws_sharing sharing, int *fds, size_t fds_max,
+                       size_t *ret_count, uint16_t *ret_port, struct hg_buf *reterr)
 {
     bool any = !host || strcmp(host, "*") == 0;
     struct addrinfo hints = {
@@ -127,7 +133,7 @@ hg_result hg_ws_listen(const char *host, uint16_t port, int *fds, size_t fds_max
     size_t count = 0;
     int error = 0;
     for (int tries = 0; tries < PORT_TRIES; tries++) {
-        error = listen_on_all(any ? &info6 : found, any, port, fds, fds_max, &count);
+        error = listen_on_all(any ? &info6 : found, any, port, sharing, fds, fds_max, &count);
         if (error != EADDRINUSE || port != 0)
             break;
     }
@@ -159,13 +165,20 @@ static void pause_accepting(struct hg_ws *ws)
             lws_rx_flow_control(ws->listeners[i].wsi, 0);
 }
 
+static void open_reserve(struct hg_ws *ws)
+{
+    ws->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (ws->reserve_fd >= 0 && ws->opened)
+        ws->opened(ws->reserve_fd);
+}
+
 void hg_ws_accept_resume(struct hg_ws *ws)
 {
     if (!ws->accepting_paused)
         return;
     ws->accepting_paused = false;
     if (ws->reserve_fd < 0)
-        ws->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        open_reserve(ws);
     for (size_t i = 0; i < ws->listener_count; i++)
         if (ws->listeners[i].wsi)
             lws_rx_flow_control(ws->listeners[i].wsi, 1);
@@ -181,8 +194,28 @@ static int shed(struct hg_ws *ws, int fd)
     int unlucky = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), error = unlucky < 0 ? errno : 0;
     if (unlucky >= 0)
         close(unlucky);
-    ws->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    open_reserve(ws);
     return error;
+}
+
+static bool take_seat(struct hg_ws *ws)
+{
+    if (atomic_fetch_add(ws->seats.taken, 1) >= ws->connections_max) {
+        atomic_fetch_sub(ws->seats.taken, 1);
+        return false;
+    }
+    if (ws->seats.own != ws->seats.taken)
+        atomic_fetch_add_explicit(ws->seats.own, 1, memory_order_relaxed);
+    return true;
+}
+
+void hg_ws_give_seat(struct hg_ws *ws, bool refused)
+{
+    if (refused)
+        return;
+    if (ws->seats.own != ws->seats.taken)
+        atomic_fetch_sub_explicit(ws->seats.own, 1, memory_order_relaxed);
+    atomic_fetch_sub(ws->seats.taken, 1);
 }
 
 void hg_ws_accept(struct hg_ws_listener *listener, int fd)
@@ -191,7 +224,9 @@ void hg_ws_accept(struct hg_ws_listener *listener, int fd)
     for (int i = 0; i < ACCEPT_BATCH_MAX; i++) {
         int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (client >= 0) {
-            bool refuse = ws->connections >= ws->connections_max;
+            if (ws->opened)
+                ws->opened(client);
+            bool refuse = !take_seat(ws);
             if (refuse && ws->refused >= REFUSED_MAX)
                 close(client);
             else

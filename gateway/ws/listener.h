@@ -6,10 +6,12 @@
 #include "ws/context.h"
 
 /* Binds and listens on every address of `host`. Errors: INTERNAL with a message. */
-HG_RESULT hg_ws_listen(const char *host, uint16_t port, int *fds, size_t fds_max, size_t *ret_count, uint16_t *ret_port,
-                       struct hg_buf *reterr);
+HG_RESULT hg_ws_listen(const char *host, uint16_t port, enum hg_ws_sharing sharing, int *fds, size_t fds_max,
+                       size_t *ret_count, uint16_t *ret_port, struct hg_buf *reterr);
 /* The listening socket is readable: takes in what waits, bounded. */
 void hg_ws_accept(struct hg_ws_listener *listener, int fd);
+/* A connection has gone; those past connections_max had no seat. */
+void hg_ws_give_seat(struct hg_ws *ws, bool refused);
 /* After accepting had to stop for want of descriptors or memory. */
 void hg_ws_accept_resume(struct hg_ws *ws);
 

@@ -6,6 +6,8 @@
 #ifndef HG_WS_WS_H
 #define HG_WS_WS_H
 
+#include <stdatomic.h>
+
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/slice.h"
@@ -33,13 +35,30 @@ struct hg_ws_files {
 HG_RESULT hg_ws_files_read(const char *folder, const char *prefix, struct hg_ws_files *files, struct hg_buf *reterr);
 void hg_ws_files_done(struct hg_ws_files *files);
 
+/* Whether other adapters of this process listen on the same addresses, each on sockets of its own, so that the kernel
+ * spreads the clients over them (socket(7), SO_REUSEPORT). */
+enum hg_ws_sharing {
+    HG_WS_ALONE,
+    HG_WS_FIRST, /* takes the port for itself, then lets others in; another process is told that it is in use */
+    HG_WS_JOINS, /* while the first, or one that joined, listens */
+};
+
+/* Connections of several adapters counted together. Atomic: each is on a thread of its own. */
+struct hg_ws_seats {
+    atomic_size_t *taken; /* by all */
+    atomic_size_t *own;   /* by this one, whose thread alone changes it */
+};
+
 /* All that is pointed to is borrowed and must outlive the adapter. */
 struct hg_ws_config {
     const char *host; /* NULL or "*": all addresses; else an address or name; IPv6 without brackets */
     uint16_t port;    /* 0: any; see hg_ws_port() */
     size_t message_bytes_max;
+    enum hg_ws_sharing sharing;
     size_t connections_max;
     unsigned deflate_window_bits; /* of deflated frames that are sent; 0: permessage-deflate is not agreed to */
+    struct hg_ws_seats seats;     /* connections_max is of all these; NULL: of this adapter alone */
+    void (*opened)(int fd);       /* each descriptor that it opens while it serves; NULL: nobody asks */
     const char *const *origins;   /* besides the gateway's own; "*": all */
     size_t origin_count;
     const struct hg_ws_files *files; /* NULL: none */
