@@ -290,6 +290,7 @@ static void run_command(struct hg_core *core, struct hg_session *session, struct
         hg_session_explain(core, session, &command);
         return;
     case HG_OP_PING:
+        HG_ASSERT(!HG_MUTANT(PANIC));
         hg_session_answer_begin(session, &mark);
         hg_message_ok(&session->out, command.ref);
         hg_session_answer_end(core, session, mark);
@@ -481,6 +482,7 @@ void hg_core_stats(const struct hg_core *core, struct hg_core_stats *ret_stats)
     ret_stats->groups = core->groups.all.count;
     ret_stats->topics = hg_sources_count(core);
     ret_stats->emits_pending = core->emitter.emits.count;
+    ret_stats->emits_bytes = core->emitter.bytes;
 }
 
 void hg_core_validate(const struct hg_core *core)

@@ -99,6 +99,7 @@ hg_time hg_core_next_deadline(const struct hg_core *core);
     X(emits_duplicate, "Emits acknowledged as duplicates.")                                                            \
     X(emits_failed, "Emits answered with an error.")                                                                   \
     X(emits_pending, "Emits waiting for Redis.")                                                                       \
+    X(emits_bytes, "Bytes of events in emits waiting for Redis.")                                                      \
     X(emits_orphaned, "Emits whose client left before the answer.")                                                    \
     X(emits_by_idmp, "Events sent to Redis with XADD IDMP, attempts counted each.")                                    \
     X(emits_by_function, "Events sent to Redis by the Function, attempts counted each.")                               \

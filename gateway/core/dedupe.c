@@ -85,7 +85,7 @@ struct hg_slice hg_dedupe_script(void)
 
 const char *hg_dedupe_name(void)
 {
-    static char name[sizeof("headgate_") + 8];
+    static _Thread_local char name[sizeof("headgate_") + 8];
     uint32_t hash = (uint32_t)hg_hash_bytes((struct hg_hash_key){0, 0}, hg_dedupe_script());
     snprintf(name, sizeof(name), "headgate_%08x", (unsigned)hash);
     return name;

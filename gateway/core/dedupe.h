@@ -21,7 +21,7 @@
 void hg_dedupe_put_library(struct hg_buf *into);
 struct hg_slice hg_dedupe_script(void);
 /* Name of the library and of its function: it changes with the text, so that gateways of two versions live side by
- * side. Static. */
+ * side. The calling thread's. */
 const char *hg_dedupe_name(void);
 
 /* `headgate:dedupe:{tag}:<stream>:current` and the same of `previous`: the part they share. */

@@ -53,7 +53,10 @@
     X(COPIES_UNPROVEN, 1, "the answer to WAIT and WAITAOF is not looked at")                                           \
     X(SILENT_LIMIT, 1, "an emit beyond a limit is dropped without a word")
 
-#define HG_MUTANT_LIST(X) HG_MUTANTS_OF_DELIVERIES(X) HG_MUTANTS_OF_EMITS(X)
+/* Of the whole core; scenarios of several workers are there for it, with the gateway of tests/support/mutant.c. */
+#define HG_MUTANTS_OF_WORKERS(X) X(PANIC, 1, "a client's ping fails an assertion")
+
+#define HG_MUTANT_LIST(X) HG_MUTANTS_OF_DELIVERIES(X) HG_MUTANTS_OF_EMITS(X) HG_MUTANTS_OF_WORKERS(X)
 
 #ifdef HG_MUTANTS
 

@@ -38,6 +38,8 @@ enum hg_send {
 
 enum hg_log_level { HG_LOG_ERROR, HG_LOG_WARNING, HG_LOG_INFO, HG_LOG_DEBUG };
 
+struct hg_core_stats;
+
 struct hg_ports {
     void *context;
 
@@ -62,6 +64,9 @@ struct hg_ports {
      * the link goes down before; on the listener every push arrives with token 0. Written out at the end of the turn at
      * latest. */
     void (*redis_command)(void *context, uint32_t link, uint64_t token, const struct hg_slice *argv, size_t argc);
+
+    /* Adds what the other cores of the process count (core.h). The port may be NULL: there are none. */
+    void (*add_others)(void *context, struct hg_core_stats *stats);
 
     /* One line, without newline. */
     void (*log)(void *context, enum hg_log_level level, struct hg_slice line);

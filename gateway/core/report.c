@@ -113,7 +113,10 @@ static void report(struct hg_core *core, struct hg_interest *interest, const str
 
 static void report_emits(struct hg_core *core, struct hg_interest *interest)
 {
-    const struct hg_core_stats *stats = &core->stats;
+    struct hg_core_stats stats;
+    hg_core_stats(core, &stats);
+    if (core->ports.add_others)
+        core->ports.add_others(core->ports.context, &stats);
     struct hg_buf *text = &core->text;
     const char *separator = "";
     hg_buf_clear(text);
@@ -131,10 +134,10 @@ static void report_emits(struct hg_core *core, struct hg_interest *interest)
     hg_buf_printf(text,
                   "],\"pending\":%llu,\"pendingBytes\":%llu,\"accepted\":%llu,\"appended\":%llu,\"duplicates\":%llu,"
                   "\"refused\":%llu,\"deadLetters\":%llu}",
-                  (unsigned long long)core->emitter.emits.count, (unsigned long long)core->emitter.bytes,
-                  (unsigned long long)stats->emits, (unsigned long long)stats->emits_appended,
-                  (unsigned long long)stats->emits_duplicate, (unsigned long long)stats->emits_failed,
-                  (unsigned long long)stats->dead_letters);
+                  (unsigned long long)stats.emits_pending, (unsigned long long)stats.emits_bytes,
+                  (unsigned long long)stats.emits, (unsigned long long)stats.emits_appended,
+                  (unsigned long long)stats.emits_duplicate, (unsigned long long)stats.emits_failed,
+                  (unsigned long long)stats.dead_letters);
     tell(core, interest, text);
 }
 
