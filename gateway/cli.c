@@ -1,6 +1,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "base/suggest.h"
 #include "base/visible.h"
+#include "config/workers.h"
 #include "schemas.h"
 
 #define FILE_BYTES_MAX    (16u << 20)
@@ -19,6 +21,7 @@
     X(config, "FILE", "settings, a JSON file (without: each at its default)")                                          \
     X(listen, "HOST:PORT", "where to accept connections (default 127.0.0.1:8080)")                                     \
     X(redis, "URL", "redis://[user:password@]host[:port][/db] or unix:///path[?db=n]")                                 \
+    X(workers, "N", "threads that serve clients, or auto: one for each core (default 1)")                              \
     X(web, "DIR", "page and documentation to serve (default: those it came with)")                                     \
     X(check_config, NULL, "check the settings, show the topic rules, end")                                             \
     X(dump_config, NULL, "print all settings in force as JSON, passwords hidden, end")                                 \
@@ -409,6 +412,14 @@ static hg_result read_variable(const char *variable, struct hg_cli *cli, size_t 
     return HG_OK;
 }
 
+/* Those that this process may use. More than fit the set there are not for us anyway. */
+static unsigned cores(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : HG_WORKERS_MAX;
+    return count < 1 ? 1 : count < HG_WORKERS_MAX ? (unsigned)count : HG_WORKERS_MAX;
+}
+
 /* File, environment, flags, in this order; then the relations. */
 static bool read_settings(const struct arguments *arguments, char **environment, struct hg_cli *cli, struct hg_buf *why,
                           int *ret_exit)
@@ -434,7 +445,9 @@ static bool read_settings(const struct arguments *arguments, char **environment,
     static const struct {
         enum option option;
         const char *setting, *origin;
-    } flags[] = {{OPTION_listen, "listen", "--listen"}, {OPTION_redis, "redis", "--redis"}};
+    } flags[] = {{OPTION_listen, "listen", "--listen"},
+                 {OPTION_redis, "redis", "--redis"},
+                 {OPTION_workers, "workers", "--workers"}};
     for (size_t i = 0; hg_ok(result) && i < sizeof(flags) / sizeof(flags[0]); i++) {
         const char *value = arguments->value[flags[i].option];
         if (value)
@@ -446,6 +459,16 @@ static bool read_settings(const struct arguments *arguments, char **environment,
 
     if (hg_ok(result)) {
         result = hg_config_check(cli->config, why);
+        if (result.code == HG_ERR_BAD_REQUEST) {
+            complain("%s: %.*s", file ? file : "settings", HG_SLICE_ARG(hg_buf_slice(why)));
+            return false;
+        }
+    }
+    if (hg_ok(result))
+        result = hg_workers_parse(hg_slice_str(cli->config->workers), &cli->workers, NULL);
+    if (hg_ok(result)) {
+        cli->workers = cli->workers > 0 ? cli->workers : cores();
+        result = hg_workers_check(cli->config, cli->workers, why);
         if (result.code == HG_ERR_BAD_REQUEST) {
             complain("%s: %.*s", file ? file : "settings", HG_SLICE_ARG(hg_buf_slice(why)));
             return false;

@@ -17,6 +17,7 @@ struct hg_cli {
     struct hg_config *config; /* checked */
     struct hg_redis_url redis;
     struct hg_listen listen;
+    unsigned workers; /* at least 1 */
     const char
         *web; /* folder of page and documentation, borrowed from the arguments or the environment; NULL: not given */
 };

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@ static bool is_journal(void)
 
 void hg_logger_init(struct hg_logger *logger, const char *level)
 {
-    *logger = (struct hg_logger){HG_LOG_INFO, is_journal()};
+    *logger = (struct hg_logger){HG_LOG_INFO, is_journal(), NULL};
     for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
         if (strcmp(levels[i].word, level) == 0) {
             logger->least = (enum hg_log_level)i;
@@ -57,14 +58,19 @@ static void put_time(struct hg_buf *into)
     hg_buf_printf(into, "%s.%03dZ ", text, (int)(now.tv_nsec / 1000000));
 }
 
+/* A line that the reader takes in pieces stays in one piece. */
+static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
+
 static void write_all(struct hg_slice bytes)
 {
+    pthread_mutex_lock(&writing);
     while (bytes.len > 0) {
         ssize_t written = write(STDERR_FILENO, bytes.ptr, bytes.len);
         if (written < 0 && errno != EINTR)
-            return;
+            break;
         bytes = hg_slice_from(bytes, written > 0 ? (size_t)written : 0);
     }
+    pthread_mutex_unlock(&writing);
 }
 
 void hg_logger_put(const struct hg_logger *logger, enum hg_log_level level, struct hg_slice line)
@@ -79,6 +85,10 @@ void hg_logger_put(const struct hg_logger *logger, enum hg_log_level level, stru
         put_time(&text);
         hg_buf_put_str(&text, levels[level].word);
         hg_buf_put_char(&text, ' ');
+    }
+    if (logger->name) {
+        hg_buf_put_str(&text, logger->name);
+        hg_buf_put_str(&text, ": ");
     }
     hg_visible_put(line, LINE_BYTES_MAX, &text);
     hg_buf_put_char(&text, '\n');
