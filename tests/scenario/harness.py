@@ -317,6 +317,7 @@ class Gateway:
         self.config_file.write_text(json.dumps(self.config, indent=2))
         self.env = env or {}
         self.args = list(args)
+        self.binary = BINARY
         self.logfile = self.dir / "gateway.log"
         self.process = None
         self.port = None
@@ -338,7 +339,7 @@ class Gateway:
         self.log_start = self.logfile.stat().st_size if self.logfile.exists() else 0
         with open(self.logfile, "ab") as log:
             self.process = subprocess.Popen(
-                wrap + [BINARY, "--config", str(self.config_file), *self.args],
+                wrap + [self.binary, "--config", str(self.config_file), *self.args],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, cwd=self.dir, preexec_fn=_die_with_parent,
             )
         found = self.wait_log(r"listening on https?://(\S+):(\d+)")
