@@ -86,8 +86,10 @@ def gateway(redis, make_gateway):
 # ------------------------------------------------------------------------------------------------------- one gateway
 
 
-def test_all_clients_get_all_events_in_order(redis, gateway):
-    clients = clients_everywhere(gateway)
+@pytest.mark.parametrize("workers", [2, 4])
+def test_all_clients_get_all_events_in_order(redis, make_gateway, workers):
+    gateway = make_gateway(redis, workers=workers)
+    clients = clients_everywhere(gateway, at_least=8 * workers)
     subs = [(client, client.subscribe("st.x"), client.subscribe("ch.x")) for client in everybody(clients)]
     publisher = redis.client()
     for n in range(200):
