@@ -412,11 +412,13 @@ static hg_result read_variable(const char *variable, struct hg_cli *cli, size_t 
     return HG_OK;
 }
 
-/* Those that this process may use. More than fit the set there are not for us anyway. */
+/* Those that this process may use. */
 static unsigned cores(void)
 {
     cpu_set_t set;
-    int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : HG_WORKERS_MAX;
+    if (sched_getaffinity(0, sizeof(set), &set) != 0)
+        return errno == EINVAL ? HG_WORKERS_MAX : 1; /* more than fit the set */
+    int count = CPU_COUNT(&set);
     return count < 1 ? 1 : count < HG_WORKERS_MAX ? (unsigned)count : HG_WORKERS_MAX;
 }
 

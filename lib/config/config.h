@@ -43,14 +43,18 @@
     NUMBER(event_bytes_max, 1024, 64 * HG_MIB, 1 * HG_MIB, "bytes",                                                    \
            "Largest event that is delivered or emitted; a larger one from Redis is told as a gap.")                    \
     NUMBER(subscriptions_per_session_max, 1, 100000, 256, "subscriptions", "Subscriptions of one client.")             \
-    NUMBER(groups_max, 1, 10000000, 100000, "groups", "Distinct subscriptions (topic and options) of all clients.")    \
-    NUMBER(topics_max, 1, 10000000, 100000, "topics", "Redis channels and streams followed at the same time.")         \
+    NUMBER(groups_max, 1, 10000000, 100000, "groups",                                                                  \
+           "Distinct subscriptions (topic and options) of all clients of a worker.")                                   \
+    NUMBER(topics_max, 1, 10000000, 100000, "topics",                                                                  \
+           "Redis channels and streams that a worker follows at the same time.")                                       \
     NUMBER(log_bytes_max, 64 * HG_KIB, 1024 * HG_MIB, 4 * HG_MIB, "bytes",                                             \
            "Events one subscription group keeps for clients that are behind.")                                         \
     NUMBER(log_bytes_total_max, 1 * HG_MIB, 1024 * 1024 * HG_MIB, 256 * HG_MIB, "bytes",                               \
-           "Events all groups and streams together keep; the oldest go first.")                                        \
-    NUMBER(history_bytes_max, 0, 1024 * HG_MIB, 4 * HG_MIB, "bytes",                                                   \
-           "Entries of one stream kept in memory, so that clients that come back need nothing of Redis.")              \
+           "Events all groups and streams together keep; the oldest go first. Divided between the workers.")           \
+    NUMBER(                                                                                                            \
+        history_bytes_max, 0, 1024 * HG_MIB, 4 * HG_MIB, "bytes",                                                      \
+        "Entries of one stream kept in memory, so that clients that come back need nothing of Redis. Divided between " \
+        "the workers.")                                                                                                \
     NUMBER(history_ms, 0, 86400000, 600000, "ms", "How long such entries are kept at most.")                           \
     NUMBER(conflate_keys_max, 1, 1000000, 10000, "keys", "Keys of one subscription group that are conflated.")         \
     NUMBER(reply_bytes_max, 4 * HG_KIB, 64 * HG_MIB, 256 * HG_KIB, "bytes",                                            \
@@ -68,12 +72,13 @@
     NUMBER(emit_timeout_ms, 10, 3600000, 10000, "ms", "How long an emit is retried before error 108.")                 \
     NUMBER(emits_per_session_max, 1, 100000, 256, "emits",                                                             \
            "Emits of one client that wait for Redis; then it is not read from until half of them are answered.")       \
-    NUMBER(emits_max, 1, 1000000, 10000, "emits", "Emits of all clients that wait for Redis.")                         \
+    NUMBER(emits_max, 1, 1000000, 10000, "emits",                                                                      \
+           "Emits of all clients that wait for Redis. Divided between the workers.")                                   \
     NUMBER(emits_bytes_max, 64 * HG_KIB, 16384 * HG_MIB, 64 * HG_MIB, "bytes",                                         \
-           "Bytes of all emits that wait for Redis.")                                                                  \
+           "Bytes of all emits that wait for Redis. Divided between the workers.")                                     \
     NUMBER(emit_rate_session, 0, 1000000, 0, "emits/s", "Emits a second of one client; 0: no limit.")                  \
     NUMBER(emit_rate_principal, 0, 1000000, 0, "emits/s",                                                              \
-           "Emits a second of one user, over all connections to this gateway; 0: no limit.")                           \
+           "Emits a second of one user, over all connections to one worker; 0: no limit.")                             \
     NUMBER(emit_burst_ms, 100, 60000, 1000, "ms",                                                                      \
            "How many emits may come at once: as many as the rate allows in this time, at least one.")                  \
     NUMBER(emit_backoff_min_ms, 1, 60000, 50, "ms", "First delay before an emit is tried again.")                      \
@@ -105,7 +110,7 @@ enum hg_dedupe { HG_DEDUPE_ONCE, HG_DEDUPE_BEST_EFFORT };
     TEXT(payload_field, "event", "field", "The field of a stream entry that holds the event.")                         \
     NUMBER(maxlen, 0, 1000000000000, 0, "entries", "About how many entries a stream keeps when clients emit; 0: all.") \
     FLAG(emit, true, "Whether clients may emit to these topics (streams only).")                                       \
-    NUMBER(emit_rate, 0, 1000000, 0, "emits/s", "Emits a second to one topic through this gateway; 0: no limit.")      \
+    NUMBER(emit_rate, 0, 1000000, 0, "emits/s", "Emits a second to one topic through one worker; 0: no limit.")        \
     ENUM(dedupe, enum hg_dedupe, "once|best_effort", HG_DEDUPE_ONCE,                                                   \
          "once: an emit stands in the stream once, however often it is sent; best_effort: ids are not remembered, so " \
          "that an emit that is sent again may stand there twice.")                                                     \
