@@ -62,6 +62,7 @@ struct crew {
     struct hg_config share;
     struct hg_loop *loop;
     struct hg_tally *tally;
+    struct hg_board *board;
     struct hg_prng prng;
     int bell; /* rung when a member's state has changed */
     struct hg_watch *watch;
@@ -371,6 +372,7 @@ static void set_up_members(struct crew *crew, const struct hg_ws_files *files)
             .number = i,
             .sharing = HG_WS_FIRST,
             .tally = crew->tally,
+            .board = crew->board,
             .bell = -1,
             .stops = &crew->stops,
         };
@@ -387,6 +389,7 @@ static hg_result set_up(struct crew *crew, const struct hg_ws_files *files)
     hg_prng_init(&crew->prng, seed);
     hg_workers_share(crew->cli->config, size_of(crew), &crew->share);
     HG_TRY(hg_tally_new(size_of(crew), &crew->tally));
+    HG_TRY(hg_board_new(size_of(crew), hg_prng_next(&crew->prng), &crew->board));
     set_up_members(crew, files);
     if (!open_bells(crew))
         return HG_FAIL(INTERNAL);
@@ -403,6 +406,7 @@ static void take_down(struct crew *crew)
     hg_loop_free(crew->loop);
     close_bells(crew);
     hg_tally_free(crew->tally);
+    hg_board_free(crew->board);
     pthread_mutex_destroy(&crew->building);
 }
 

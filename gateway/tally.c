@@ -7,6 +7,7 @@
 /* What is there now, as opposed to what has happened so far. */
 #define NOW(X)                                                                                                         \
     X(sessions)                                                                                                        \
+    X(system_subscribers)                                                                                              \
     X(subscriptions)                                                                                                   \
     X(groups)                                                                                                          \
     X(topics)                                                                                                          \

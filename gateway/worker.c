@@ -84,6 +84,18 @@ static void port_add_others(void *context, struct hg_core_stats *stats)
     hg_tally_add_others(worker->plan.tally, worker->plan.number, stats);
 }
 
+static void port_put_standing(void *context, struct hg_slice topic, const struct hg_standing *standing, hg_time until)
+{
+    struct hg_worker *worker = context;
+    hg_board_put(worker->plan.board, worker->plan.number, topic, standing, until);
+}
+
+static bool port_next_standing(void *context, size_t *cursor, struct hg_buf *topic, struct hg_standing *ret_standing)
+{
+    struct hg_worker *worker = context;
+    return hg_board_next(worker->plan.board, hg_loop_now(worker->loop), cursor, topic, ret_standing);
+}
+
 static void port_log(void *context, enum hg_log_level level, struct hg_slice line)
 {
     struct hg_worker *worker = context;
@@ -312,9 +324,13 @@ static hg_result build(struct hg_worker *worker)
         .redis_open = port_redis_open,
         .redis_close = port_redis_close,
         .redis_command = port_redis_command,
-        .add_others = is_one_of_several(worker) ? port_add_others : NULL,
         .log = port_log,
     };
+    if (is_one_of_several(worker)) {
+        ports.add_others = port_add_others;
+        ports.put_standing = port_put_standing;
+        ports.next_standing = port_next_standing;
+    }
     struct hg_redis_loop redis_loop = {worker, watch, set_watch, unwatch, now_of_loop};
     struct hg_redis_sink redis_sink = {worker, sink_up, sink_down, sink_reply};
     uint64_t seed;

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "board.h"
 #include "config/config.h"
 #include "config/listen.h"
 #include "config/redis_url.h"
@@ -29,8 +30,9 @@ struct hg_worker_plan {
     /* One of several: */
     unsigned number; /* from 0 */
     enum hg_ws_sharing sharing;
-    uint16_t port;            /* where the others listen; 0: as `listen` has it */
-    struct hg_tally *tally;   /* NULL: it is alone */
+    uint16_t port;          /* where the others listen; 0: as `listen` has it */
+    struct hg_tally *tally; /* NULL: it is alone */
+    struct hg_board *board;
     int bell;                 /* rung when `stops` has changed; -1: it takes the signals itself */
     const atomic_uint *stops; /* signals so far */
 };

@@ -480,6 +480,7 @@ void hg_core_stats(const struct hg_core *core, struct hg_core_stats *ret_stats)
     *ret_stats = core->stats;
     ret_stats->sessions = core->sessions.count;
     ret_stats->groups = core->groups.all.count;
+    ret_stats->system_subscribers = hg_reports_subscribers(core);
     ret_stats->topics = hg_sources_count(core);
     ret_stats->emits_pending = core->emitter.emits.count;
     ret_stats->emits_bytes = core->emitter.bytes;

@@ -73,6 +73,7 @@ hg_time hg_core_next_deadline(const struct hg_core *core);
     X(sessions_refused, "Clients refused at connections_max or during shutdown.")                                      \
     X(subscriptions, "Subscriptions of all clients, pending ones included.")                                           \
     X(groups, "Distinct subscriptions.")                                                                               \
+    X(system_subscribers, "Subscribers of $system.")                                                                   \
     X(topics, "Redis channels, channel patterns and streams followed.")                                                \
     X(frames_alive, "Bytes-holding segments in the logs of all groups, and events kept for conflate and rate.")        \
     X(log_bytes, "Bytes that these hold.")                                                                             \

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "base/time.h"
 
 typedef struct {
     uint32_t index, generation;
@@ -38,7 +39,9 @@ enum hg_send {
 
 enum hg_log_level { HG_LOG_ERROR, HG_LOG_WARNING, HG_LOG_INFO, HG_LOG_DEBUG };
 
+struct hg_buf;
 struct hg_core_stats;
+struct hg_standing;
 
 struct hg_ports {
     void *context;
@@ -65,8 +68,14 @@ struct hg_ports {
      * latest. */
     void (*redis_command)(void *context, uint32_t link, uint64_t token, const struct hg_slice *argv, size_t argc);
 
-    /* Adds what the other cores of the process count (core.h). The port may be NULL: there are none. */
+    /* What cores of one process tell each other, for reports alone (report.h). These ports may be NULL: it is alone. */
+    /* Adds what the others count (core.h). */
     void (*add_others)(void *context, struct hg_core_stats *stats);
+    /* How a stream stands, for all; it holds until `until`. */
+    void (*put_standing)(void *context, struct hg_slice topic, const struct hg_standing *standing, hg_time until);
+    /* The next of all streams that anybody told of, and how it stands at all cores together; `*cursor` is 0 at first.
+     * False: no further one. */
+    bool (*next_standing)(void *context, size_t *cursor, struct hg_buf *topic, struct hg_standing *ret_standing);
 
     /* One line, without newline. */
     void (*log)(void *context, enum hg_log_level level, struct hg_slice line);

@@ -1,6 +1,7 @@
 #include "core/report.h"
 
 #include "base/json.h"
+#include "core/standing.h"
 #include "core/state.h"
 #include "event/envelope.h"
 #include "wire/message.h"
@@ -89,7 +90,7 @@ static void tell(struct hg_core *core, struct hg_interest *interest, struct hg_b
     hg_interest_offer(core, &attachment, &happening);
 }
 
-static void report(struct hg_core *core, struct hg_interest *interest, const struct hg_source *source)
+static struct hg_standing standing_of(const struct hg_source *source)
 {
     struct lag lag = lag_of(source);
     const struct hg_page *first = hg_history_run(&source->history);
@@ -98,16 +99,29 @@ static void report(struct hg_core *core, struct hg_interest *interest, const str
         oldest = first->before;
     else if (first && first->count > 0)
         oldest = (struct hg_place){first->entries[0].id, first->entries[0].fingerprint, true};
+    return (struct hg_standing){
+        .oldest = oldest,
+        .newest = source->last,
+        .slowest = lag.slowest,
+        .history_bytes = source->history.bytes,
+        .subscribers = lag.subscribers,
+        .events_behind = entries_behind(source, lag.slowest),
+    };
+}
+
+static void report(struct hg_core *core, struct hg_interest *interest, struct hg_slice topic,
+                   const struct hg_standing *standing)
+{
     struct hg_buf *text = &core->text;
     hg_buf_clear(text);
     hg_buf_put_str(text, "{\"eventType\":\"TopicReport\",\"topic\":");
-    hg_json_put_string(text, source->topic);
-    put_place(text, "oldest", oldest);
-    put_place(text, "newest", source->last);
+    hg_json_put_string(text, topic);
+    put_place(text, "oldest", standing->oldest);
+    put_place(text, "newest", standing->newest);
     hg_buf_printf(text, ",\"historyBytes\":%llu,\"subscribers\":%llu,\"lagMs\":%llu,\"lagEvents\":%llu}",
-                  (unsigned long long)source->history.bytes, (unsigned long long)lag.subscribers,
-                  (unsigned long long)(source->last.id.ms - lag.slowest.ms),
-                  (unsigned long long)entries_behind(source, lag.slowest));
+                  (unsigned long long)standing->history_bytes, (unsigned long long)standing->subscribers,
+                  (unsigned long long)(standing->newest.id.ms - standing->slowest.ms),
+                  (unsigned long long)standing->events_behind);
     tell(core, interest, text);
 }
 
@@ -141,28 +155,78 @@ static void report_emits(struct hg_core *core, struct hg_interest *interest)
     tell(core, interest, text);
 }
 
-static bool is_due(const struct hg_core *core)
+uint64_t hg_reports_subscribers(const struct hg_core *core)
 {
-    return core->reports.interest && core->reports.interest->member_count > 0;
+    return core->reports.interest ? core->reports.interest->member_count : 0;
+}
+
+static bool is_alone(const struct hg_core *core)
+{
+    return !core->ports.next_standing;
+}
+
+static bool others_listen(const struct hg_core *core)
+{
+    struct hg_core_stats stats = {0};
+    if (!is_alone(core))
+        core->ports.add_others(core->ports.context, &stats);
+    return stats.system_subscribers > 0;
+}
+
+/* How the streams stand that this core follows, some in each turn: told at once when it is alone, else to all cores. */
+static void tell_own(struct hg_core *core)
+{
+    struct hg_list *streams = &core->sources.all[HG_SOURCE_TYPE_STREAM];
+    /* Until they come round again, and the next round is late. */
+    uint64_t rounds = 2 + streams->count / HG_REPORTS_AT_ONCE;
+    hg_time until = hg_time_add(core->now, hg_ms((rounds + 1) * core->config->system_ms));
+    size_t count = streams->count < HG_REPORTS_AT_ONCE ? streams->count : HG_REPORTS_AT_ONCE;
+    for (; count > 0; count--) {
+        struct hg_list_node *node = hg_list_pop_front(streams);
+        hg_list_push_back(streams, node);
+        const struct hg_source *source = HG_CONTAINER(node, struct hg_source, in_all);
+        struct hg_standing standing = standing_of(source);
+        if (is_alone(core))
+            report(core, core->reports.interest, source->topic, &standing);
+        else
+            core->ports.put_standing(core->ports.context, source->topic, &standing, until);
+    }
+}
+
+/* Of all cores together, some in each turn. */
+static void report_all(struct hg_core *core)
+{
+    struct hg_reports *reports = &core->reports;
+    struct hg_standing standing;
+    for (size_t count = HG_REPORTS_AT_ONCE; count > 0; count--) {
+        if (!core->ports.next_standing(core->ports.context, &reports->next, &core->key, &standing)) {
+            reports->next = 0;
+            return;
+        }
+        (void)hg_core_must(hg_buf_result(&core->key));
+        report(core, reports->interest, hg_buf_slice(&core->key), &standing);
+    }
 }
 
 void hg_reports_tick(struct hg_core *core)
 {
     struct hg_reports *reports = &core->reports;
-    struct hg_list *streams = &core->sources.all[HG_SOURCE_TYPE_STREAM];
-    if (!is_due(core) || !hg_time_reached(reports->next_at, core->now))
+    bool listened = hg_reports_subscribers(core) > 0;
+    if (hg_time_before(core->now, hg_reports_deadline(core)))
         return;
     reports->next_at = hg_time_add(core->now, hg_ms(core->config->system_ms));
-    report_emits(core, reports->interest);
-    size_t count = streams->count < HG_REPORTS_AT_ONCE ? streams->count : HG_REPORTS_AT_ONCE;
-    for (; count > 0; count--) {
-        struct hg_list_node *node = hg_list_pop_front(streams);
-        hg_list_push_back(streams, node);
-        report(core, reports->interest, HG_CONTAINER(node, struct hg_source, in_all));
-    }
+    if (!listened && !others_listen(core))
+        return;
+    if (listened)
+        report_emits(core, reports->interest);
+    tell_own(core);
+    if (listened && !is_alone(core))
+        report_all(core);
 }
 
+/* A core that is not alone looks whether others have somebody who listens. */
 hg_time hg_reports_deadline(const struct hg_core *core)
 {
-    return is_due(core) ? core->reports.next_at : HG_TIME_NEVER;
+    bool looks = hg_reports_subscribers(core) > 0 || (core->config->system_topic && !is_alone(core));
+    return looks ? core->reports.next_at : HG_TIME_NEVER;
 }

@@ -1,5 +1,5 @@
 /* report.h – the topic $system: what the gateway knows of each stream that it follows, and of emits, as events for
- * whoever subscribes.
+ * whoever subscribes. Where a process has several cores, each tells what is of all of them together.
  *
  * While the setting system_topic is on and anybody listens, each followed stream is reported every system_ms, at most
  * HG_REPORTS_AT_ONCE of them in turns:
@@ -25,10 +25,13 @@ struct hg_interest;
 struct hg_reports {
     struct hg_interest *interest; /* in $system; NULL: nobody's */
     hg_time next_at;
+    size_t next; /* of what all cores told, the first that was not reported yet */
 };
 
 /* Whether a pattern is $system, and served. */
 bool hg_report_is_served(const struct hg_core *core, struct hg_slice pattern);
+/* How many of this core listen. */
+uint64_t hg_reports_subscribers(const struct hg_core *core);
 void hg_reports_tick(struct hg_core *core);
 hg_time hg_reports_deadline(const struct hg_core *core);
 

@@ -174,6 +174,42 @@ def test_reports_are_of_the_whole_process(redis, gateway):
         some[0].wait(emits, f"the sums {expected}")
 
 
+def test_a_topic_is_reported_as_it_stands_at_all_workers(redis, gateway):
+    clients = clients_everywhere(gateway)
+    (first, *_), (second, *_) = clients.values()
+    for client in everybody(clients):
+        client.subscribe("st.all")
+    first.subscribe("st.first")
+    second.subscribe("st.second")
+    count = len(everybody(clients))
+    for topic in ("st.all", "st.first", "st.second"):
+        for n in range(3):
+            last = first.emit(topic, n, f"{topic}-{n}")["cursor"]
+
+    def reports(client, topic):
+        return [m["event"] for m in client.events(topic="$system") if m["event"].get("topic") == topic]
+
+    # What is told of a topic does not depend on where it is asked.
+    for client in (first, second):
+        client.subscribe("$system")
+        for topic, subscribers in (("st.all", count), ("st.first", 1), ("st.second", 1)):
+            client.wait(lambda: [r for r in reports(client, topic) if r["subscribers"] == subscribers and r["historyBytes"] > 0],
+                        f"{subscribers} subscribers of {topic}")
+        report = client.wait(lambda: [r for r in reports(client, "st.second") if r["newest"] == last], "the last cursor")[-1]
+        assert report["lagMs"] == report["lagEvents"] == 0
+    alone = [r for r in reports(first, "st.first")][-1]["historyBytes"]
+    both = [r for r in reports(first, "st.all")][-1]["historyBytes"]
+    assert both > 1.5 * alone, "the bytes of one worker"
+    # What a worker follows no longer, the others soon tell no more of.
+    second.close()
+
+    def gone():
+        told = [m["event"] for m in first.events(topic="$system")][-6:]
+        return {r.get("topic") for r in told} == {"st.all", "st.first", None}
+
+    first.wait(gone, "the end of the reports of st.second")
+
+
 # --------------------------------------------------------------------------------------------------- start and limits
 
 
