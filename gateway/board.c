@@ -1,5 +1,6 @@
 #include "board.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -36,7 +37,11 @@ hg_result hg_board_new(unsigned workers, uint64_t seed, struct hg_board **ret_bo
     struct hg_prng prng;
     hg_prng_init(&prng, seed);
     hg_map_init(&board->by_topic, (struct hg_hash_key){hg_prng_next(&prng), hg_prng_next(&prng)});
-    pthread_mutex_init(&board->lock, NULL);
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
+    pthread_mutex_init(&board->lock, &attributes);
+    pthread_mutexattr_destroy(&attributes);
     board->workers = workers;
     *ret_board = board;
     return HG_OK;
@@ -144,4 +149,12 @@ bool hg_board_next(struct hg_board *board, hg_time now, size_t *cursor, struct h
     }
     pthread_mutex_unlock(&board->lock);
     return found;
+}
+
+bool hg_board_is_held(struct hg_board *board)
+{
+    int error = pthread_mutex_lock(&board->lock);
+    if (error == 0)
+        pthread_mutex_unlock(&board->lock);
+    return error == EDEADLK;
 }

@@ -25,4 +25,7 @@ void hg_board_put(struct hg_board *board, unsigned worker, struct hg_slice topic
 bool hg_board_next(struct hg_board *board, hg_time now, size_t *cursor, struct hg_buf *topic,
                    struct hg_standing *ret_standing);
 
+/* Whether the calling thread is in the middle of one of these, with the lock: nobody else would get it any more. */
+bool hg_board_is_held(struct hg_board *board);
+
 #endif

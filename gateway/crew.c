@@ -84,9 +84,11 @@ static void announce(struct member *member, enum state state)
     hg_bell_ring(member->crew->bell);
 }
 
-/* False: it is the last, or there were too many. */
+/* False: it is the last, or there were too many, or what it was at is not its own. */
 static bool may_leave(struct crew *crew)
 {
+    if (hg_board_is_held(crew->board))
+        return false;
     unsigned serving = atomic_load(&crew->serving);
     do
         if (serving <= 1)
