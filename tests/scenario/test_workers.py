@@ -266,6 +266,7 @@ def test_a_share_must_be_large_enough(tmp_path):
 # ----------------------------------------------------------------------------------------------------------- the end
 
 
+@pytest.mark.valgrind
 def test_sigterm_drains_all(gateway):
     clients = everybody(clients_everywhere(gateway))
     for client in clients:
