@@ -449,6 +449,27 @@ static bool open_and_free(void)
     return hg_ok(r);
 }
 
+static bool is_taken(int number)
+{
+    struct sigaction now;
+    assert_int_equal(sigaction(number, NULL, &now), 0);
+    return now.sa_handler != SIG_DFL;
+}
+
+/* Of several loops in a process one takes them. */
+static void a_loop_without_stop_leaves_the_signals(void **state)
+{
+    struct world *world = *state;
+    assert_true(is_taken(SIGINT) && is_taken(SIGTERM));
+    hg_loop_free(world->loop);
+    assert_false(is_taken(SIGINT) || is_taken(SIGTERM));
+    struct hg_loop_hooks hooks = {world, on_turn, NULL};
+    assert_true(hg_ok(hg_loop_new(hooks, &world->loop)));
+    assert_false(is_taken(SIGINT) || is_taken(SIGTERM));
+    hg_loop_run(world->loop);
+    assert_string_equal(world->log, "T");
+}
+
 static void each_allocation_may_fail(void **state)
 {
     (void)state;
@@ -466,6 +487,7 @@ int main(void)
         TEST(a_later_and_a_sooner_deadline_replace_the_last),
         TEST(a_busy_deadline_does_not_starve_descriptors),
         TEST(signals_stop),
+        TEST(a_loop_without_stop_leaves_the_signals),
         TEST(a_closed_watch_is_silent),
         TEST(a_watch_reports_what_is_asked_for),
         TEST(an_error_is_reported_once),
