@@ -12,7 +12,6 @@
 #define WRITES_PER_TURN    4096u /* then accepts, emits and Redis get their turn */
 #define BYTES_PER_TURN     (32u << 20)
 #define WRITES_PER_SESSION 4u
-#define KEEP_BYTES         512u /* of `out`, while nothing is in it */
 #define NO_SLOT            UINT32_MAX
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
@@ -106,7 +105,7 @@ static void free_subs(struct hg_core *core, struct hg_session *session)
     free(session->subs);
     session->subs = NULL;
     session->sub_capacity = 0;
-    HG_ASSERT(session->waits.count == 0 && session->lagging.count == 0 && session->ready.count == 0);
+    HG_ASSERT(session->wait_count == 0 && session->lagging.count == 0 && session->ready.count == 0);
     HG_ASSERT(session->overdue.count == 0);
 }
 
@@ -229,7 +228,7 @@ static void hand_over(struct hg_core *core, struct hg_session *session, struct h
 
 static void out_was_sent(struct hg_core *core, struct hg_session *session)
 {
-    hg_buf_reset(&session->out, KEEP_BYTES);
+    hg_buf_done(&session->out); /* most clients are silent most of the time */
     session->answer_bytes = 0;
     session->out_events = 0;
     hg_session_listen(core, session, HG_DEAF_ANSWERS);
@@ -454,10 +453,10 @@ void hg_sessions_validate(const struct hg_core *core)
         const struct hg_session *session = table->slots[i].session;
         if (!session)
             continue;
+        uint64_t waits = 0;
         count++;
         subs += session->sub_count;
         hg_list_validate(&session->lagging);
-        hg_list_validate(&session->waits);
         HG_ASSERT(session->ref.index == i && session->ref.generation == table->slots[i].generation);
         HG_ASSERT(session->state == HG_SESSION_OPEN || (session->sub_count == 0 && !session->dirty.owner));
         HG_ASSERT(!session->dirty.owner || session->writable);
@@ -467,12 +466,16 @@ void hg_sessions_validate(const struct hg_core *core)
         for (uint32_t j = 0; j < session->sub_count; j++) {
             const struct hg_sub *sub = session->subs[j];
             HG_ASSERT(sub->session == session);
+            HG_ASSERT((sub->state == HG_SUB_PENDING) == (sub->pending != NULL));
+            HG_ASSERT((sub->drain != NULL) == (!sub->pending && sub->group->conflation));
+            waits += sub->pending ? sub->pending->waits.count : 0;
             HG_ASSERT(!sub->seek || (sub->seek->sub == sub && sub->state != HG_SUB_PENDING));
             HG_ASSERT((sub->lagging.owner != NULL) == (hg_sub_is_live(sub) && sub->next != NULL));
             HG_ASSERT(sub->state != HG_SUB_REPLAYING || sub->replays.count > 0);
             HG_ASSERT(sub->state == HG_SUB_REPLAYING || sub->replays.count == 0);
             hg_list_validate(&sub->replays);
         }
+        HG_ASSERT(waits == session->wait_count);
     }
     HG_ASSERT(count == table->count && subs == core->stats.subscriptions);
 }

@@ -29,7 +29,6 @@ struct hg_session {
     struct hg_sub **subs;
     uint32_t sub_count, sub_capacity;
     struct hg_list lagging;
-    struct hg_list waits;   /* at most subscriptions_per_session_max */
     struct hg_list ready;   /* replays that can go on */
     struct hg_list overdue; /* subscriptions with a pace that are behind */
     struct hg_buf out;
@@ -41,6 +40,7 @@ struct hg_session {
     struct hg_echo *echo;   /* NULL: it minds no echo */
     struct hg_bucket *rate; /* of its emits; NULL: none yet */
     uint32_t emits;         /* waiting for Redis */
+    uint32_t wait_count;    /* subscribes that wait for their answer; at most subscriptions_per_session_max */
     bool writable;          /* independent of the state: the adapter took all so far */
     bool deflates;          /* takes deflated frames; from the beginning or never */
     uint8_t deaf;           /* enum hg_deaf: reading is stopped until none is left */
