@@ -461,7 +461,7 @@ void hg_conflation_check(struct hg_core *core, struct hg_sub *sub)
     if (!is_overdue(sub)) {
         hg_list_unlink(&drain->overdue);
     } else if (!drain->overdue.owner) {
-        hg_list_push_back(&sub->session->overdue, &drain->overdue);
+        hg_list_push_back(&hg_session_backlog(sub->session)->overdue, &drain->overdue);
         hg_session_touch(core, sub->session);
     }
 }
@@ -541,9 +541,10 @@ static void build(struct hg_core *core, struct hg_sub *sub)
 
 void hg_conflations_fill(struct hg_core *core, struct hg_session *session)
 {
-    while (session->out.len < HG_WRITE_BYTES && session->overdue.first) {
-        struct hg_sub *sub = HG_CONTAINER(session->overdue.first, struct hg_drain, overdue)->sub;
-        hg_list_remove(&session->overdue, &sub->drain->overdue);
+    struct hg_list *overdue = &session->backlog->overdue;
+    while (session->out.len < HG_WRITE_BYTES && overdue->first) {
+        struct hg_sub *sub = HG_CONTAINER(overdue->first, struct hg_drain, overdue)->sub;
+        hg_list_remove(overdue, &sub->drain->overdue);
         if (is_overdue(sub)) /* it was when it was listed */
             build(core, sub);
         hg_conflation_check(core, sub);
@@ -632,7 +633,7 @@ void hg_conflation_validate(const struct hg_core *core, const struct hg_conflati
         HG_ASSERT(!sub->behind || !sub->next);
         HG_ASSERT(sub->behind || sub->next || group->unseen || drain->seen == conflation->ticked);
         bool overdue = sub->behind && hg_sub_is_live(sub) && drain->seen < conflation->ticked;
-        HG_ASSERT(!overdue || drain->overdue.owner == &sub->session->overdue);
+        HG_ASSERT(!overdue || drain->overdue.owner == &sub->session->backlog->overdue);
     }
     HG_ASSERT(late == conflation->late);
     HG_ASSERT(late > 0 || conflation->entries.count == 0 ||

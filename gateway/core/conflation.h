@@ -53,7 +53,7 @@ struct hg_conflation {
 
 /* What one member has. Made when it joins, gone when it leaves. */
 struct hg_drain {
-    struct hg_list_node overdue; /* session->overdue: behind, and it could have more */
+    struct hg_list_node overdue; /* the backlog's: behind, and it could have more */
     struct hg_sub *sub;
     uint64_t seen;               /* the version up to which it has everything */
     uint64_t counted;            /* the events up to which each is accounted for */

@@ -8,7 +8,8 @@
 #include "wire/frame.h"
 #include "wire/message.h"
 
-#define SLICES             32u   /* pings are spread over the period in so many parts */
+#define SLICES             32u   /* the sessions are looked at in so many parts, so that pings are spread */
+#define LOOKS              4u
 #define WRITES_PER_TURN    4096u /* then accepts, emits and Redis get their turn */
 #define BYTES_PER_TURN     (32u << 20)
 #define WRITES_PER_SESSION 4u
@@ -98,6 +99,13 @@ struct hg_slice hg_session_peer(const struct hg_core *core, const struct hg_sess
     return hg_slice(to, core->ports.ws_peer(core->ports.context, session->ref, to, HG_PEER_BYTES_MAX));
 }
 
+struct hg_backlog *hg_session_backlog(struct hg_session *session)
+{
+    if (!session->backlog)
+        session->backlog = hg_core_alloc(sizeof(*session->backlog));
+    return session->backlog;
+}
+
 static void free_subs(struct hg_core *core, struct hg_session *session)
 {
     while (session->sub_count > 0)
@@ -105,8 +113,8 @@ static void free_subs(struct hg_core *core, struct hg_session *session)
     free(session->subs);
     session->subs = NULL;
     session->sub_capacity = 0;
-    HG_ASSERT(session->wait_count == 0 && session->lagging.count == 0 && session->ready.count == 0);
-    HG_ASSERT(session->overdue.count == 0);
+    HG_ASSERT(session->wait_count == 0 && session->lagging.count == 0);
+    HG_ASSERT(!session->backlog || (session->backlog->ready.count == 0 && session->backlog->overdue.count == 0));
 }
 
 static void drop_out(struct hg_core *core, struct hg_session *session)
@@ -125,6 +133,7 @@ void hg_session_free(struct hg_core *core, struct hg_session *session)
     hg_filter_unref(session->forced);
     hg_echo_leave(core, session);
     free(session->rate);
+    free(session->backlog);
     struct hg_session_slot *slot = &table->slots[session->ref.index];
     *slot = (struct hg_session_slot){.generation = slot->generation + 1, .next_free = table->free_slot};
     table->free_slot = session->ref.index;
@@ -180,7 +189,7 @@ void hg_session_answer_end(struct hg_core *core, struct hg_session *session, siz
 {
     if (session->state != HG_SESSION_OPEN)
         return;
-    session->answer_bytes += session->out.len - mark;
+    session->answer_bytes += (uint32_t)(session->out.len - mark);
     if (hg_buf_result(&session->out).code == HG_ERR_TOO_BIG || session->answer_bytes > core->config->reply_bytes_max) {
         hg_session_close(core, session, HG_CLOSE_TOO_MANY);
         return;
@@ -277,7 +286,9 @@ static void send_segment(struct hg_core *core, struct hg_session *session, struc
 
 static bool has_something(const struct hg_session *session)
 {
-    return session->out.len > 0 || session->lagging.first || session->ready.first || session->overdue.first;
+    const struct hg_backlog *backlog = session->backlog;
+    return session->out.len > 0 || session->lagging.first ||
+           (backlog && (backlog->ready.first || backlog->overdue.first));
 }
 
 static bool stands_alone(const struct hg_session *session, const struct hg_sub *sub)
@@ -298,9 +309,9 @@ static bool flush(struct hg_core *core, struct hg_session *session)
         return false;
     }
     for (unsigned i = 0; i < WRITES_PER_SESSION && session->writable; i++) {
-        if (session->ready.first)
+        if (session->backlog && session->backlog->ready.first)
             hg_replays_fill(core, session);
-        if (session->overdue.first)
+        if (session->backlog && session->backlog->overdue.first)
             hg_conflations_fill(core, session);
         if (session->out.len == 0 && !session->lagging.first)
             break; /* nothing, or replays that have had their share of this turn */
@@ -343,14 +354,14 @@ void hg_sessions_flush(struct hg_core *core)
 
 /* ---- time -------------------------------------------------------------------------------------------------------- */
 
-/* Each session is looked at once in this time, so no deadline is missed by more. */
+/* Each session is looked at LOOKS times in the shortest of these, so no deadline is missed by more than that part. */
 static hg_dur slice_of(const struct hg_core *core)
 {
     const struct hg_config *config = core->config;
     uint64_t round = config->ping_ms;
     round = round < config->pong_timeout_ms ? round : config->pong_timeout_ms;
     round = round < config->stall_timeout_ms ? round : config->stall_timeout_ms;
-    return hg_us(hg_ms(round).us / SLICES);
+    return hg_us(hg_ms(round).us / LOOKS / SLICES);
 }
 
 static void ping(struct hg_core *core, struct hg_session *session)
@@ -462,7 +473,8 @@ void hg_sessions_validate(const struct hg_core *core)
         HG_ASSERT(!session->dirty.owner || session->writable);
         bool owed = session->state == HG_SESSION_OPEN && session->writable && has_something(session);
         HG_ASSERT(!owed || session->dirty.owner);
-        hg_list_validate(&session->ready);
+        if (session->backlog)
+            hg_list_validate(&session->backlog->ready);
         for (uint32_t j = 0; j < session->sub_count; j++) {
             const struct hg_sub *sub = session->subs[j];
             HG_ASSERT(sub->session == session);
