@@ -536,9 +536,9 @@ static void page_is_there(struct hg_core *core, struct hg_source *source)
         struct hg_replay *first = replay_of(pages->first);
         struct hg_session *session = first->sub->session;
         hg_replay_wake(core, first);
-        if (session->dirty.owner) {
-            hg_list_unlink(&session->dirty);
-            hg_list_push_front(&core->sessions.dirty, &session->dirty);
+        if (session->queued.owner == &core->sessions.dirty) {
+            hg_list_unlink(&session->queued);
+            hg_list_push_front(&core->sessions.dirty, &session->queued);
         }
     }
     for (struct hg_list_node *n = pages->first; n; n = next) {

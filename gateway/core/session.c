@@ -8,7 +8,7 @@
 #include "wire/frame.h"
 #include "wire/message.h"
 
-#define SLICES             32u   /* the sessions are looked at in so many parts, so that pings are spread */
+#define SLICES             32u /* the sessions are looked at in so many parts, so that pings are spread */
 #define LOOKS              4u
 #define WRITES_PER_TURN    4096u /* then accepts, emits and Redis get their turn */
 #define BYTES_PER_TURN     (32u << 20)
@@ -128,8 +128,10 @@ void hg_session_free(struct hg_core *core, struct hg_session *session)
 {
     struct hg_sessions *table = &core->sessions;
     free_subs(core, session);
-    hg_list_unlink(&session->dirty);
+    hg_list_unlink(&session->queued);
     drop_out(core, session);
+    core->sessions.held -= session->state == HG_SESSION_OPEN ? session->held : 0;
+    core->sessions.leaving_held -= session->state == HG_SESSION_OPEN ? 0 : session->held;
     hg_filter_unref(session->forced);
     hg_echo_leave(core, session);
     free(session->rate);
@@ -146,8 +148,10 @@ void hg_session_close(struct hg_core *core, struct hg_session *session, enum hg_
     if (session->state == HG_SESSION_CLOSING)
         return;
     session->state = HG_SESSION_CLOSING;
+    core->sessions.held -= session->held;
+    core->sessions.leaving_held += session->held;
     free_subs(core, session);
-    hg_list_unlink(&session->dirty);
+    hg_list_unlink(&session->queued);
     drop_out(core, session);
     const struct hg_close_row *row = hg_close_row(reason);
     hg_core_log(core, HG_LOG_DEBUG, "session %u closes: %s", session->ref.index, row->text);
@@ -158,8 +162,8 @@ void hg_session_close(struct hg_core *core, struct hg_session *session, enum hg_
 
 void hg_session_touch(struct hg_core *core, struct hg_session *session)
 {
-    if (session->writable && session->state == HG_SESSION_OPEN && !session->dirty.owner)
-        hg_list_push_back(&core->sessions.dirty, &session->dirty);
+    if (session->writable && session->state == HG_SESSION_OPEN && !session->queued.owner)
+        hg_list_push_back(&core->sessions.dirty, &session->queued);
 }
 
 void hg_session_deafen(struct hg_core *core, struct hg_session *session, enum hg_deaf why)
@@ -232,6 +236,8 @@ static void hand_over(struct hg_core *core, struct hg_session *session, struct h
     if (sent != HG_SEND_DONE) {
         session->writable = false;
         session->blocked_since = core->now;
+        session->held = sent == HG_SEND_BUFFERED ? (uint32_t)frames.len : 0;
+        core->sessions.held += session->held;
     }
 }
 
@@ -326,14 +332,27 @@ static bool flush(struct hg_core *core, struct hg_session *session)
             send_gathered(core, session);
         }
     }
-    if (!session->writable) /* what it was told while its replays went on may have put it there */
-        hg_list_unlink(&session->dirty);
+    if (!session->writable && session->state == HG_SESSION_OPEN) {
+        hg_list_unlink(&session->queued); /* what it was told while its replays went on may have put it there */
+        hg_list_push_back(&core->sessions.blocked, &session->queued);
+    }
     return session->writable && has_something(session);
+}
+
+struct hg_session *hg_sessions_worst(const struct hg_core *core)
+{
+    for (struct hg_list_node *n = core->sessions.blocked.first; n; n = n->next)
+        if (HG_CONTAINER(n, struct hg_session, queued)->held > 0)
+            return HG_CONTAINER(n, struct hg_session, queued);
+    return NULL;
 }
 
 void hg_session_writable(struct hg_core *core, struct hg_session *session)
 {
     session->writable = true;
+    hg_list_unlink(&session->queued);
+    core->sessions.held -= session->held;
+    session->held = 0;
     for (uint32_t i = 0; i < session->sub_count; i++)
         hg_sub_tell_jump(core, session->subs[i]);
     if (has_something(session))
@@ -346,7 +365,7 @@ void hg_sessions_flush(struct hg_core *core)
     uint64_t until = core->stats.writes + WRITES_PER_TURN, bytes_until = core->stats.bytes_out + BYTES_PER_TURN;
     for (size_t left = table->dirty.count;
          left > 0 && core->stats.writes < until && core->stats.bytes_out < bytes_until; left--) {
-        struct hg_session *session = HG_CONTAINER(hg_list_pop_front(&table->dirty), struct hg_session, dirty);
+        struct hg_session *session = HG_CONTAINER(hg_list_pop_front(&table->dirty), struct hg_session, queued);
         if (flush(core, session))
             hg_session_touch(core, session);
     }
@@ -448,6 +467,7 @@ void hg_sessions_done(struct hg_core *core)
         if (table->slots[i].session)
             hg_session_free(core, table->slots[i].session);
     HG_ASSERT(table->waits.count == 0 && table->seeks.count == 0 && table->dirty.count == 0);
+    HG_ASSERT(table->blocked.count == 0 && table->held == 0 && table->leaving_held == 0);
     free(table->slots);
     hg_map_done(&table->echoes);
     hg_buf_done(&table->gather);
@@ -456,8 +476,9 @@ void hg_sessions_done(struct hg_core *core)
 void hg_sessions_validate(const struct hg_core *core)
 {
     const struct hg_sessions *table = &core->sessions;
-    uint64_t count = 0, subs = 0;
+    uint64_t count = 0, subs = 0, held = 0, leaving_held = 0;
     hg_list_validate(&table->dirty);
+    hg_list_validate(&table->blocked);
     hg_list_validate(&table->waits);
     hg_list_validate(&table->seeks);
     for (uint32_t i = 0; i < table->slot_count; i++) {
@@ -469,10 +490,14 @@ void hg_sessions_validate(const struct hg_core *core)
         subs += session->sub_count;
         hg_list_validate(&session->lagging);
         HG_ASSERT(session->ref.index == i && session->ref.generation == table->slots[i].generation);
-        HG_ASSERT(session->state == HG_SESSION_OPEN || (session->sub_count == 0 && !session->dirty.owner));
-        HG_ASSERT(!session->dirty.owner || session->writable);
-        bool owed = session->state == HG_SESSION_OPEN && session->writable && has_something(session);
-        HG_ASSERT(!owed || session->dirty.owner);
+        HG_ASSERT(session->state == HG_SESSION_OPEN || (session->sub_count == 0 && !session->queued.owner));
+        bool open = session->state == HG_SESSION_OPEN;
+        HG_ASSERT(!session->queued.owner ||
+                  session->queued.owner == (session->writable ? &table->dirty : &table->blocked));
+        HG_ASSERT(!open || session->queued.owner || (session->writable && !has_something(session)));
+        HG_ASSERT(session->held == 0 || !session->writable);
+        held += open ? session->held : 0;
+        leaving_held += open ? 0 : session->held;
         if (session->backlog)
             hg_list_validate(&session->backlog->ready);
         for (uint32_t j = 0; j < session->sub_count; j++) {
@@ -490,4 +515,5 @@ void hg_sessions_validate(const struct hg_core *core)
         HG_ASSERT(waits == session->wait_count);
     }
     HG_ASSERT(count == table->count && subs == core->stats.subscriptions);
+    HG_ASSERT(held == table->held && leaving_held == table->leaving_held);
 }

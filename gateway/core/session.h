@@ -36,7 +36,7 @@ struct hg_session {
     struct hg_sub **subs;
     uint32_t sub_count, sub_capacity;
     struct hg_list lagging;
-    struct hg_list_node dirty; /* sessions->dirty */
+    struct hg_list_node queued; /* writable: sessions->dirty while it has something; not writable: sessions->blocked */
     struct hg_buf out;
     struct hg_backlog *backlog; /* NULL: it never had one */
     struct hg_filter *forced;   /* joined to every filter of the client's; NULL: none */
@@ -46,6 +46,7 @@ struct hg_session {
     hg_time blocked_since; /* while not writable */
     hg_time heard;         /* last sign of life */
     hg_time pinged;        /* last ping; unanswered while later than heard */
+    uint32_t held;         /* not writable: bytes that the adapter took and the kernel did not, at most */
     uint32_t out_events;   /* in `out`, of subscriptions with a pace */
     uint32_t answer_bytes; /* of `out`, what answers commands */
     uint32_t emits;        /* waiting for Redis */
@@ -66,7 +67,10 @@ struct hg_sessions {
     struct hg_session_slot *slots;
     uint32_t slot_count, slot_capacity, free_slot;
     uint64_t count;
-    struct hg_list dirty; /* have something to send */
+    struct hg_list dirty;   /* have something to send */
+    struct hg_list blocked; /* not writable, for the longest time first */
+    uint64_t held;          /* of all that are open */
+    uint64_t leaving_held;  /* of all that are closing */
     struct hg_list waits, updates, seeks;
     struct hg_map echoes;
     uint64_t dedupe_window_ms; /* the least of all rules that take emits */
@@ -96,6 +100,8 @@ void hg_session_listen(struct hg_core *core, struct hg_session *session, enum hg
 /* It has something to send at the end of the turn. */
 void hg_session_touch(struct hg_core *core, struct hg_session *session);
 
+/* The one whose socket has taken nothing for the longest time, while the gateway holds bytes for it; NULL: none. */
+struct hg_session *hg_sessions_worst(const struct hg_core *core);
 /* The socket takes more. */
 void hg_session_writable(struct hg_core *core, struct hg_session *session);
 void hg_sessions_init(struct hg_core *core);

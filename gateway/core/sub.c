@@ -242,6 +242,8 @@ uint64_t hg_session_cursor_bytes(const struct hg_session *session)
 void hg_session_subscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
 {
     struct hg_interest *interest;
+    if (hg_overload_refuses(core, session, command->ref, &command->from))
+        return;
     hg_result result = hg_interest_get(core, command->topic, &interest, &core->message);
     if (!hg_ok(result)) {
         hg_session_error(core, session, command->ref, result.code, hg_buf_slice(&core->message), SIZE_MAX, 0);
