@@ -113,6 +113,12 @@ static void sink_reply(void *context, hg_time now, uint32_t link, uint64_t token
     hg_on_redis_reply(gateway->core, now, link, token, reply);
 }
 
+static bool sink_admit(void *context, hg_time now, unsigned *reterr_retry_s)
+{
+    struct gateway *gateway = context;
+    return hg_core_admits(gateway->core, now, reterr_retry_s);
+}
+
 static bool sink_open(void *context, hg_time now, hg_session_ref *ret_session, int *ret_refusal)
 {
     struct gateway *gateway = context;
@@ -189,8 +195,12 @@ static void unwatch(void *opened)
 static hg_time end_turn(void *context, hg_time now)
 {
     struct gateway *gateway = context;
+    uint64_t descriptors, descriptors_left;
+    hg_ws_descriptors(gateway->ws, &descriptors, &descriptors_left);
     (void)hg_redis_tick(gateway->redis, now);
+    hg_on_load(gateway->core, now, hg_loop_busy(gateway->loop), descriptors, descriptors_left);
     hg_core_turn_end(gateway->core, now);
+    hg_ws_pace(gateway->ws, hg_core_accepts(gateway->core));
     hg_redis_flush(gateway->redis, now);
 
     hg_time next = hg_time_min(hg_core_next_deadline(gateway->core), hg_redis_next_deadline(gateway->redis));
@@ -330,8 +340,9 @@ static bool open_ws(struct gateway *gateway)
         .host = listen->host[0] ? listen->host : NULL,
         .port = listen->port,
         .message_bytes_max = settings->message_bytes_max,
-        .connections_max = settings->connections_max,
         .deflate_window_bits = settings->deflate ? (unsigned)settings->deflate_window_bits : 0,
+        .handshakes_max = settings->handshakes_max,
+        .handshake_timeout = hg_ms(settings->handshake_timeout_ms),
         .origins = (const char *const *)settings->origins.items,
         .origin_count = settings->origins.count,
         .files = settings->page ? &gateway->files : NULL,
@@ -340,6 +351,7 @@ static bool open_ws(struct gateway *gateway)
     struct hg_ws_sink sink = {
         .context = gateway,
         .now = now_of_loop,
+        .admit = sink_admit,
         .open = sink_open,
         .message = sink_message,
         .too_big = sink_too_big,
