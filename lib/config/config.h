@@ -38,7 +38,7 @@
     NUMBER(                                                                                                            \
         memory_bytes_max, 0, 1024 * 1024 * HG_MIB, 0, "bytes",                                                         \
         "Bytes that the gateway may hold, as it counts them; from 7/8 of it on new clients and replays are refused, "  \
-        "at it those who are furthest behind are closed. 0: three quarters of what the machine or the cgroup allows.") \
+        "at it those who are furthest behind are closed. 0: what the machine or the cgroup allows, less a quarter.")   \
     NUMBER(                                                                                                            \
         overload_turn_ms, 0, 60000, 250, "ms",                                                                         \
         "How long a turn of the loop may take on average before new clients and replays are refused; 0: as long as "   \
