@@ -18,7 +18,9 @@
 #include "ws/receive.h"
 
 enum {
-    GRACE_MS = 1000, /* a client that is far away needs so long for its handshake */
+    /* Nobody loses its place before. Those who have said nothing are not accepted yet, so a decent client needs no time
+     * here without TLS, and one round trip with it. */
+    GRACE_MS = 100,
     CLOSE_MS = 4500, /* with the sweep's period no more than the 5 s that ports.h promises */
     DEAF_SWEEPS_MAX = 2,
     CLOSE_REASON_BYTES_MAX = 123, /* RFC 6455, section 5.5: a control frame carries 125 bytes */

@@ -18,6 +18,7 @@ enum {
     /* What the kernel holds of ours for a client that does not read. More only delays what comes next; the part that is
      * on its way to the client (congestion window) comes on top, so a fast but distant one is not slowed. */
     NOTSENT_BYTES = 128 << 10,
+    DEFER_S = 10,
     KEEPALIVE_IDLE_S = 60,
     KEEPALIVE_INTERVAL_S = 15,
     KEEPALIVE_COUNT = 4,
@@ -34,6 +35,8 @@ static void set_options(int fd)
 {
     set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    /* Who has said nothing yet stays with the kernel, costs us nothing, and takes no place from anybody. */
+    set_option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_S);
     set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOTSENT_BYTES);
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
