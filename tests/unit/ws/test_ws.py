@@ -813,16 +813,29 @@ def test_connections_max(server):
     wait_for(enters)
 
 
-@pytest.mark.parametrize("server", [("--handshakes", 8)], indirect=True)
+@pytest.mark.parametrize("server", [("--handshakes", 8, "--handshake-ms", 600000)], indirect=True)
 def test_half_open_connections_make_room(server):
-    silent = [Client(server, connect=False) for _ in range(8)]
-    wait_for(lambda: server.descriptors() >= 8)
-    # All places are taken. The silent ones have a moment, then each of those who come takes the place of the oldest.
+    before = server.descriptors()
+    half = [Client(server, connect=False) for _ in range(8)]
+    for client in half:
+        client.socket.sendall(b"GET /ws")
+    wait_for(lambda: server.descriptors() >= before + 8)
+    # All places are taken. These have a moment, then each of those who come takes the place of the oldest.
     later = [Client(server) for _ in range(20)]
-    silent[0].expect_end()
+    half[0].expect_end()
     for client in later:
         client.text("here")
         assert client.receive() == (TEXT, b"here")
+
+
+def test_a_silent_connection_is_not_accepted(server):
+    before = server.descriptors()
+    silent = Client(server, connect=False)
+    talking = Client(server)
+    assert server.descriptors() == before + 1
+    assert silent.handshake()[0] == 101, "as soon as it speaks"
+    talking.text("alive")
+    assert talking.receive() == (TEXT, b"alive")
 
 
 @pytest.mark.parametrize("server", [("--handshakes", 8)], indirect=True)
@@ -837,7 +850,8 @@ def test_handshakes_wait_in_the_kernel_while_all_places_are_young(server):
 @pytest.mark.parametrize("server", [("--handshake-ms", 300)], indirect=True)
 def test_a_request_that_trickles_is_timed_out(server):
     bystander = Client(server)
-    slow, silent = Client(server, connect=False), Client(server, connect=False)
+    slow, stopped = Client(server, connect=False), Client(server, connect=False)
+    stopped.socket.sendall(b"GET ")
     text = f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nX-Slow: ".encode() + b"x" * 10000
     for byte in text:
         try:
@@ -849,7 +863,7 @@ def test_a_request_that_trickles_is_timed_out(server):
     else:
         pytest.fail("it could go on for as long as it liked")
     slow.expect_end()
-    silent.expect_end()
+    stopped.expect_end()
     bystander.text("alive")
     assert bystander.receive() == (TEXT, b"alive")
 
