@@ -52,48 +52,48 @@ void hg_ws_connection_adopt(struct hg_ws *ws, int fd)
     }
     lws_set_opaque_user_data(connection->wsi, connection);
     ws->connections++;
-    hg_list_push_back(&ws->handshakes, &connection->in_stage);
+    hg_list_push_back(&ws->opening, &connection->in_stage);
     connection->deadline = hg_time_add(now_of(ws), ws->handshake_timeout);
 }
 
 void hg_ws_connection_moved(struct hg_ws_connection *connection)
 {
     struct hg_ws *ws = connection->ws;
-    if (!hg_list_contains(&ws->handshakes, &connection->in_stage))
+    if (!hg_list_contains(&ws->opening, &connection->in_stage))
         return;
-    hg_list_remove(&ws->handshakes, &connection->in_stage);
-    hg_list_push_back(&ws->handshakes, &connection->in_stage);
+    hg_list_remove(&ws->opening, &connection->in_stage);
+    hg_list_push_back(&ws->opening, &connection->in_stage);
     connection->deadline = hg_time_add(now_of(ws), ws->handshake_timeout);
 }
 
-static struct hg_ws_connection *first_handshake(struct hg_ws *ws)
+static struct hg_ws_connection *first_opening(struct hg_ws *ws)
 {
-    struct hg_list_node *first = ws->handshakes.first;
+    struct hg_list_node *first = ws->opening.first;
     return first ? HG_CONTAINER(first, struct hg_ws_connection, in_stage) : NULL;
 }
 
-static void leave_handshakes(struct hg_ws_connection *connection)
+static void leave_opening(struct hg_ws_connection *connection)
 {
     struct hg_ws *ws = connection->ws;
-    if (!hg_list_contains(&ws->handshakes, &connection->in_stage))
+    if (!hg_list_contains(&ws->opening, &connection->in_stage))
         return;
-    hg_list_remove(&ws->handshakes, &connection->in_stage);
+    hg_list_remove(&ws->opening, &connection->in_stage);
     hg_ws_accept_room(ws);
 }
 
 /* It gives its place free at once, and its descriptor soon. */
 static void give_up(struct hg_ws_connection *connection)
 {
-    hg_list_remove(&connection->ws->handshakes, &connection->in_stage);
+    hg_list_remove(&connection->ws->opening, &connection->in_stage);
     connection->leaving = true;
     hg_ws_kill(connection->ws, connection->wsi);
 }
 
 bool hg_ws_connections_make_room(struct hg_ws *ws, hg_time now)
 {
-    if (ws->handshakes.count < ws->handshakes_max)
+    if (ws->opening.count < ws->handshakes_max)
         return true;
-    struct hg_ws_connection *oldest = first_handshake(ws);
+    struct hg_ws_connection *oldest = first_opening(ws);
     hg_time moved = {oldest->deadline.us - ws->handshake_timeout.us};
     if (!hg_time_reached(hg_time_add(moved, hg_ms(GRACE_MS)), now))
         return false;
@@ -136,7 +136,7 @@ static struct hg_ws_connection *find(struct hg_ws *ws, hg_session_ref session)
 static void tell_closed(struct hg_ws_connection *connection)
 {
     struct hg_ws *ws = connection->ws;
-    leave_handshakes(connection);
+    leave_opening(connection);
     hg_list_unlink(&connection->in_stage);
     hg_list_unlink(&connection->in_sending);
     hg_buf_done(&connection->message);
@@ -367,7 +367,7 @@ static void on_established(struct hg_ws_connection *connection)
     struct hg_ws *ws = connection->ws;
     hg_session_ref session;
     int refusal;
-    leave_handshakes(connection);
+    leave_opening(connection);
     if (!ws->sink.open(ws->sink.context, now_of(ws), &session, &refusal)) {
         hg_ws_connection_close(connection, (enum hg_close)refusal);
     } else if (!bind_session(connection, session)) {
@@ -467,7 +467,7 @@ void hg_ws_connections_sweep(struct hg_ws *ws, hg_time now)
         hg_ws_kill(ws, connection->wsi);
     }
     struct hg_ws_connection *slow;
-    while ((slow = first_handshake(ws)) && hg_time_reached(slow->deadline, now)) {
+    while ((slow = first_opening(ws)) && hg_time_reached(slow->deadline, now)) {
         if (slow->in_sending.owner)
             hg_ws_connection_moved(slow); /* it waits for us; whether it reads, libwebsockets looks after */
         else

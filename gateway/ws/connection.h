@@ -32,7 +32,7 @@ struct hg_ws_connection {
     struct lws *wsi;
 
     hg_session_ref session;       /* while `open` */
-    struct hg_list_node in_stage; /* ws->handshakes until it is a WebSocket; ws->closing when it was told to close */
+    struct hg_list_node in_stage; /* ws->opening until it is a WebSocket; ws->closing when it was told to close */
     hg_time deadline;             /* while in either */
     struct hg_list_node in_sending;
 

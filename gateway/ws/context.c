@@ -261,7 +261,7 @@ void hg_ws_free(struct hg_ws *ws)
     if (!ws)
         return;
     HG_ASSERT(ws->ended);
-    HG_ASSERT(ws->connections == 0 && ws->handshakes.count == 0);
+    HG_ASSERT(ws->connections == 0 && ws->opening.count == 0);
     /* The second half of what hg_ws_end() began; the handles in the loop, which are part of the context, are closed
      * now. */
     lws_context_destroy(ws->lws);

@@ -54,9 +54,9 @@ struct hg_ws {
 
     /* Looked over by a slow timer, so that no connection costs one of libwebsockets' (a sorted list). */
     lws_sorted_usec_list_t sweep;
-    struct hg_list handshakes; /* no WebSocket, or not yet, in the order of their deadlines */
-    struct hg_list closing;    /* told to close, in the order of their deadlines */
-    struct hg_list sending;    /* with output that the kernel has not taken yet */
+    struct hg_list opening; /* no WebSocket, or not yet, in the order of their deadlines */
+    struct hg_list closing; /* told to close, in the order of their deadlines */
+    struct hg_list sending; /* with output that the kernel has not taken yet */
 
     bool ended;            /* hg_ws_end() */
     struct hg_buf *errors; /* while the context is made: what libwebsockets complains of */

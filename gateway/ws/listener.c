@@ -176,7 +176,7 @@ void hg_ws_accept_resume(struct hg_ws *ws)
 void hg_ws_accept_room(struct hg_ws *ws)
 {
     if (ws->accepting == HG_WS_ACCEPTING_FULL && !ws->ended &&
-        ws->handshakes.count <= ws->handshakes_max - ws->handshakes_max / 4)
+        ws->opening.count <= ws->handshakes_max - ws->handshakes_max / 4)
         hg_ws_accept_resume(ws);
 }
 
