@@ -228,8 +228,8 @@ def test_deliveries_go_on_during_a_storm_of_connects(redis, make_gateway, tell):
     gateway = make_gateway(redis, connections_max=1000)
     events = storm(gateway, redis, count)
     tell(f"{events} events one after the other while {count} clients came in")
-    # At most 64 are taken in by a turn, and an event takes a few turns; all at once would be one or two.
-    assert events >= 4
+    # At most 64 are taken in by a turn, and an event takes a few turns; all at once would be none or one.
+    assert events >= 3
 
 
 # --- overload
