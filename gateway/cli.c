@@ -8,6 +8,7 @@
 
 #include "base/suggest.h"
 #include "base/visible.h"
+#include "machine/need.h"
 #include "schemas.h"
 
 #define FILE_BYTES_MAX    (16u << 20)
@@ -209,6 +210,26 @@ static void put_rule(const struct hg_rule *rule, int width, struct hg_buf *into)
     hg_buf_put_char(into, '\n');
 }
 
+/* What the settings may need of this machine, and what is missing. */
+static void put_machine(const struct hg_config *config, struct hg_buf *into)
+{
+    struct hg_machine machine;
+    struct hg_buf warning;
+    hg_machine_read("", &machine);
+    struct hg_need need = hg_need_of(config, &machine);
+    hg_need_put(&need, config, &machine, "  ", into);
+    for (int i = 0; i < 2; i++) {
+        hg_buf_init(&warning, MESSAGE_BYTES_MAX);
+        if (i == 0)
+            hg_need_put_files_warning(&need, config, &warning);
+        else
+            hg_need_put_memory_warning(&need, config, &machine, &warning);
+        if (warning.len > 0)
+            hg_buf_printf(into, "  warning: %.*s\n", HG_SLICE_ARG(hg_buf_slice(&warning)));
+        hg_buf_done(&warning);
+    }
+}
+
 static int print_summary(const struct hg_config *config, const char *name)
 {
     struct hg_buf text;
@@ -221,7 +242,9 @@ static int print_summary(const struct hg_config *config, const char *name)
     hg_visible_put(hg_slice_str(name ? name : "defaults"), SIZE_MAX, &text);
     hg_buf_printf(&text, ": ok\n  listen  %s\n  redis   ", config->listen);
     hg_redis_url_mask(hg_slice_str(config->redis), &text);
-    hg_buf_put_str(&text, "\n  topics  the first rule that matches decides\n");
+    hg_buf_put_char(&text, '\n');
+    put_machine(config, &text);
+    hg_buf_put_str(&text, "  topics  the first rule that matches decides\n");
     for (size_t i = 0; i < config->rule_count; i++)
         put_rule(&config->rules[i], width, &text);
     return print(&text);

@@ -19,6 +19,7 @@
 #include "filter_command.h"
 #include "logger.h"
 #include "loop/loop.h"
+#include "machine/need.h"
 #include "redis/redis.h"
 #include "ws/ws.h"
 
@@ -26,8 +27,6 @@
  * once. */
 #define DRAIN_MS       10000
 #define DRAIN_AGAIN_MS 500
-/* Descriptors besides those of clients and links: standard streams, loop, listener, reserve. */
-#define DESCRIPTORS_OWN 64
 
 #define ERROR_BYTES_MAX 4096
 
@@ -113,6 +112,12 @@ static void sink_reply(void *context, hg_time now, uint32_t link, uint64_t token
     hg_on_redis_reply(gateway->core, now, link, token, reply);
 }
 
+static bool sink_admit(void *context, hg_time now, unsigned *reterr_retry_s)
+{
+    struct gateway *gateway = context;
+    return hg_core_admits(gateway->core, now, reterr_retry_s);
+}
+
 static bool sink_open(void *context, hg_time now, hg_session_ref *ret_session, int *ret_refusal)
 {
     struct gateway *gateway = context;
@@ -189,8 +194,12 @@ static void unwatch(void *opened)
 static hg_time end_turn(void *context, hg_time now)
 {
     struct gateway *gateway = context;
+    uint64_t descriptors, descriptors_left;
+    hg_ws_descriptors(gateway->ws, &descriptors, &descriptors_left);
     (void)hg_redis_tick(gateway->redis, now);
+    hg_on_load(gateway->core, now, hg_loop_busy(gateway->loop), descriptors, descriptors_left);
     hg_core_turn_end(gateway->core, now);
+    hg_ws_pace(gateway->ws, hg_core_accepts(gateway->core));
     hg_redis_flush(gateway->redis, now);
 
     hg_time next = hg_time_min(hg_core_next_deadline(gateway->core), hg_redis_next_deadline(gateway->redis));
@@ -227,24 +236,32 @@ static bool keep_standard_streams(void)
     return true;
 }
 
-/* As many descriptors as the clients need, within the system's hard limit. Not more either: libwebsockets keeps a table
- * as long as the limit, which some systems set to a thousand million. */
-static void set_descriptor_limit(const struct gateway *gateway)
+/* As many descriptors as the settings may need, within the system's hard limit. Not more either: libwebsockets keeps a
+ * table as long as the limit, which some systems set to a thousand million. */
+static void fit_to_machine(const struct gateway *gateway)
 {
-    uint64_t clients = gateway->cli->config->connections_max;
-    rlim_t wanted = (rlim_t)clients + HG_LINK_COUNT_MAX + DESCRIPTORS_OWN;
+    struct hg_config *config = gateway->cli->config;
+    struct hg_machine machine;
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        hg_logger_printf(&gateway->logger, HG_LOG_WARNING, "cannot set the limit of open files: %s", strerror(errno));
-    if (limit.rlim_cur < clients + DESCRIPTORS_OWN)
-        hg_logger_printf(&gateway->logger, HG_LOG_WARNING,
-                         "connections_max is %" PRIu64 ", but the system allows %" PRIu64
-                         " open files; raise that limit "
-                         "(ulimit -n, LimitNOFILE= of systemd) or lower connections_max",
-                         clients, (uint64_t)limit.rlim_cur);
+    struct hg_buf why;
+    hg_machine_read("", &machine);
+    struct hg_need need = hg_need_of(config, &machine);
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = (rlim_t)need.files;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            hg_logger_printf(&gateway->logger, HG_LOG_WARNING, "cannot set the limit of open files: %s",
+                             strerror(errno));
+    }
+    hg_buf_init(&why, ERROR_BYTES_MAX);
+    hg_need_put_files_warning(&need, config, &why);
+    if (why.len > 0)
+        hg_logger_put(&gateway->logger, HG_LOG_WARNING, hg_buf_slice(&why));
+    hg_buf_clear(&why);
+    hg_need_put_memory_warning(&need, config, &machine, &why);
+    if (why.len > 0)
+        hg_logger_put(&gateway->logger, HG_LOG_WARNING, hg_buf_slice(&why));
+    hg_buf_done(&why);
+    hg_need_apply(&need, config);
 }
 
 static bool make_seed(uint64_t *ret_seed)
@@ -330,8 +347,9 @@ static bool open_ws(struct gateway *gateway)
         .host = listen->host[0] ? listen->host : NULL,
         .port = listen->port,
         .message_bytes_max = settings->message_bytes_max,
-        .connections_max = settings->connections_max,
         .deflate_window_bits = settings->deflate ? (unsigned)settings->deflate_window_bits : 0,
+        .handshakes_max = settings->handshakes_max,
+        .handshake_timeout = hg_ms(settings->handshake_timeout_ms),
         .origins = (const char *const *)settings->origins.items,
         .origin_count = settings->origins.count,
         .files = settings->page ? &gateway->files : NULL,
@@ -340,6 +358,7 @@ static bool open_ws(struct gateway *gateway)
     struct hg_ws_sink sink = {
         .context = gateway,
         .now = now_of_loop,
+        .admit = sink_admit,
         .open = sink_open,
         .message = sink_message,
         .too_big = sink_too_big,
@@ -417,7 +436,7 @@ static void tell_end(const struct gateway *gateway)
 
 static bool run(struct gateway *gateway)
 {
-    set_descriptor_limit(gateway);
+    fit_to_machine(gateway);
     if (!read_web(gateway))
         return false;
     hg_result result = build(gateway);

@@ -32,6 +32,10 @@ struct hg_loop {
     bool touched; /* a foreign callback asked for the time since the last turn_end */
     bool stopping;
     uint64_t wake_ms; /* what the timer is set to, on libuv's clock */
+    /* As of the last turn_end; and what lies between the two last ones without the sleep. */
+    hg_time ended;
+    uint64_t idle_ns;
+    hg_dur busy;
     size_t watches;
 };
 
@@ -141,11 +145,21 @@ static void sleep_until(struct hg_loop *loop, hg_time deadline)
     uv_timer_start(&loop->timer, on_deadline, wake_ms > uv_ms ? wake_ms - uv_ms : 0, 0);
 }
 
+static void measure(struct hg_loop *loop, hg_time now)
+{
+    uint64_t idle_ns = uv_metrics_idle_time(&loop->uv), slept_us = (idle_ns - loop->idle_ns) / 1000;
+    uint64_t passed_us = hg_time_since(loop->ended, now).us;
+    loop->busy = hg_us(loop->ended.us > 0 && passed_us > slept_us ? passed_us - slept_us : 0);
+    loop->ended = now;
+    loop->idle_ns = idle_ns;
+}
+
 static void on_check(uv_check_t *check)
 {
     struct hg_loop *loop = loop_of(check->data);
     loop->touched = false;
-    hg_time deadline = loop->hooks.turn_end(loop->hooks.context, enter(loop));
+    measure(loop, enter(loop));
+    hg_time deadline = loop->hooks.turn_end(loop->hooks.context, loop->now);
     leave(loop);
     sleep_until(loop, deadline);
 }
@@ -191,6 +205,7 @@ hg_result hg_loop_new(struct hg_loop_hooks hooks, struct hg_loop **ret_loop)
         return HG_FAIL(INTERNAL);
     }
     /* These cannot fail. */
+    uv_loop_configure(&loop->uv, UV_METRICS_IDLE_TIME);
     uv_prepare_init(&loop->uv, &loop->prepare);
     uv_check_init(&loop->uv, &loop->check);
     uv_timer_init(&loop->uv, &loop->timer);
@@ -268,6 +283,11 @@ hg_time hg_loop_now(struct hg_loop *loop)
         return loop->now;
     loop->touched = true;
     return read_clock();
+}
+
+hg_dur hg_loop_busy(const struct hg_loop *loop)
+{
+    return loop->busy;
 }
 
 void hg_loop_run(struct hg_loop *loop)

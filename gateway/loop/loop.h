@@ -40,6 +40,8 @@ void *hg_loop_native(struct hg_loop *loop);
 /* The monotonic clock: read once for each of the loop's own callbacks and for turn_end, the same value all through it;
  * read anew at each call from anywhere else, foreign handles' callbacks included. Never runs backwards. */
 hg_time hg_loop_now(struct hg_loop *loop);
+/* Within turn_end: how long the turn was busy, from the last turn_end on, sleep left out. */
+hg_dur hg_loop_busy(const struct hg_loop *loop);
 /* Turns until hg_loop_stop(); the first turn does not sleep. May be called again. */
 void hg_loop_run(struct hg_loop *loop);
 /* The turn under way is the last; before hg_loop_run(): it returns at once. Idempotent. */

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -13,9 +14,13 @@
 #include "ws/extension.h"
 #include "ws/handshake.h"
 #include "ws/http.h"
+#include "ws/listener.h"
 #include "ws/receive.h"
 
 enum {
+    /* Nobody loses its place before. Those who have said nothing are not accepted yet, so a decent client needs no time
+     * here without TLS, and one round trip with it. */
+    GRACE_MS = 100,
     CLOSE_MS = 4500, /* with the sweep's period no more than the 5 s that ports.h promises */
     DEAF_SWEEPS_MAX = 2,
     CLOSE_REASON_BYTES_MAX = 123, /* RFC 6455, section 5.5: a control frame carries 125 bytes */
@@ -29,14 +34,14 @@ static hg_time now_of(struct hg_ws *ws)
 
 /* ---- from accept to destruction ---- */
 
-void hg_ws_connection_adopt(struct hg_ws *ws, int fd, bool refuse)
+void hg_ws_connection_adopt(struct hg_ws *ws, int fd)
 {
     struct hg_ws_connection *connection = calloc(1, sizeof(*connection));
     if (!connection) {
         close(fd);
         return;
     }
-    *connection = (struct hg_ws_connection){.tag = HG_WS_TAG_CONNECTION, .ws = ws, .refuse = refuse};
+    *connection = (struct hg_ws_connection){.tag = HG_WS_TAG_CONNECTION, .ws = ws};
     hg_buf_init(&connection->message, hg_ws_receive_bytes_max(ws, true));
     /* Not handed over as opaque data at adoption: when that fails, nobody can tell whether a WSI_DESTROY will follow.
      */
@@ -46,10 +51,54 @@ void hg_ws_connection_adopt(struct hg_ws *ws, int fd, bool refuse)
         return;
     }
     lws_set_opaque_user_data(connection->wsi, connection);
-    if (refuse)
-        ws->refused++;
-    else
-        ws->connections++;
+    ws->connections++;
+    hg_list_push_back(&ws->opening, &connection->in_stage);
+    connection->deadline = hg_time_add(now_of(ws), ws->handshake_timeout);
+}
+
+void hg_ws_connection_moved(struct hg_ws_connection *connection)
+{
+    struct hg_ws *ws = connection->ws;
+    if (!hg_list_contains(&ws->opening, &connection->in_stage))
+        return;
+    hg_list_remove(&ws->opening, &connection->in_stage);
+    hg_list_push_back(&ws->opening, &connection->in_stage);
+    connection->deadline = hg_time_add(now_of(ws), ws->handshake_timeout);
+}
+
+static struct hg_ws_connection *first_opening(struct hg_ws *ws)
+{
+    struct hg_list_node *first = ws->opening.first;
+    return first ? HG_CONTAINER(first, struct hg_ws_connection, in_stage) : NULL;
+}
+
+static void leave_opening(struct hg_ws_connection *connection)
+{
+    struct hg_ws *ws = connection->ws;
+    if (!hg_list_contains(&ws->opening, &connection->in_stage))
+        return;
+    hg_list_remove(&ws->opening, &connection->in_stage);
+    hg_ws_accept_room(ws);
+}
+
+/* It gives its place free at once, and its descriptor soon. */
+static void give_up(struct hg_ws_connection *connection)
+{
+    hg_list_remove(&connection->ws->opening, &connection->in_stage);
+    connection->leaving = true;
+    hg_ws_kill(connection->ws, connection->wsi);
+}
+
+bool hg_ws_connections_make_room(struct hg_ws *ws, hg_time now)
+{
+    if (ws->opening.count < ws->handshakes_max)
+        return true;
+    struct hg_ws_connection *oldest = first_opening(ws);
+    hg_time moved = {oldest->deadline.us - ws->handshake_timeout.us};
+    if (!hg_time_reached(hg_time_add(moved, hg_ms(GRACE_MS)), now))
+        return false;
+    give_up(oldest);
+    return true;
 }
 
 static bool bind_session(struct hg_ws_connection *connection, hg_session_ref session)
@@ -87,7 +136,8 @@ static struct hg_ws_connection *find(struct hg_ws *ws, hg_session_ref session)
 static void tell_closed(struct hg_ws_connection *connection)
 {
     struct hg_ws *ws = connection->ws;
-    hg_list_unlink(&connection->in_closing);
+    leave_opening(connection);
+    hg_list_unlink(&connection->in_stage);
     hg_list_unlink(&connection->in_sending);
     hg_buf_done(&connection->message);
     connection->leaving = true;
@@ -101,10 +151,8 @@ static void tell_closed(struct hg_ws_connection *connection)
 static void destroy(struct hg_ws_connection *connection)
 {
     tell_closed(connection);
-    if (connection->refuse)
-        connection->ws->refused--;
-    else
-        connection->ws->connections--;
+    connection->ws->connections--;
+    connection->ws->descriptors_left++;
     free(connection);
 }
 
@@ -165,10 +213,10 @@ static void expect_end(struct hg_ws_connection *connection)
     struct hg_ws *ws = connection->ws;
     connection->leaving = true;
     hg_buf_done(&connection->message);
-    if (connection->in_closing.owner)
+    if (connection->in_stage.owner)
         return;
     connection->deadline = hg_time_add(now_of(ws), hg_ms(CLOSE_MS));
-    hg_list_push_back(&ws->closing, &connection->in_closing);
+    hg_list_push_back(&ws->closing, &connection->in_stage);
 }
 
 /* The close frame goes out at once, behind what is buffered. libwebsockets' own way, lws_close_reason() and a failing
@@ -267,6 +315,7 @@ static void choose_offer(struct hg_ws_connection *connection, struct hg_slice of
 
 static int on_upgrade(struct hg_ws_connection *connection)
 {
+    struct hg_ws *ws = connection->ws;
     struct lws *wsi = connection->wsi;
     char path[64], host[256], origin[512], upgrade[32], connection_text[256], version[16], key[64], protocols[256];
     char extensions[256];
@@ -276,11 +325,8 @@ static int on_upgrade(struct hg_ws_connection *connection)
     struct hg_slice http;
     hg_ws_connection_set_sending(connection, false); /* an answer before this one has gone */
     /* The body of a foreign Upgrade is not touched: libwebsockets has freed the headers by then (CVE-2025-11677). */
-    if (lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE) <= 0)
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE) <= 0 || connection->leaving)
         return -1;
-    if (connection->refuse)
-        return hg_ws_http_refuse(connection, 503, "Retry-After: 5\r\n",
-                                 "The gateway has no room for this connection now.\n");
     static const enum lws_token_indexes methods[] = {WSI_TOKEN_GET_URI,    WSI_TOKEN_HEAD_URI,  WSI_TOKEN_POST_URI,
                                                      WSI_TOKEN_PUT_URI,    WSI_TOKEN_PATCH_URI, WSI_TOKEN_DELETE_URI,
                                                      WSI_TOKEN_OPTIONS_URI};
@@ -303,10 +349,15 @@ static int on_upgrade(struct hg_ws_connection *connection)
     FIELD(WSI_TOKEN_EXTENSIONS, extensions, extensions);
 #undef FIELD
 
-    struct hg_ws_refusal refusal =
-        hg_ws_handshake_judge(&request, connection->ws->origins, connection->ws->origin_count);
+    struct hg_ws_refusal refusal = hg_ws_handshake_judge(&request, ws->origins, ws->origin_count);
     if (refusal.status != 0)
         return hg_ws_http_refuse(connection, refusal.status, refusal.headers, refusal.text);
+    unsigned retry_s;
+    if (ws->sink.admit && !ws->sink.admit(ws->sink.context, now_of(ws), &retry_s)) {
+        char retry_after[40];
+        snprintf(retry_after, sizeof(retry_after), "Retry-After: %u\r\n", retry_s);
+        return hg_ws_http_refuse(connection, 503, retry_after, "The gateway has no room for this connection now.\n");
+    }
     choose_offer(connection, request.extensions);
     return 0;
 }
@@ -316,6 +367,7 @@ static void on_established(struct hg_ws_connection *connection)
     struct hg_ws *ws = connection->ws;
     hg_session_ref session;
     int refusal;
+    leave_opening(connection);
     if (!ws->sink.open(ws->sink.context, now_of(ws), &session, &refusal)) {
         hg_ws_connection_close(connection, (enum hg_close)refusal);
     } else if (!bind_session(connection, session)) {
@@ -408,11 +460,18 @@ static bool is_deaf(struct hg_ws_connection *connection)
 void hg_ws_connections_sweep(struct hg_ws *ws, hg_time now)
 {
     while (ws->closing.first) {
-        struct hg_ws_connection *connection = HG_CONTAINER(ws->closing.first, struct hg_ws_connection, in_closing);
+        struct hg_ws_connection *connection = HG_CONTAINER(ws->closing.first, struct hg_ws_connection, in_stage);
         if (!hg_time_reached(connection->deadline, now))
             break;
-        hg_list_remove(&ws->closing, &connection->in_closing);
+        hg_list_remove(&ws->closing, &connection->in_stage);
         hg_ws_kill(ws, connection->wsi);
+    }
+    struct hg_ws_connection *slow;
+    while ((slow = first_opening(ws)) && hg_time_reached(slow->deadline, now)) {
+        if (slow->in_sending.owner)
+            hg_ws_connection_moved(slow); /* it waits for us; whether it reads, libwebsockets looks after */
+        else
+            give_up(slow);
     }
     struct hg_list_node *next;
     for (struct hg_list_node *node = ws->sending.first; node; node = next) {

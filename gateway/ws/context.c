@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -14,11 +15,11 @@
 
 enum {
     SWEEP_MS = 500,
-    HEADERS_S = 10,               /* for all headers of a request together */
+    HEADERS_LATER_S = 5,          /* by so much libwebsockets' own timer for headers comes after ours */
     KEEPALIVE_S = 15,             /* an HTTP connection without a request */
     HEADERS_BYTES_MAX = 16 << 10, /* cookies, tokens */
     SCRATCH_BYTES = 16 << 10,     /* one buffer per context: reads of HTTP, the answer to the handshake */
-    RECEIVE_BYTES = 1024,         /* per connection: 0 would mean SCRATCH_BYTES */
+    RECEIVE_BYTES = 768,          /* per connection: 0 would mean SCRATCH_BYTES */
     SEND_BYTES = 256 << 10,       /* one write to the kernel at most; more is copied and waits */
     DESCRIPTORS_SPARE = 256,      /* Redis, files, the loop */
     DESCRIPTORS_MAX = 1 << 20, /* libwebsockets keeps two tables of this size, and past 10 million mistrusts the number
@@ -119,6 +120,7 @@ void hg_ws_kill(struct hg_ws *ws, struct lws *wsi)
 
 static bool create_context(struct hg_ws *ws, void *native_loop)
 {
+    unsigned headers_s = (unsigned)(ws->handshake_timeout.us / 1000000) + HEADERS_LATER_S;
     void *loops[] = {native_loop};
     struct lws_context_creation_info info;
     memset(&info, 0, sizeof(info)); /* its members move between versions */
@@ -132,8 +134,8 @@ static bool create_context(struct hg_ws *ws, void *native_loop)
     info.retry_and_idle_policy = &no_validity_checks;
     info.max_http_header_data = HEADERS_BYTES_MAX;
     info.pt_serv_buf_size = SCRATCH_BYTES;
-    info.timeout_secs = HEADERS_S;
-    info.timeout_secs_ah_idle = HEADERS_S;
+    info.timeout_secs = headers_s;
+    info.timeout_secs_ah_idle = headers_s;
     info.keepalive_timeout = KEEPALIVE_S;
     info.user = ws;
     ws->lws = lws_create_context(&info);
@@ -180,9 +182,14 @@ hg_result hg_ws_new(const struct hg_ws_config *config, struct hg_ws_sink sink, s
     ws->origins = config->origins;
     ws->origin_count = config->origin_count;
     ws->message_bytes_max = config->message_bytes_max;
-    ws->connections_max = config->connections_max;
     ws->deflate_window_bits = config->deflate_window_bits;
     hg_buf_init(&ws->inflated, ws->message_bytes_max);
+    ws->handshakes_max = config->handshakes_max;
+    ws->handshake_timeout = config->handshake_timeout;
+    ws->accepts = HG_WS_ACCEPTS;
+    struct rlimit limit;
+    ws->descriptors = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
+    ws->descriptors_left = ws->descriptors;
     ws->port = port;
     ws->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -218,6 +225,17 @@ uint16_t hg_ws_port(const struct hg_ws *ws)
     return ws->port;
 }
 
+void hg_ws_pace(struct hg_ws *ws, unsigned accepts)
+{
+    ws->accepts = accepts;
+}
+
+void hg_ws_descriptors(const struct hg_ws *ws, uint64_t *ret_all, uint64_t *ret_left)
+{
+    *ret_all = ws->descriptors;
+    *ret_left = ws->descriptors_left;
+}
+
 void hg_ws_stop_accepting(struct hg_ws *ws)
 {
     for (size_t i = 0; i < ws->listener_count; i++)
@@ -243,7 +261,7 @@ void hg_ws_free(struct hg_ws *ws)
     if (!ws)
         return;
     HG_ASSERT(ws->ended);
-    HG_ASSERT(ws->connections == 0 && ws->refused == 0);
+    HG_ASSERT(ws->connections == 0 && ws->opening.count == 0);
     /* The second half of what hg_ws_end() began; the handles in the loop, which are part of the context, are closed
      * now. */
     lws_context_destroy(ws->lws);

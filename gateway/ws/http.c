@@ -166,6 +166,7 @@ static int send_piece(struct hg_ws_connection *connection)
     if (write_bytes(connection->wsi, piece, LWS_WRITE_HTTP) != 0)
         return -1;
     connection->file_offset += piece.len;
+    hg_ws_connection_moved(connection);
     if (connection->file_offset == file->len) {
         connection->file = NULL;
         return completed(connection);
@@ -223,9 +224,9 @@ int hg_ws_http_request(struct hg_ws_connection *connection)
 {
     struct lws *wsi = connection->wsi;
     hg_ws_connection_set_sending(connection, false); /* the answer before this one has gone */
-    if (connection->refuse)
-        return hg_ws_http_refuse(connection, 503, "Retry-After: 5\r\n",
-                                 "The gateway has no room for this connection now.\n");
+    hg_ws_connection_moved(connection);
+    if (connection->leaving)
+        return -1;
 
     char path_text[PATH_BYTES_MAX];
     struct hg_slice path;

@@ -10,7 +10,9 @@ HG_RESULT hg_ws_listen(const char *host, uint16_t port, int *fds, size_t fds_max
                        struct hg_buf *reterr);
 /* The listening socket is readable: takes in what waits, bounded. */
 void hg_ws_accept(struct hg_ws_listener *listener, int fd);
-/* After accepting had to stop for want of descriptors or memory. */
+/* After accepting had to stop, whyever. */
 void hg_ws_accept_resume(struct hg_ws *ws);
+/* A place among the handshakes became free. */
+void hg_ws_accept_room(struct hg_ws *ws);
 
 #endif

@@ -38,7 +38,8 @@ struct hg_ws_config {
     const char *host; /* NULL or "*": all addresses; else an address or name; IPv6 without brackets */
     uint16_t port;    /* 0: any; see hg_ws_port() */
     size_t message_bytes_max;
-    size_t connections_max;
+    size_t handshakes_max;        /* connections that are no WebSocket, or not yet */
+    hg_dur handshake_timeout;     /* how long such a one may do nothing */
     unsigned deflate_window_bits; /* of deflated frames that are sent; 0: permessage-deflate is not agreed to */
     const char *const *origins;   /* besides the gateway's own; "*": all */
     size_t origin_count;
@@ -51,6 +52,8 @@ struct hg_ws_config {
 struct hg_ws_sink {
     void *context;
     hg_time (*now)(void *context);
+    /* Whether one more WebSocket may come; if not, it is answered 503 with Retry-After. NULL: all may. */
+    bool (*admit)(void *context, hg_time now, unsigned *reterr_retry_s);
     /* False: refused, to be closed with `*ret_refusal`, an enum hg_close. */
     bool (*open)(void *context, hg_time now, hg_session_ref *ret_session, int *ret_refusal);
     /* Follows open() when permessage-deflate was agreed: deflated frames may be sent to it. */
@@ -75,6 +78,11 @@ void hg_ws_end(struct hg_ws *ws);
 /* Frees all. Accepts NULL. */
 void hg_ws_free(struct hg_ws *ws);
 uint16_t hg_ws_port(const struct hg_ws *ws);
+/* How many connections each listener may take in a turn from now on; HG_WS_ACCEPTS at first. */
+#define HG_WS_ACCEPTS 64u
+void hg_ws_pace(struct hg_ws *ws, unsigned accepts);
+/* How many files the process may open, and how many more it may, as the last accepted connection showed. */
+void hg_ws_descriptors(const struct hg_ws *ws, uint64_t *ret_all, uint64_t *ret_left);
 /* No new connections; those there stay. */
 void hg_ws_stop_accepting(struct hg_ws *ws);
 

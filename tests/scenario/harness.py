@@ -293,6 +293,7 @@ DEFAULT_CONFIG = {
     "discover_ms": 50,
     "redis_backoff_min_ms": 10,
     "redis_backoff_max_ms": 200,
+    "overload_turn_ms": int(250 * SLOW),
     "topics": [
         {"match": "ch.**", "source": "channel"},
         {"match": "st.**", "source": "stream"},
