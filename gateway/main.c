@@ -371,7 +371,7 @@ static bool open_ws(struct gateway *gateway)
 static hg_result build(struct gateway *gateway)
 {
     const struct hg_cli *cli = gateway->cli;
-    struct hg_loop_hooks hooks = {gateway, end_turn, stop};
+    struct hg_loop_hooks hooks = {gateway, end_turn, stop, NULL};
     struct hg_ports ports = {
         .context = gateway,
         .ws_send = port_ws_send,
