@@ -9,7 +9,9 @@
 #include "base/suggest.h"
 #include "base/visible.h"
 #include "machine/need.h"
+#include "path.h"
 #include "schemas.h"
+#include "ws/tls.h"
 
 #define FILE_BYTES_MAX    (16u << 20)
 #define MESSAGE_BYTES_MAX (16u << 10)
@@ -230,8 +232,9 @@ static void put_machine(const struct hg_config *config, struct hg_buf *into)
     }
 }
 
-static int print_summary(const struct hg_config *config, const char *name)
+static int print_summary(const struct hg_cli *cli, const char *name)
 {
+    const struct hg_config *config = cli->config;
     struct hg_buf text;
     int width = 0;
     hg_buf_init(&text, OUTPUT_BYTES_MAX);
@@ -242,6 +245,10 @@ static int print_summary(const struct hg_config *config, const char *name)
     hg_visible_put(hg_slice_str(name ? name : "defaults"), SIZE_MAX, &text);
     hg_buf_printf(&text, ": ok\n  listen  %s\n  redis   ", config->listen);
     hg_redis_url_mask(hg_slice_str(config->redis), &text);
+    if (cli->tls) {
+        hg_buf_put_str(&text, "\n  tls     ");
+        (void)hg_ws_tls_describe(cli->tls, &text);
+    }
     hg_buf_put_char(&text, '\n');
     put_machine(config, &text);
     hg_buf_put_str(&text, "  topics  the first rule that matches decides\n");
@@ -432,6 +439,41 @@ static hg_result read_variable(const char *variable, struct hg_cli *cli, size_t 
     return HG_OK;
 }
 
+/* The certificate and its key, if there shall be TLS; the line in `why` begins with where, as of all settings. */
+static hg_result read_tls(struct hg_cli *cli, const char *file, struct hg_buf *why)
+{
+    const struct hg_config *settings = cli->config;
+    struct hg_buf certificate, key, found;
+    if (!*settings->tls_certificate)
+        return HG_OK;
+    hg_buf_init(&certificate, FILE_BYTES_MAX);
+    hg_buf_init(&key, FILE_BYTES_MAX);
+    hg_buf_init(&found, MESSAGE_BYTES_MAX);
+    hg_path_put(settings->tls_certificate, file, &certificate);
+    hg_path_put(settings->tls_key, file, &key);
+    hg_result result = hg_buf_result(&certificate);
+    if (hg_ok(result))
+        result = hg_buf_result(&key);
+    if (hg_ok(result)) {
+        struct hg_ws_tls_config config = {
+            .certificate = certificate.ptr,
+            .key = key.ptr,
+            .only_1_3 = strcmp(settings->tls_min_version, "1.3") == 0,
+            .look_every = hg_ms(settings->tls_reload_ms),
+        };
+        result = hg_ws_tls_new(&config, &cli->tls, &found);
+    }
+    if (!hg_ok(result)) {
+        hg_visible_put(hg_slice_str(file ? file : "settings"), SIZE_MAX, why);
+        hg_buf_put_str(why, ": ");
+        hg_buf_put(why, hg_buf_slice(&found));
+    }
+    hg_buf_done(&certificate);
+    hg_buf_done(&key);
+    hg_buf_done(&found);
+    return result;
+}
+
 /* File, environment, flags, in this order; then the relations. */
 static bool read_settings(const struct arguments *arguments, char **environment, struct hg_cli *cli, struct hg_buf *why,
                           int *ret_exit)
@@ -477,6 +519,8 @@ static bool read_settings(const struct arguments *arguments, char **environment,
     if (hg_ok(result))
         result = hg_schemas_read(cli->config, file, why);
     if (hg_ok(result))
+        result = read_tls(cli, file, why);
+    if (hg_ok(result))
         result = hg_redis_url_parse(hg_slice_str(cli->config->redis), &cli->redis, NULL);
     if (hg_ok(result))
         result = hg_listen_parse(hg_slice_str(cli->config->listen), &cli->listen, NULL);
@@ -512,7 +556,7 @@ bool hg_cli_read(int argc, char **argv, char **environment, struct hg_cli *ret_c
     bool run = read_settings(&arguments, environment, &cli, &why, ret_exit);
     hg_buf_done(&why);
     if (run && arguments.value[OPTION_check_config]) {
-        *ret_exit = print_summary(cli.config, arguments.value[OPTION_config]);
+        *ret_exit = print_summary(&cli, arguments.value[OPTION_config]);
         run = false;
     } else if (run && arguments.value[OPTION_dump_config]) {
         *ret_exit = print_settings(cli.config);
@@ -528,6 +572,7 @@ bool hg_cli_read(int argc, char **argv, char **environment, struct hg_cli *ret_c
 void hg_cli_done(struct hg_cli *cli)
 {
     hg_redis_url_done(&cli->redis);
+    hg_ws_tls_free(cli->tls);
     hg_schemas_free(cli->config);
     hg_config_free(cli->config);
     *cli = (struct hg_cli){0};

@@ -21,6 +21,7 @@
 #include "loop/loop.h"
 #include "machine/need.h"
 #include "redis/redis.h"
+#include "ws/tls.h"
 #include "ws/ws.h"
 
 /* After the first signal clients get this long to be told goodbye, after the second this much longer; the third ends at
@@ -225,6 +226,29 @@ static void stop(void *context, hg_time now)
     }
 }
 
+/* SIGHUP. */
+static void reload(void *context, hg_time now)
+{
+    struct gateway *gateway = context;
+    struct hg_buf line;
+    (void)now;
+    if (!gateway->cli->tls) {
+        hg_logger_printf(&gateway->logger, HG_LOG_INFO, "SIGHUP: there is no certificate to read again");
+        return;
+    }
+    hg_buf_init(&line, ERROR_BYTES_MAX);
+    hg_result result = hg_ws_tls_reload(gateway->cli->tls, &line);
+    if (hg_ok(result)) {
+        hg_buf_put_str(&line, "SIGHUP: serving ");
+        enum hg_log_level level = hg_ws_tls_describe(gateway->cli->tls, &line);
+        hg_logger_put(&gateway->logger, level, hg_buf_slice(&line));
+    } else {
+        hg_logger_printf(&gateway->logger, HG_LOG_ERROR, "SIGHUP: %.*s; the old certificate is served on",
+                         HG_SLICE_ARG(line.len > 0 ? hg_buf_slice(&line) : HG_LIT("memory is out")));
+    }
+    hg_buf_done(&line);
+}
+
 /* --- the process ------------------------------------------------------------------------------------------------- */
 
 /* A closed standard stream would be reused for a socket, and lines meant for it sent to a client. */
@@ -339,6 +363,18 @@ static void put_address(const struct hg_listen *listen, uint16_t port, char *ret
     snprintf(ret_text, size, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, port);
 }
 
+static void tell_certificate(const struct gateway *gateway)
+{
+    struct hg_buf line;
+    if (!gateway->cli->tls)
+        return;
+    hg_buf_init(&line, ERROR_BYTES_MAX);
+    hg_buf_put_str(&line, "serving ");
+    enum hg_log_level level = hg_ws_tls_describe(gateway->cli->tls, &line);
+    hg_logger_put(&gateway->logger, level, hg_buf_slice(&line));
+    hg_buf_done(&line);
+}
+
 static bool open_ws(struct gateway *gateway)
 {
     const struct hg_config *settings = gateway->cli->config;
@@ -353,6 +389,7 @@ static bool open_ws(struct gateway *gateway)
         .origins = (const char *const *)settings->origins.items,
         .origin_count = settings->origins.count,
         .files = settings->page ? &gateway->files : NULL,
+        .tls = gateway->cli->tls,
         .native_loop = hg_loop_native(gateway->loop),
     };
     struct hg_ws_sink sink = {
@@ -381,7 +418,7 @@ static bool open_ws(struct gateway *gateway)
                          hg_error_row(result.code)->text);
     } else {
         put_address(listen, hg_ws_port(gateway->ws), address, sizeof(address));
-        hg_logger_printf(&gateway->logger, HG_LOG_INFO, "listening on http://%s", address);
+        hg_logger_printf(&gateway->logger, HG_LOG_INFO, "listening on %s://%s", config.tls ? "https" : "http", address);
     }
     hg_buf_done(&why);
     return hg_ok(result);
@@ -390,7 +427,7 @@ static bool open_ws(struct gateway *gateway)
 static hg_result build(struct gateway *gateway)
 {
     const struct hg_cli *cli = gateway->cli;
-    struct hg_loop_hooks hooks = {gateway, end_turn, stop};
+    struct hg_loop_hooks hooks = {gateway, end_turn, stop, reload};
     struct hg_ports ports = {
         .context = gateway,
         .ws_send = port_ws_send,
@@ -445,6 +482,7 @@ static bool run(struct gateway *gateway)
         return false;
     }
     hg_logger_printf(&gateway->logger, HG_LOG_INFO, "headgate " HG_VERSION);
+    tell_certificate(gateway);
     if (!open_ws(gateway))
         return false;
     hg_core_start(gateway->core, hg_loop_now(gateway->loop));

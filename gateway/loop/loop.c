@@ -25,7 +25,7 @@ struct hg_loop {
     uv_poll_t alarm;
     uint64_t alarm_us;
     uv_idle_t idle; /* active: poll without sleeping */
-    uv_signal_t interrupt, terminate;
+    uv_signal_t interrupt, terminate, hangup;
     struct hg_loop_hooks hooks;
     hg_time now;  /* while `inside`: the clock of the callback under way */
     bool inside;  /* within a callback of ours */
@@ -181,6 +181,40 @@ static void on_signal(uv_signal_t *handle, int number)
     leave(loop);
 }
 
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    (void)number;
+    struct hg_loop *loop = loop_of(handle->data);
+    loop->hooks.reload(loop->hooks.context, enter(loop));
+    leave(loop);
+}
+
+/* Either all signals are taken over or none; what was opened is closing then. Returns libuv's error. */
+static int open_signals(struct hg_loop *loop)
+{
+    struct {
+        uv_signal_t *handle;
+        uv_signal_cb callback;
+        int number;
+    } all[] = {{&loop->interrupt, on_signal, SIGINT},
+               {&loop->terminate, on_signal, SIGTERM},
+               {&loop->hangup, on_hangup, SIGHUP}};
+    int error = 0;
+    size_t opened = 0;
+    for (size_t i = 0; error == 0 && i < sizeof(all) / sizeof(all[0]); i++) {
+        error = uv_signal_init(&loop->uv, all[i].handle);
+        if (error != 0)
+            break;
+        opened++;
+        all[i].handle->data = loop;
+        if (all[i].number != SIGHUP || loop->hooks.reload)
+            error = uv_signal_start(all[i].handle, all[i].callback, all[i].number);
+    }
+    while (error != 0 && opened > 0)
+        uv_close((uv_handle_t *)all[--opened].handle, NULL);
+    return error;
+}
+
 static void close_own(struct hg_loop *loop)
 {
     uv_close((uv_handle_t *)&loop->prepare, NULL);
@@ -188,6 +222,7 @@ static void close_own(struct hg_loop *loop)
     uv_close((uv_handle_t *)&loop->idle, NULL);
     uv_close((uv_handle_t *)&loop->interrupt, NULL);
     uv_close((uv_handle_t *)&loop->terminate, NULL);
+    uv_close((uv_handle_t *)&loop->hangup, NULL);
     if (loop->alarm_fd >= 0)
         uv_close((uv_handle_t *)&loop->alarm, NULL);
 }
@@ -214,30 +249,16 @@ hg_result hg_loop_new(struct hg_loop_hooks hooks, struct hg_loop **ret_loop)
     uv_prepare_start(&loop->prepare, on_prepare);
     uv_check_start(&loop->check, on_check);
 
-    int error = uv_signal_init(&loop->uv, &loop->interrupt);
-    if (error == 0) {
-        error = uv_signal_init(&loop->uv, &loop->terminate);
-        if (error != 0)
-            uv_close((uv_handle_t *)&loop->interrupt, NULL);
-    }
-    if (error != 0) {
-        uv_close((uv_handle_t *)&loop->prepare, NULL);
-        uv_close((uv_handle_t *)&loop->check, NULL);
-        uv_close((uv_handle_t *)&loop->timer, NULL);
-        uv_close((uv_handle_t *)&loop->idle, NULL);
-    } else {
-        loop->interrupt.data = loop->terminate.data = loop;
-        error = uv_signal_start(&loop->interrupt, on_signal, SIGINT);
-        if (error == 0)
-            error = uv_signal_start(&loop->terminate, on_signal, SIGTERM);
-        if (error == 0 && !open_alarm(loop))
-            error = UV_EMFILE;
-        if (error != 0) {
+    bool signals = open_signals(loop) == 0;
+    if (!signals || !open_alarm(loop)) {
+        if (signals) {
             close_own(loop);
-            uv_close((uv_handle_t *)&loop->timer, NULL);
+        } else {
+            uv_close((uv_handle_t *)&loop->prepare, NULL);
+            uv_close((uv_handle_t *)&loop->check, NULL);
+            uv_close((uv_handle_t *)&loop->idle, NULL);
         }
-    }
-    if (error != 0) {
+        uv_close((uv_handle_t *)&loop->timer, NULL);
         uv_run(&loop->uv, UV_RUN_DEFAULT);
         HG_ASSERT(uv_loop_close(&loop->uv) == 0);
         free(loop);

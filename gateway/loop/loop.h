@@ -28,9 +28,11 @@ struct hg_loop_hooks {
     hg_time (*turn_end)(void *context, hg_time now);
     /* SIGINT or SIGTERM; each time one arrives. The turn's turn_end follows. */
     void (*stop)(void *context, hg_time now);
+    /* SIGHUP; the same way. NULL: that signal is left alone. */
+    void (*reload)(void *context, hg_time now);
 };
 
-/* Takes over SIGINT and SIGTERM until it is freed. */
+/* Takes over the signals until it is freed. */
 HG_RESULT hg_loop_new(struct hg_loop_hooks hooks, struct hg_loop **ret_loop);
 /* All watches must be closed, and every foreign handle closed or about to be: the loop turns (without turn_end) until
  * the last of them is gone; one that is still open after five seconds is a mistake of ours. Accepts NULL. */

@@ -16,6 +16,7 @@
 #include "ws/http.h"
 #include "ws/listener.h"
 #include "ws/receive.h"
+#include "ws/tls_context.h"
 
 enum {
     /* Nobody loses its place before. Those who have said nothing are not accepted yet, so a decent client needs no time
@@ -51,6 +52,8 @@ void hg_ws_connection_adopt(struct hg_ws *ws, int fd)
         return;
     }
     lws_set_opaque_user_data(connection->wsi, connection);
+    if (ws->tls)
+        hg_ws_tls_adopted(ws, connection->wsi);
     ws->connections++;
     hg_list_push_back(&ws->opening, &connection->in_stage);
     connection->deadline = hg_time_add(now_of(ws), ws->handshake_timeout);
@@ -140,6 +143,7 @@ static void tell_closed(struct hg_ws_connection *connection)
     hg_list_unlink(&connection->in_stage);
     hg_list_unlink(&connection->in_sending);
     hg_buf_done(&connection->message);
+    hg_ws_held_done(&connection->held);
     connection->leaving = true;
     if (!connection->open)
         return;
@@ -156,6 +160,18 @@ static void destroy(struct hg_ws_connection *connection)
     free(connection);
 }
 
+/* ---- whether input is read ---- */
+
+/* While OpenSSL has more of a record libwebsockets is not stopped: see held.h. It is asked again with each piece. */
+void hg_ws_connection_set_flow(struct hg_ws_connection *connection)
+{
+    bool stop = connection->paused || connection->held;
+    if (stop == connection->stopped || (stop && connection->ws->tls && hg_ws_tls_pending(connection->wsi)))
+        return;
+    connection->stopped = stop;
+    lws_rx_flow_control(connection->wsi, !stop);
+}
+
 /* ---- sending ---- */
 
 void hg_ws_connection_set_sending(struct hg_ws_connection *connection, bool sending)
@@ -167,12 +183,19 @@ void hg_ws_connection_set_sending(struct hg_ws_connection *connection, bool send
     connection->deaf = 0;
 }
 
+int hg_ws_connection_write(struct hg_ws_connection *connection, struct hg_slice bytes, enum lws_write_protocol how)
+{
+    if (connection->ws->tls)
+        return hg_ws_tls_write(connection->wsi, bytes, how);
+    return lws_write(connection->wsi, (unsigned char *)bytes.ptr, bytes.len, how);
+}
+
 /* Whole frames, as they are: behind what is buffered, if anything is. False when the connection is broken. */
 static bool write_frames(struct hg_ws_connection *connection, struct hg_slice frames)
 {
     /* With LWS_WRITE_RAW libwebsockets frames nothing and writes nothing into or in front of the bytes: they may be
      * shared. */
-    if (lws_write(connection->wsi, (unsigned char *)frames.ptr, frames.len, LWS_WRITE_RAW) >= 0)
+    if (hg_ws_connection_write(connection, frames, LWS_WRITE_RAW) >= 0)
         return true;
     connection->leaving = true;
     hg_ws_kill(connection->ws, connection->wsi);
@@ -194,6 +217,7 @@ enum hg_send hg_ws_send(struct hg_ws *ws, hg_session_ref session, struct hg_slic
 
 static void on_writable(struct hg_ws_connection *connection)
 {
+    hg_ws_receive_held(connection, false);
     if (lws_partial_buffered(connection->wsi)) {
         lws_callback_on_writable(connection->wsi);
         return;
@@ -213,6 +237,7 @@ static void expect_end(struct hg_ws_connection *connection)
     struct hg_ws *ws = connection->ws;
     connection->leaving = true;
     hg_buf_done(&connection->message);
+    hg_ws_held_done(&connection->held);
     if (connection->in_stage.owner)
         return;
     connection->deadline = hg_time_add(now_of(ws), hg_ms(CLOSE_MS));
@@ -237,11 +262,9 @@ static void close_with(struct hg_ws_connection *connection, uint16_t code, struc
         hg_ws_connection_set_sending(connection, true);
         lws_callback_on_writable(connection->wsi);
     }
-    if (connection->paused) { /* the client's close frame is waited for */
-        connection->paused = false;
-        lws_rx_flow_control(connection->wsi, 1);
-    }
     expect_end(connection);
+    connection->paused = false; /* the client's close frame is waited for */
+    hg_ws_connection_set_flow(connection);
 }
 
 void hg_ws_close(struct hg_ws *ws, hg_session_ref session, uint16_t code, struct hg_slice reason)
@@ -273,6 +296,7 @@ static int on_peer_close(struct hg_ws_connection *connection, const unsigned cha
         hg_ws_connection_close(connection, broken ? HG_CLOSE_PROTOCOL : HG_CLOSE_NOT_UTF8);
         return -1;
     }
+    hg_ws_receive_held(connection, true);
     expect_end(connection);
     return 0;
 }
@@ -298,7 +322,10 @@ void hg_ws_pause(struct hg_ws *ws, hg_session_ref session, bool paused)
     if (!connection || connection->leaving || connection->paused == paused)
         return;
     connection->paused = paused;
-    lws_rx_flow_control(connection->wsi, !paused);
+    if (connection->held)
+        lws_callback_on_writable(connection->wsi); /* what is held comes first, and from there */
+    else
+        hg_ws_connection_set_flow(connection);
 }
 
 /* ---- the callback ---- */
@@ -327,6 +354,8 @@ static int on_upgrade(struct hg_ws_connection *connection)
     /* The body of a foreign Upgrade is not touched: libwebsockets has freed the headers by then (CVE-2025-11677). */
     if (lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE) <= 0 || connection->leaving)
         return -1;
+    if (hg_ws_http_is_misplaced(connection))
+        return hg_ws_http_refuse_misplaced(connection);
     static const enum lws_token_indexes methods[] = {WSI_TOKEN_GET_URI,    WSI_TOKEN_HEAD_URI,  WSI_TOKEN_POST_URI,
                                                      WSI_TOKEN_PUT_URI,    WSI_TOKEN_PATCH_URI, WSI_TOKEN_DELETE_URI,
                                                      WSI_TOKEN_OPTIONS_URI};

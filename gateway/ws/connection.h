@@ -7,6 +7,7 @@
 
 #include "wire/close.h"
 #include "ws/context.h"
+#include "ws/held.h"
 
 struct hg_ws_connection {
     enum hg_ws_tag tag;
@@ -16,6 +17,7 @@ struct hg_ws_connection {
     bool leaving;   /* it is about to end, or a close frame went out or came in: nothing more is sent or passed on */
     bool buffered;  /* HG_SEND_BUFFERED was told, writable() is due */
     bool paused;    /* ws_pause() */
+    bool stopped;   /* libwebsockets was told to read nothing */
     bool gathering; /* within a message of several pieces */
     bool in_frame;  /* within a frame of several pieces */
     bool deflates;  /* permessage-deflate is agreed */
@@ -40,6 +42,8 @@ struct hg_ws_connection {
      * messages. */
     struct hg_buf message;
 
+    struct hg_ws_held *held; /* what came although it was paused */
+
     /* A file that is being served. */
     const struct hg_ws_file *file;
     size_t file_offset;
@@ -59,6 +63,10 @@ void hg_ws_connection_close(struct hg_ws_connection *connection, enum hg_close w
 /* The slow timer: deadlines, and connections that libwebsockets left half dead. */
 void hg_ws_connections_sweep(struct hg_ws *ws, hg_time now);
 
+/* Has input read, or not, as it is paused and holds something. */
+void hg_ws_connection_set_flow(struct hg_ws_connection *connection);
+/* lws_write(), and what it returns. The bytes are not written to. */
+int hg_ws_connection_write(struct hg_ws_connection *connection, struct hg_slice bytes, enum lws_write_protocol how);
 /* With output pending or not, for the sweep. */
 void hg_ws_connection_set_sending(struct hg_ws_connection *connection, bool sending);
 

@@ -8,6 +8,7 @@
 
 #include "base/list.h"
 #include "wire/deflate.h"
+#include "ws/tls_bio.h"
 #include "ws/ws.h"
 
 enum { HG_WS_LISTENERS_MAX = 8 };
@@ -34,6 +35,10 @@ struct hg_ws {
     unsigned deflate_window_bits; /* 0: permessage-deflate is not agreed to */
     struct hg_inflater *inflater; /* for all connections, made when a message needs it */
     struct hg_buf inflated;       /* one message */
+    struct hg_ws_tls *tls;        /* NULL: plain */
+    SSL_CTX *tls_context;
+    struct hg_ws_tls_gather gather;
+    uint64_t handshakes; /* of TLS so far in which the certificate was proven, which is what costs */
 
     struct hg_ws_listener listeners[HG_WS_LISTENERS_MAX];
     size_t listener_count;

@@ -13,6 +13,7 @@
 #include "core/ports.h"
 
 struct hg_ws;
+struct hg_ws_tls;
 
 /* A file served over HTTP from memory. */
 struct hg_ws_file {
@@ -44,6 +45,7 @@ struct hg_ws_config {
     const char *const *origins;   /* besides the gateway's own; "*": all */
     size_t origin_count;
     const struct hg_ws_files *files; /* NULL: none */
+    struct hg_ws_tls *tls;           /* https and wss, see tls.h; NULL: plain */
     void *native_loop;               /* uv_loop_t */
 };
 

@@ -30,6 +30,12 @@
     LIST(origins, "origin",                                                                                            \
          "Web origins besides the gateway's own that may connect, such as \"https://app.example\"; \"*\" admits "      \
          "every site.")                                                                                                \
+    TEXT(tls_certificate, "", "path",                                                                                  \
+         "The certificate to serve https and wss with, and its chain, PEM; relative to the configuration file.")       \
+    TEXT(tls_key, "", "path", "The key of that certificate, PEM, without a password.")                                 \
+    TEXT(tls_min_version, "1.2", "1.2|1.3", "The oldest version of TLS that is spoken.")                               \
+    NUMBER(tls_reload_ms, 100, 86400000, 60000, "ms",                                                                  \
+           "How often the two files are looked at; when they have changed, new connections get what they hold now.")   \
     NUMBER(connections_max, 1, 1000000, 10000, "connections", "Clients connected at the same time.")                   \
     NUMBER(handshakes_max, 4, 1000000, 512, "connections",                                                             \
            "Connections besides those that are no WebSocket, or not yet; when all of these places are taken, the one " \
