@@ -257,7 +257,8 @@ static void probe(struct sim_world *world)
 
     if (env->options.tight)
         return;
-    run_for(world, hg_ms(4000)); /* the last slow answer, the longest backoff */
+    /* The last slow answer and the longest backoff have passed then, and a breaker lets somebody try. */
+    run_for(world, hg_ms(4000 + env->options.config.breaker_open_max_ms));
     struct sim_client *client = sim_client_connect(&world->clients);
     if (!client)
         return;
