@@ -2,12 +2,12 @@
 # shellcheck shell=bash
 
 # To build and to run.
-HG_PACKAGES=(build-essential cmake ninja-build pkg-config libwebsockets-dev libwebsockets-evlib-uv libhiredis-dev
-    libjansson-dev libuv1-dev zlib1g-dev redis-server cmark-gfm)
+HG_PACKAGES=(build-essential cmake ninja-build pkg-config libwebsockets-dev libwebsockets-evlib-uv libssl-dev
+    libhiredis-dev libjansson-dev libuv1-dev zlib1g-dev redis-server cmark-gfm)
 # To test. libtest-json-schema-acceptance-perl holds the JSON Schema Test Suite (of Debian's package json-schema-test-suite the drafts
 # are too old). The run-time library of clang's sanitizers and fuzzers carries clang's version in its name; see hg_install.
 HG_TEST_PACKAGES=(libcmocka-dev clang llvm clang-format valgrind chromium chromium-driver python3 python3-pytest
-    python3-websockets python3-redis python3-selenium iproute2 libtest-json-schema-acceptance-perl)
+    python3-websockets python3-redis python3-selenium iproute2 openssl libtest-json-schema-acceptance-perl)
 
 # Those of the named packages that are not installed.
 hg_missing() {

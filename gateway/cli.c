@@ -10,7 +10,10 @@
 #include "base/suggest.h"
 #include "base/visible.h"
 #include "config/workers.h"
+#include "machine/need.h"
+#include "path.h"
 #include "schemas.h"
+#include "ws/tls.h"
 
 #define FILE_BYTES_MAX    (16u << 20)
 #define MESSAGE_BYTES_MAX (16u << 10)
@@ -212,8 +215,29 @@ static void put_rule(const struct hg_rule *rule, int width, struct hg_buf *into)
     hg_buf_put_char(into, '\n');
 }
 
-static int print_summary(const struct hg_config *config, const char *name)
+/* What the settings may need of this machine, and what is missing. */
+static void put_machine(const struct hg_config *config, unsigned workers, struct hg_buf *into)
 {
+    struct hg_machine machine;
+    struct hg_buf warning;
+    hg_machine_read("", &machine);
+    struct hg_need need = hg_need_of(config, workers, &machine);
+    hg_need_put(&need, config, &machine, "  ", into);
+    for (int i = 0; i < 2; i++) {
+        hg_buf_init(&warning, MESSAGE_BYTES_MAX);
+        if (i == 0)
+            hg_need_put_files_warning(&need, config, &warning);
+        else
+            hg_need_put_memory_warning(&need, config, &machine, &warning);
+        if (warning.len > 0)
+            hg_buf_printf(into, "  warning: %.*s\n", HG_SLICE_ARG(hg_buf_slice(&warning)));
+        hg_buf_done(&warning);
+    }
+}
+
+static int print_summary(const struct hg_cli *cli, const char *name)
+{
+    const struct hg_config *config = cli->config;
     struct hg_buf text;
     int width = 0;
     hg_buf_init(&text, OUTPUT_BYTES_MAX);
@@ -224,7 +248,13 @@ static int print_summary(const struct hg_config *config, const char *name)
     hg_visible_put(hg_slice_str(name ? name : "defaults"), SIZE_MAX, &text);
     hg_buf_printf(&text, ": ok\n  listen  %s\n  redis   ", config->listen);
     hg_redis_url_mask(hg_slice_str(config->redis), &text);
-    hg_buf_put_str(&text, "\n  topics  the first rule that matches decides\n");
+    if (cli->tls) {
+        hg_buf_put_str(&text, "\n  tls     ");
+        (void)hg_ws_tls_describe(cli->tls, &text);
+    }
+    hg_buf_put_char(&text, '\n');
+    put_machine(config, cli->workers, &text);
+    hg_buf_put_str(&text, "  topics  the first rule that matches decides\n");
     for (size_t i = 0; i < config->rule_count; i++)
         put_rule(&config->rules[i], width, &text);
     return print(&text);
@@ -422,6 +452,41 @@ static unsigned cores(void)
     return count < 1 ? 1 : count < HG_WORKERS_MAX ? (unsigned)count : HG_WORKERS_MAX;
 }
 
+/* The certificate and its key, if there shall be TLS; the line in `why` begins with where, as of all settings. */
+static hg_result read_tls(struct hg_cli *cli, const char *file, struct hg_buf *why)
+{
+    const struct hg_config *settings = cli->config;
+    struct hg_buf certificate, key, found;
+    if (!*settings->tls_certificate)
+        return HG_OK;
+    hg_buf_init(&certificate, FILE_BYTES_MAX);
+    hg_buf_init(&key, FILE_BYTES_MAX);
+    hg_buf_init(&found, MESSAGE_BYTES_MAX);
+    hg_path_put(settings->tls_certificate, file, &certificate);
+    hg_path_put(settings->tls_key, file, &key);
+    hg_result result = hg_buf_result(&certificate);
+    if (hg_ok(result))
+        result = hg_buf_result(&key);
+    if (hg_ok(result)) {
+        struct hg_ws_tls_config config = {
+            .certificate = certificate.ptr,
+            .key = key.ptr,
+            .only_1_3 = strcmp(settings->tls_min_version, "1.3") == 0,
+            .look_every = hg_ms(settings->tls_reload_ms),
+        };
+        result = hg_ws_tls_new(&config, &cli->tls, &found);
+    }
+    if (!hg_ok(result)) {
+        hg_visible_put(hg_slice_str(file ? file : "settings"), SIZE_MAX, why);
+        hg_buf_put_str(why, ": ");
+        hg_buf_put(why, hg_buf_slice(&found));
+    }
+    hg_buf_done(&certificate);
+    hg_buf_done(&key);
+    hg_buf_done(&found);
+    return result;
+}
+
 /* File, environment, flags, in this order; then the relations. */
 static bool read_settings(const struct arguments *arguments, char **environment, struct hg_cli *cli, struct hg_buf *why,
                           int *ret_exit)
@@ -479,6 +544,8 @@ static bool read_settings(const struct arguments *arguments, char **environment,
     if (hg_ok(result))
         result = hg_schemas_read(cli->config, file, why);
     if (hg_ok(result))
+        result = read_tls(cli, file, why);
+    if (hg_ok(result))
         result = hg_redis_url_parse(hg_slice_str(cli->config->redis), &cli->redis, NULL);
     if (hg_ok(result))
         result = hg_listen_parse(hg_slice_str(cli->config->listen), &cli->listen, NULL);
@@ -514,7 +581,7 @@ bool hg_cli_read(int argc, char **argv, char **environment, struct hg_cli *ret_c
     bool run = read_settings(&arguments, environment, &cli, &why, ret_exit);
     hg_buf_done(&why);
     if (run && arguments.value[OPTION_check_config]) {
-        *ret_exit = print_summary(cli.config, arguments.value[OPTION_config]);
+        *ret_exit = print_summary(&cli, arguments.value[OPTION_config]);
         run = false;
     } else if (run && arguments.value[OPTION_dump_config]) {
         *ret_exit = print_settings(cli.config);
@@ -530,6 +597,7 @@ bool hg_cli_read(int argc, char **argv, char **environment, struct hg_cli *ret_c
 void hg_cli_done(struct hg_cli *cli)
 {
     hg_redis_url_done(&cli->redis);
+    hg_ws_tls_free(cli->tls);
     hg_schemas_free(cli->config);
     hg_config_free(cli->config);
     *cli = (struct hg_cli){0};

@@ -11,13 +11,16 @@
 #include "config/listen.h"
 #include "config/redis_url.h"
 
+struct hg_ws_tls;
+
 enum { HG_EXIT_FAILURE = 1, HG_EXIT_USAGE = 2 };
 
 struct hg_cli {
     struct hg_config *config; /* checked */
     struct hg_redis_url redis;
     struct hg_listen listen;
-    unsigned workers; /* at least 1 */
+    unsigned workers;      /* at least 1 */
+    struct hg_ws_tls *tls; /* NULL: plain */
     const char
         *web; /* folder of page and documentation, borrowed from the arguments or the environment; NULL: not given */
 };

@@ -11,6 +11,7 @@
 
 #include "base/assert.h"
 #include "bell.h"
+#include "certificate_log.h"
 #include "config/workers.h"
 #include "crash.h"
 #include "flow/backoff.h"
@@ -185,6 +186,14 @@ static void on_signal(void *context, hg_time now)
     tell_all_to_stop(crew);
 }
 
+/* All workers have one certificate. */
+static void on_hangup(void *context, hg_time now)
+{
+    struct crew *crew = context;
+    (void)now;
+    hg_certificate_reload(crew->cli->tls, crew->logger);
+}
+
 static void on_bell(void *context, hg_time now, int events)
 {
     struct crew *crew = context;
@@ -256,7 +265,8 @@ static void welcome(struct member *member, hg_time now)
         return;
     char address[300];
     hg_worker_put_address(&crew->cli->listen, port, address, sizeof(address));
-    hg_logger_printf(crew->logger, HG_LOG_INFO, "listening on http://%s with %u workers", address, size_of(crew));
+    hg_logger_printf(crew->logger, HG_LOG_INFO, "listening on %s://%s with %u workers",
+                     crew->cli->tls ? "https" : "http", address, size_of(crew));
 }
 
 static void bury(struct member *member, hg_time now)
@@ -371,6 +381,7 @@ static void set_up_members(struct crew *crew, const struct hg_ws_files *files)
             .listen = &crew->cli->listen,
             .files = files,
             .logger = &member->logger,
+            .tls = crew->cli->tls,
             .number = i,
             .sharing = HG_WS_FIRST,
             .tally = crew->tally,
@@ -385,7 +396,7 @@ static void set_up_members(struct crew *crew, const struct hg_ws_files *files)
 static hg_result set_up(struct crew *crew, const struct hg_ws_files *files)
 {
     uint64_t seed;
-    struct hg_loop_hooks hooks = {crew, end_turn, on_signal};
+    struct hg_loop_hooks hooks = {crew, end_turn, on_signal, on_hangup};
     if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
         return HG_FAIL(INTERNAL);
     hg_prng_init(&crew->prng, seed);

@@ -10,18 +10,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "certificate_log.h"
 #include "cli.h"
-#include "core/ports.h"
 #include "crash.h"
 #include "crew.h"
 #include "deadletter_command.h"
 #include "filter_command.h"
 #include "logger.h"
+#include "machine/need.h"
 #include "worker.h"
 #include "ws/ws.h"
-
-/* A worker's, besides those of clients and links: standard streams, loop, listener, reserve. */
-#define DESCRIPTORS_OWN 64
 
 #define ERROR_BYTES_MAX 4096
 
@@ -40,25 +38,32 @@ static bool keep_standard_streams(void)
     return true;
 }
 
-/* As many descriptors as the clients need, within the system's hard limit. Not more either: libwebsockets keeps a table
- * as long as the limit, which some systems set to a thousand million. */
-static void set_descriptor_limit(const struct gateway *gateway)
+/* As many descriptors as the settings may need, within the system's hard limit. Not more either: libwebsockets keeps a
+ * table as long as the limit, which some systems set to a thousand million. */
+static void fit_to_machine(const struct gateway *gateway)
 {
-    uint64_t clients = gateway->cli->config->connections_max;
-    uint64_t own = gateway->cli->workers * (uint64_t)DESCRIPTORS_OWN;
-    rlim_t wanted = (rlim_t)clients + gateway->cli->workers * (rlim_t)HG_LINK_COUNT_MAX + (rlim_t)own;
+    struct hg_config *config = gateway->cli->config;
+    struct hg_machine machine;
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        hg_logger_printf(&gateway->logger, HG_LOG_WARNING, "cannot set the limit of open files: %s", strerror(errno));
-    if (limit.rlim_cur < clients + own)
-        hg_logger_printf(&gateway->logger, HG_LOG_WARNING,
-                         "connections_max is %" PRIu64 ", but the system allows %" PRIu64
-                         " open files; raise that limit "
-                         "(ulimit -n, LimitNOFILE= of systemd) or lower connections_max",
-                         clients, (uint64_t)limit.rlim_cur);
+    struct hg_buf why;
+    hg_machine_read("", &machine);
+    struct hg_need need = hg_need_of(config, gateway->cli->workers, &machine);
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = (rlim_t)need.files;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            hg_logger_printf(&gateway->logger, HG_LOG_WARNING, "cannot set the limit of open files: %s",
+                             strerror(errno));
+    }
+    hg_buf_init(&why, ERROR_BYTES_MAX);
+    hg_need_put_files_warning(&need, config, &why);
+    if (why.len > 0)
+        hg_logger_put(&gateway->logger, HG_LOG_WARNING, hg_buf_slice(&why));
+    hg_buf_clear(&why);
+    hg_need_put_memory_warning(&need, config, &machine, &why);
+    if (why.len > 0)
+        hg_logger_put(&gateway->logger, HG_LOG_WARNING, hg_buf_slice(&why));
+    hg_buf_done(&why);
+    hg_need_apply(&need, config);
 }
 
 static bool is_folder(const char *path)
@@ -141,6 +146,7 @@ static bool run_one(struct gateway *gateway)
         .listen = &gateway->cli->listen,
         .files = &gateway->files,
         .logger = &gateway->logger,
+        .tls = gateway->cli->tls,
         .bell = -1,
     };
     struct hg_worker *worker;
@@ -154,10 +160,11 @@ static bool run_one(struct gateway *gateway)
 
 static bool run(struct gateway *gateway)
 {
-    set_descriptor_limit(gateway);
+    fit_to_machine(gateway);
     if (!read_web(gateway))
         return false;
     hg_logger_printf(&gateway->logger, HG_LOG_INFO, "headgate " HG_VERSION);
+    hg_certificate_tell(gateway->cli->tls, &gateway->logger);
     return gateway->cli->workers == 1 ? run_one(gateway) : hg_crew_run(gateway->cli, &gateway->files, &gateway->logger);
 }
 

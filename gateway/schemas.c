@@ -5,17 +5,8 @@
 #include <string.h>
 
 #include "base/visible.h"
+#include "path.h"
 #include "schema/schema.h"
-
-/* The path as it is opened. */
-static void put_path(const char *schema, const char *file, struct hg_buf *into)
-{
-    const char *slash = file && schema[0] != '/' ? strrchr(file, '/') : NULL;
-    if (slash)
-        hg_buf_put(into, hg_slice(file, (size_t)(slash + 1 - file)));
-    hg_buf_put_str(into, schema);
-    hg_buf_put_char(into, '\0');
-}
 
 static hg_result read_whole(const char *path, struct hg_buf *into, struct hg_buf *reterr)
 {
@@ -67,7 +58,7 @@ hg_result hg_schemas_read(struct hg_config *config, const char *file, struct hg_
         if (!rule->schema[0])
             continue;
         hg_buf_clear(&path);
-        put_path(rule->schema, file, &path);
+        hg_path_put(rule->schema, file, &path);
         result = hg_buf_result(&path);
         if (hg_ok(result))
             result = read_schema(rule, path.ptr, &why);

@@ -15,7 +15,8 @@
     X(log_bytes)                                                                                                       \
     X(history_bytes)                                                                                                   \
     X(emits_pending)                                                                                                   \
-    X(emits_bytes)
+    X(emits_bytes)                                                                                                     \
+    X(bytes_held)
 
 struct counts {
 #define X(name, text) atomic_uint_least64_t name;
@@ -82,9 +83,20 @@ void hg_tally_add_others(struct hg_tally *tally, unsigned worker, struct hg_core
             add(&tally->slots[i].counts, stats);
 }
 
-struct hg_ws_seats hg_tally_seats(struct hg_tally *tally, unsigned worker)
+bool hg_tally_take_seat(struct hg_tally *tally, unsigned worker, uint64_t seats_max)
 {
-    return (struct hg_ws_seats){&tally->seats, &slot_of(tally, worker)->seats};
+    if (atomic_fetch_add(&tally->seats, 1) >= seats_max) {
+        atomic_fetch_sub(&tally->seats, 1);
+        return false;
+    }
+    atomic_fetch_add_explicit(&slot_of(tally, worker)->seats, 1, memory_order_relaxed);
+    return true;
+}
+
+void hg_tally_give_seat(struct hg_tally *tally, unsigned worker)
+{
+    atomic_fetch_sub_explicit(&slot_of(tally, worker)->seats, 1, memory_order_relaxed);
+    atomic_fetch_sub(&tally->seats, 1);
 }
 
 void hg_tally_bury(struct hg_tally *tally, unsigned worker)

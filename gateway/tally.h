@@ -5,10 +5,10 @@
 #define HG_TALLY_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "base/error.h"
 #include "core/core.h"
-#include "ws/ws.h"
 
 struct hg_tally;
 
@@ -21,8 +21,9 @@ void hg_tally_publish(struct hg_tally *tally, unsigned worker, const struct hg_c
 /* Adds the counts of all workers but this one, those that are gone for good included; a `worker` that there is not: of
  * all. */
 void hg_tally_add_others(struct hg_tally *tally, unsigned worker, struct hg_core_stats *stats);
-/* Connections that count towards connections_max. */
-struct hg_ws_seats hg_tally_seats(struct hg_tally *tally, unsigned worker);
+/* Clients, of whom there are at most so many with all workers; by its own thread. */
+bool hg_tally_take_seat(struct hg_tally *tally, unsigned worker, uint64_t seats_max);
+void hg_tally_give_seat(struct hg_tally *tally, unsigned worker);
 
 /* The worker's thread is gone, and what it had with it: nothing of it counts as being there any more, what happened
  * stays. Its slot is free for the next. */

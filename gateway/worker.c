@@ -6,10 +6,12 @@
 #include <sys/random.h>
 
 #include "bell.h"
+#include "certificate_log.h"
 #include "core/core.h"
 #include "loop/loop.h"
 #include "owner.h"
 #include "redis/redis.h"
+#include "wire/close.h"
 
 /* After the first signal clients get this long to be told goodbye, after the second this much longer; the third ends at
  * once. */
@@ -122,10 +124,24 @@ static void sink_reply(void *context, hg_time now, uint32_t link, uint64_t token
     hg_on_redis_reply(worker->core, now, link, token, reply);
 }
 
+static bool sink_admit(void *context, hg_time now, unsigned *reterr_retry_s)
+{
+    struct hg_worker *worker = context;
+    return hg_core_admits(worker->core, now, reterr_retry_s);
+}
+
+/* Who was admitted takes a seat now; another worker's client may have been faster. */
 static bool sink_open(void *context, hg_time now, hg_session_ref *ret_session, int *ret_refusal)
 {
     struct hg_worker *worker = context;
-    return hg_on_ws_open(worker->core, now, ret_session, ret_refusal);
+    bool several = is_one_of_several(worker);
+    *ret_refusal = HG_CLOSE_OVERLOADED;
+    if (several && !hg_tally_take_seat(worker->plan.tally, worker->plan.number, worker->plan.settings->connections_max))
+        return false;
+    bool opened = hg_on_ws_open(worker->core, now, ret_session, ret_refusal);
+    if (several && !opened)
+        hg_tally_give_seat(worker->plan.tally, worker->plan.number);
+    return opened;
 }
 
 static void sink_message(void *context, hg_time now, hg_session_ref session, bool text, struct hg_slice message)
@@ -168,6 +184,8 @@ static void sink_closed(void *context, hg_time now, hg_session_ref session)
 {
     struct hg_worker *worker = context;
     hg_on_ws_closed(worker->core, now, session);
+    if (is_one_of_several(worker))
+        hg_tally_give_seat(worker->plan.tally, worker->plan.number);
 }
 
 /* --- the loop ---------------------------------------------------------------------------------------------------- */
@@ -200,8 +218,12 @@ static void unwatch(void *opened)
 static hg_time end_turn(void *context, hg_time now)
 {
     struct hg_worker *worker = context;
+    uint64_t descriptors, descriptors_left;
+    hg_ws_descriptors(worker->ws, &descriptors, &descriptors_left);
     (void)hg_redis_tick(worker->redis, now);
+    hg_on_load(worker->core, now, hg_loop_busy(worker->loop), descriptors, descriptors_left);
     hg_core_turn_end(worker->core, now);
+    hg_ws_pace(worker->ws, hg_core_accepts(worker->core));
     hg_redis_flush(worker->redis, now);
     if (is_one_of_several(worker)) {
         struct hg_core_stats stats;
@@ -238,6 +260,13 @@ static void on_signal(void *context, hg_time now)
     stop(worker, now);
 }
 
+static void on_hangup(void *context, hg_time now)
+{
+    struct hg_worker *worker = context;
+    (void)now;
+    hg_certificate_reload(worker->plan.tls, worker->plan.logger);
+}
+
 static void on_bell(void *context, hg_time now, int events)
 {
     struct hg_worker *worker = context;
@@ -270,16 +299,19 @@ static bool open_ws(struct hg_worker *worker)
         .port = port,
         .sharing = worker->plan.sharing,
         .message_bytes_max = settings->message_bytes_max,
-        .connections_max = settings->connections_max,
+        .handshakes_max = settings->handshakes_max,
+        .handshake_timeout = hg_ms(settings->handshake_timeout_ms),
         .deflate_window_bits = settings->deflate ? (unsigned)settings->deflate_window_bits : 0,
         .origins = (const char *const *)settings->origins.items,
         .origin_count = settings->origins.count,
         .files = settings->page ? worker->plan.files : NULL,
+        .tls = worker->plan.tls,
         .native_loop = hg_loop_native(worker->loop),
     };
     struct hg_ws_sink sink = {
         .context = worker,
         .now = now_of_loop,
+        .admit = sink_admit,
         .open = sink_open,
         .message = sink_message,
         .too_big = sink_too_big,
@@ -290,10 +322,8 @@ static bool open_ws(struct hg_worker *worker)
         .closed = sink_closed,
         .log = port_log,
     };
-    if (is_one_of_several(worker)) {
-        config.seats = hg_tally_seats(worker->plan.tally, worker->plan.number);
+    if (is_one_of_several(worker))
         config.opened = hg_owner_claim;
-    }
     char address[300];
     struct hg_buf why;
     hg_buf_init(&why, ERROR_BYTES_MAX);
@@ -306,7 +336,8 @@ static bool open_ws(struct hg_worker *worker)
                          hg_error_row(result.code)->text);
     } else if (!is_one_of_several(worker)) {
         hg_worker_put_address(listen, hg_ws_port(worker->ws), address, sizeof(address));
-        hg_logger_printf(worker->plan.logger, HG_LOG_INFO, "listening on http://%s", address);
+        hg_logger_printf(worker->plan.logger, HG_LOG_INFO, "listening on %s://%s", config.tls ? "https" : "http",
+                         address);
     }
     hg_buf_done(&why);
     return hg_ok(result);
@@ -314,7 +345,11 @@ static bool open_ws(struct hg_worker *worker)
 
 static hg_result build(struct hg_worker *worker)
 {
-    struct hg_loop_hooks hooks = {worker, end_turn, worker->plan.bell < 0 ? on_signal : NULL};
+    struct hg_loop_hooks hooks = {worker, end_turn, NULL, NULL};
+    if (worker->plan.bell < 0) {
+        hooks.stop = on_signal;
+        hooks.reload = on_hangup;
+    }
     struct hg_ports ports = {
         .context = worker,
         .ws_send = port_ws_send,

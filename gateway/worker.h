@@ -26,6 +26,7 @@ struct hg_worker_plan {
     const struct hg_listen *listen;
     const struct hg_ws_files *files;
     const struct hg_logger *logger;
+    struct hg_ws_tls *tls; /* NULL: plain */
 
     /* One of several: */
     unsigned number; /* from 0 */

@@ -3,7 +3,7 @@
 cmake_minimum_required(VERSION 3.25)
 
 # The order of the navigation; what is not named here follows by name.
-set(first index topics client filters emitting schemas dead-letters outbox protocol guarantees configuration operations)
+set(first index topics client filters emitting schemas dead-letters outbox protocol guarantees configuration operations tls)
 
 function(copy_part part)
   file(REMOVE_RECURSE ${INTO}/${part})

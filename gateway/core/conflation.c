@@ -148,7 +148,7 @@ bool hg_conflation_evict(struct hg_core *core, struct hg_conflation *conflation)
 
 static void see(struct hg_core *core, struct hg_conflation *conflation, struct hg_sub *sub, uint64_t version)
 {
-    struct hg_drain *drain = &sub->drain;
+    struct hg_drain *drain = sub->drain;
     bool was_late = drain->seen < conflation->ticked;
     if (version > drain->seen)
         drain->seen = version;
@@ -220,12 +220,12 @@ static void tick(struct hg_core *core, struct hg_conflation *conflation)
         if (sub->next) { /* it has not taken the last one */
             hg_group_leave_log(core, sub);
             sub->behind = true;
-        } else if (sub->drain.seen == conflation->ticked && !sub->drain.building && !group->unseen) {
+        } else if (sub->drain->seen == conflation->ticked && !sub->drain->building && !group->unseen) {
             sub->behind = false; /* it came between the last event and the last tick */
         }
         in_step += !sub->behind;
-        late += sub->drain.seen < conflation->version;
-        oldest = sub->drain.seen < oldest ? sub->drain.seen : oldest;
+        late += sub->drain->seen < conflation->version;
+        oldest = sub->drain->seen < oldest ? sub->drain->seen : oldest;
     }
     prune(core, conflation, oldest);
     if (in_step > 0)
@@ -363,18 +363,24 @@ bool hg_conflations_evict(struct hg_core *core)
 /* ---- members ----------------------------------------------------------------------------------------------------- */
 
 /* Nothing before is for it: neither in a replay's range twice, nor what was before it came. */
-void hg_conflation_joined(struct hg_sub *sub)
+static void begin_anew(struct hg_sub *sub)
 {
     const struct hg_conflation *conflation = sub->group->conflation;
-    if (!conflation)
-        return;
-    sub->drain = (struct hg_drain){.seen = conflation->version, .counted = conflation->events};
+    *sub->drain = (struct hg_drain){.sub = sub, .seen = conflation->version, .counted = conflation->events};
     sub->behind = conflation->version != conflation->ticked;
+}
+
+void hg_conflation_joined(struct hg_sub *sub)
+{
+    if (!sub->group->conflation)
+        return;
+    sub->drain = hg_core_alloc(sizeof(*sub->drain));
+    begin_anew(sub);
 }
 
 static uint64_t owed(const struct hg_sub *sub)
 {
-    return sub->group->conflation->events - sub->drain.counted - sub->drain.taken;
+    return sub->group->conflation->events - sub->drain->counted - sub->drain->taken;
 }
 
 void hg_conflation_skip(struct hg_core *core, struct hg_sub *sub)
@@ -383,9 +389,9 @@ void hg_conflation_skip(struct hg_core *core, struct hg_sub *sub)
     if (!conflation)
         return;
     core->stats.deliveries_dropped += owed(sub);
-    hg_list_unlink(&sub->drain.overdue);
+    hg_list_unlink(&sub->drain->overdue);
     see(core, conflation, sub, conflation->version);
-    hg_conflation_joined(sub);
+    begin_anew(sub);
 }
 
 void hg_conflation_leaves(struct hg_core *core, struct hg_sub *sub)
@@ -394,6 +400,8 @@ void hg_conflation_leaves(struct hg_core *core, struct hg_sub *sub)
     if (!conflation)
         return;
     hg_conflation_skip(core, sub);
+    free(sub->drain);
+    sub->drain = NULL;
     sub->behind = false;
     if (sub->group->member_count > 1)
         return;
@@ -409,7 +417,7 @@ void hg_conflation_took(struct hg_core *core, struct hg_sub *sub)
     const struct hg_segment *segment = sub->next;
     if (!conflation)
         return;
-    struct hg_drain *drain = &sub->drain;
+    struct hg_drain *drain = sub->drain;
     drain->taken += segment->paced_events;
     if (segment->settles) {
         HG_ASSERT(segment->events_upto - drain->counted == drain->taken + segment->left_out);
@@ -430,30 +438,30 @@ void hg_conflation_fell(struct hg_core *core, struct hg_sub *sub)
 bool hg_conflation_is_even(const struct hg_sub *sub)
 {
     const struct hg_conflation *conflation = sub->group->conflation;
-    return !conflation || (!sub->next && sub->drain.seen == conflation->version);
+    return !conflation || (!sub->next && sub->drain->seen == conflation->version);
 }
 
 /* One that is about to change its filter does not wait for the tick. */
 static uint64_t goal_of(const struct hg_sub *sub)
 {
     const struct hg_conflation *conflation = sub->group->conflation;
-    return sub->drain.building ? sub->drain.upto : sub->update ? conflation->version : conflation->ticked;
+    return sub->drain->building ? sub->drain->upto : sub->update ? conflation->version : conflation->ticked;
 }
 
 static bool is_overdue(const struct hg_sub *sub)
 {
-    return hg_sub_is_live(sub) && !sub->next && (sub->behind || sub->update) && sub->drain.seen < goal_of(sub);
+    return hg_sub_is_live(sub) && !sub->next && (sub->behind || sub->update) && sub->drain->seen < goal_of(sub);
 }
 
 void hg_conflation_check(struct hg_core *core, struct hg_sub *sub)
 {
-    struct hg_drain *drain = &sub->drain;
-    if (!sub->group->conflation)
+    struct hg_drain *drain = sub->drain;
+    if (!drain)
         return;
     if (!is_overdue(sub)) {
         hg_list_unlink(&drain->overdue);
     } else if (!drain->overdue.owner) {
-        hg_list_push_back(&sub->session->overdue, &drain->overdue);
+        hg_list_push_back(&hg_session_backlog(sub->session)->overdue, &drain->overdue);
         hg_session_touch(core, sub->session);
     }
 }
@@ -463,7 +471,7 @@ void hg_conflation_check(struct hg_core *core, struct hg_sub *sub)
 static void begin(struct hg_sub *sub)
 {
     const struct hg_conflation *conflation = sub->group->conflation;
-    struct hg_drain *drain = &sub->drain;
+    struct hg_drain *drain = sub->drain;
     drain->upto = goal_of(sub);
     drain->upto_events = drain->upto == conflation->version ? conflation->events : conflation->ticked_events;
     drain->building = true;
@@ -485,14 +493,14 @@ static void put_own(struct hg_sub *sub, const struct entry *entry)
         return;
     }
     hg_buf_put(&sub->session->out, hg_buf_slice(&entry->frame));
-    sub->drain.taken += is_event(entry);
+    sub->drain->taken += is_event(entry);
     sub->session->out_events += is_event(entry);
 }
 
 static void end(struct hg_core *core, struct hg_sub *sub)
 {
     struct hg_conflation *conflation = sub->group->conflation;
-    struct hg_drain *drain = &sub->drain;
+    struct hg_drain *drain = sub->drain;
     uint64_t left_out = drain->upto_events - drain->counted - drain->taken;
     if (drain->upto >= conflation->ticked) /* which it may not know, if that was lost to the bounds */
         tell_alive(sub, sub->group->interest->stale);
@@ -510,7 +518,7 @@ static void end(struct hg_core *core, struct hg_sub *sub)
 static void build(struct hg_core *core, struct hg_sub *sub)
 {
     struct hg_conflation *conflation = sub->group->conflation;
-    struct hg_drain *drain = &sub->drain;
+    struct hg_drain *drain = sub->drain;
     struct hg_buf *out = &sub->session->out;
     if (!drain->building)
         begin(sub);
@@ -533,9 +541,10 @@ static void build(struct hg_core *core, struct hg_sub *sub)
 
 void hg_conflations_fill(struct hg_core *core, struct hg_session *session)
 {
-    while (session->out.len < HG_WRITE_BYTES && session->overdue.first) {
-        struct hg_sub *sub = HG_CONTAINER(session->overdue.first, struct hg_sub, drain.overdue);
-        hg_list_remove(&session->overdue, &sub->drain.overdue);
+    struct hg_list *overdue = &session->backlog->overdue;
+    while (session->out.len < HG_WRITE_BYTES && overdue->first) {
+        struct hg_sub *sub = HG_CONTAINER(overdue->first, struct hg_drain, overdue)->sub;
+        hg_list_remove(overdue, &sub->drain->overdue);
         if (is_overdue(sub)) /* it was when it was listed */
             build(core, sub);
         hg_conflation_check(core, sub);
@@ -618,13 +627,13 @@ void hg_conflation_validate(const struct hg_core *core, const struct hg_conflati
               !hg_time_before(conflation->due, core->conflations.agenda[(at - 1) / 2]->due));
     for (size_t i = 0; i < group->member_count; i++) {
         const struct hg_sub *sub = group->members[i];
-        const struct hg_drain *drain = &sub->drain;
+        const struct hg_drain *drain = sub->drain;
         late += drain->seen < conflation->ticked;
         HG_ASSERT(drain->seen <= conflation->version && drain->counted + drain->taken <= conflation->events);
         HG_ASSERT(!sub->behind || !sub->next);
         HG_ASSERT(sub->behind || sub->next || group->unseen || drain->seen == conflation->ticked);
         bool overdue = sub->behind && hg_sub_is_live(sub) && drain->seen < conflation->ticked;
-        HG_ASSERT(!overdue || drain->overdue.owner == &sub->session->overdue);
+        HG_ASSERT(!overdue || drain->overdue.owner == &sub->session->backlog->overdue);
     }
     HG_ASSERT(late == conflation->late);
     HG_ASSERT(late > 0 || conflation->entries.count == 0 ||

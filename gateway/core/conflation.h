@@ -51,14 +51,15 @@ struct hg_conflation {
     size_t in_agenda; /* where in the agenda; SIZE_MAX: nothing is to be told */
 };
 
-/* What one member has; all zero in a group without a pace. */
+/* What one member has. Made when it joins, gone when it leaves. */
 struct hg_drain {
-    struct hg_list_node overdue; /* session->overdue: behind, and it could have more */
-    uint64_t seen;               /* the version up to which it has everything */
-    uint64_t counted;            /* the events up to which each is accounted for */
-    uint64_t taken;              /* events put out to it since */
-    uint64_t told;               /* the lost version that it was told a gap for */
-    bool building;               /* in the middle of what is built for it, up to here: */
+    struct hg_list_node overdue; /* the backlog's: behind, and it could have more */
+    struct hg_sub *sub;
+    uint64_t seen;    /* the version up to which it has everything */
+    uint64_t counted; /* the events up to which each is accounted for */
+    uint64_t taken;   /* events put out to it since */
+    uint64_t told;    /* the lost version that it was told a gap for */
+    bool building;    /* in the middle of what is built for it, up to here: */
     uint64_t upto, upto_events;
 };
 

@@ -128,6 +128,7 @@ hg_result hg_core_new(const struct hg_config *config, const struct hg_ports *por
     hg_deflation_init(core);
     hg_sessions_init(core);
     hg_emitter_init(core);
+    hg_overload_init(core);
     core->replays.entry_bytes = 512;
     hg_canary_init(core);
     hg_sources_init(core);
@@ -212,6 +213,14 @@ bool hg_core_is_drained(const struct hg_core *core)
 }
 
 /* ---- clients ----------------------------------------------------------------------------------------------------- */
+
+bool hg_core_admits(struct hg_core *core, hg_time now, unsigned *reterr_retry_s)
+{
+    enter(core, now);
+    bool admits = hg_overload_admits(core, reterr_retry_s);
+    leave(core);
+    return admits;
+}
 
 bool hg_on_ws_open(struct hg_core *core, hg_time now, hg_session_ref *ret_session, int *ret_refusal)
 {
@@ -428,6 +437,20 @@ void hg_on_redis_reply(struct hg_core *core, hg_time now, uint32_t link, uint64_
     leave(core);
 }
 
+/* ---- the load ---------------------------------------------------------------------------------------------------- */
+
+void hg_on_load(struct hg_core *core, hg_time now, hg_dur turn, uint64_t descriptors, uint64_t descriptors_left)
+{
+    enter(core, now);
+    hg_overload_feed(core, turn, descriptors, descriptors_left);
+    leave(core);
+}
+
+unsigned hg_core_accepts(const struct hg_core *core)
+{
+    return hg_admission_accepts(&core->overload.admission);
+}
+
 /* ---- the turn ---------------------------------------------------------------------------------------------------- */
 
 void hg_core_turn_end(struct hg_core *core, hg_time now)
@@ -437,6 +460,7 @@ void hg_core_turn_end(struct hg_core *core, hg_time now)
     hg_links_tick(core);
     hg_canary_tick(core);
     hg_replays_tick(core);
+    hg_overload_tick(core);
     hg_sessions_tick(core);
     hg_emitter_tick(core);
     hg_groups_reap(core);
@@ -472,6 +496,7 @@ hg_time hg_core_next_deadline(const struct hg_core *core)
     deadline = hg_time_min(deadline, hg_readers_deadline(core));
     deadline = hg_time_min(deadline, hg_histories_deadline(core));
     deadline = hg_time_min(deadline, hg_reports_deadline(core));
+    deadline = hg_time_min(deadline, hg_overload_deadline(core));
     return hg_time_min(deadline, hg_replays_deadline(core));
 }
 
@@ -484,6 +509,7 @@ void hg_core_stats(const struct hg_core *core, struct hg_core_stats *ret_stats)
     ret_stats->topics = hg_sources_count(core);
     ret_stats->emits_pending = core->emitter.emits.count;
     ret_stats->emits_bytes = core->emitter.bytes;
+    ret_stats->bytes_held = hg_overload_bytes(core);
 }
 
 void hg_core_validate(const struct hg_core *core)

@@ -30,6 +30,8 @@ void hg_core_shutdown(struct hg_core *core, hg_time now);
 /* True when a shutdown was asked for and no session is left. */
 bool hg_core_is_drained(const struct hg_core *core);
 
+/* A client asks for a WebSocket. False: there is no room for it now, and it may ask again after so many seconds. */
+bool hg_core_admits(struct hg_core *core, hg_time now, unsigned *reterr_retry_s);
 /* A client finished its WebSocket handshake. True: `ret_session` names it from now on, until hg_on_ws_closed()
  * returned. False: refused (the adapter closes with `*ret_refusal`, an enum hg_close of wire/close.h); the core keeps
  * nothing. */
@@ -61,6 +63,12 @@ void hg_on_redis_up(struct hg_core *core, hg_time now, uint32_t link, uint64_t c
 void hg_on_redis_down(struct hg_core *core, hg_time now, uint32_t link, struct hg_slice reason);
 void hg_on_redis_reply(struct hg_core *core, hg_time now, uint32_t link, uint64_t token, const struct hg_reply *reply);
 
+/* Before hg_core_turn_end(): how long the turn was busy, its sleep left out, how many files the process may open, and
+ * how many more it may. */
+void hg_on_load(struct hg_core *core, hg_time now, hg_dur turn, uint64_t descriptors, uint64_t descriptors_left);
+/* How many connections may be accepted in the next turn. */
+unsigned hg_core_accepts(const struct hg_core *core);
+
 void hg_core_turn_end(struct hg_core *core, hg_time now);
 /* When hg_core_turn_end() is wanted at latest; not after `now` when work is left over. HG_TIME_NEVER: only after an
  * event. */
@@ -70,7 +78,11 @@ hg_time hg_core_next_deadline(const struct hg_core *core);
 #define HG_CORE_STATS(X)                                                                                               \
     X(sessions, "Clients connected.")                                                                                  \
     X(sessions_opened, "Clients ever connected.")                                                                      \
-    X(sessions_refused, "Clients refused at connections_max or during shutdown.")                                      \
+    X(sessions_refused, "Clients refused at connections_max, during an overload or during shutdown.")                  \
+    X(sheddings, "Times that an overload began.")                                                                      \
+    X(replays_refused, "Subscribes and seeks with a replay that were refused during an overload.")                     \
+    X(laggards_closed, "Clients closed for what they held when memory_bytes_max was reached.")                         \
+    X(bytes_held, "Bytes that count against memory_bytes_max.")                                                        \
     X(subscriptions, "Subscriptions of all clients, pending ones included.")                                           \
     X(groups, "Distinct subscriptions.")                                                                               \
     X(system_subscribers, "Subscribers of $system.")                                                                   \

@@ -197,16 +197,16 @@ void hg_interest_check_ready(struct hg_core *core, struct hg_interest *interest)
     for (size_t left = interest->pending.count; left > 0 && interest->pending.first; left--) {
         struct hg_list_node *node = hg_list_pop_front(&interest->pending);
         hg_list_push_back(&interest->pending, node);
-        struct hg_sub *sub = HG_CONTAINER(node, struct hg_sub, pending);
-        if (hg_sub_may_begin(core, sub, &sub->from, sub->made_at))
-            hg_sub_activate(core, sub);
+        struct hg_pending *pending = HG_CONTAINER(node, struct hg_pending, in_interest);
+        if (hg_sub_may_begin(core, pending->sub, &pending->from, pending->made_at))
+            hg_sub_activate(core, pending->sub);
     }
 }
 
 void hg_interest_refuse(struct hg_core *core, struct hg_interest *interest, enum hg_error error, const char *why)
 {
     while (interest->pending.first)
-        hg_sub_refuse(core, HG_CONTAINER(interest->pending.first, struct hg_sub, pending), error, why);
+        hg_sub_refuse(core, HG_CONTAINER(interest->pending.first, struct hg_pending, in_interest)->sub, error, why);
 }
 
 void hg_interest_check_alive(struct hg_core *core, struct hg_interest *interest)

@@ -168,6 +168,8 @@ void hg_session_seek(struct hg_core *core, struct hg_session *session, const str
                          HG_LIT("Only subscriptions to streams can seek: a channel keeps nothing."), SIZE_MAX, 0);
         return;
     }
+    if (hg_overload_refuses(core, session, command->ref, &command->from))
+        return;
     if (sub->seek)
         hg_seek_refuse(core, sub->seek, HG_ERR_BAD_REQUEST, HG_LIT("Another seek came before this one could begin."));
     if (session->state != HG_SESSION_OPEN)

@@ -50,7 +50,7 @@ void hg_replay_wake(struct hg_core *core, struct hg_replay *replay)
 {
     struct hg_session *session = replay->sub->session;
     hg_list_unlink(&replay->queue);
-    hg_list_push_back(&session->ready, &replay->queue);
+    hg_list_push_back(&hg_session_backlog(session)->ready, &replay->queue);
     hg_session_touch(core, session);
 }
 
@@ -445,11 +445,11 @@ static bool step(struct hg_core *core, struct hg_replay *replay)
 
 void hg_replays_fill(struct hg_core *core, struct hg_session *session)
 {
+    struct hg_list *ready = &session->backlog->ready;
     struct hg_list_node *node;
-    while (session->out.len < HG_WRITE_BYTES && core->replays.scans_left > 0 &&
-           (node = hg_list_pop_front(&session->ready)))
+    while (session->out.len < HG_WRITE_BYTES && core->replays.scans_left > 0 && (node = hg_list_pop_front(ready)))
         if (step(core, replay_of(node)))
-            hg_list_push_back(&session->ready, node);
+            hg_list_push_back(ready, node);
 }
 
 /* Whether the log, from where the subscription goes on, has entries of the stream: then what the replay leaves out lies
@@ -536,9 +536,9 @@ static void page_is_there(struct hg_core *core, struct hg_source *source)
         struct hg_replay *first = replay_of(pages->first);
         struct hg_session *session = first->sub->session;
         hg_replay_wake(core, first);
-        if (session->dirty.owner) {
-            hg_list_unlink(&session->dirty);
-            hg_list_push_front(&core->sessions.dirty, &session->dirty);
+        if (session->queued.owner == &core->sessions.dirty) {
+            hg_list_unlink(&session->queued);
+            hg_list_push_front(&core->sessions.dirty, &session->queued);
         }
     }
     for (struct hg_list_node *n = pages->first; n; n = next) {

@@ -155,6 +155,39 @@ static void report_emits(struct hg_core *core, struct hg_interest *interest)
     tell(core, interest, text);
 }
 
+static void report_load(struct hg_core *core, struct hg_interest *interest)
+{
+    const struct hg_admission *admission = &core->overload.admission;
+    struct hg_core_stats stats;
+    hg_core_stats(core, &stats);
+    uint64_t bytes = stats.bytes_held; /* of this core, as its ceiling is */
+    if (core->ports.add_others)
+        core->ports.add_others(core->ports.context, &stats);
+    static const struct {
+        enum hg_strain strain;
+        const char *name;
+    } strains[] = {{HG_STRAIN_TURNS, "turns"}, {HG_STRAIN_MEMORY, "memory"}, {HG_STRAIN_DESCRIPTORS, "descriptors"}};
+    struct hg_buf *text = &core->text;
+    const char *separator = "";
+    hg_buf_clear(text);
+    hg_buf_printf(text, "{\"eventType\":\"LoadReport\",\"state\":\"%s\",\"strains\":[",
+                  hg_admission_state_name(hg_admission_state(admission)));
+    for (size_t i = 0; i < sizeof(strains) / sizeof(strains[0]); i++)
+        if (admission->strains & strains[i].strain) {
+            hg_buf_printf(text, "%s\"%s\"", separator, strains[i].name);
+            separator = ",";
+        }
+    hg_buf_printf(text,
+                  "],\"turnUs\":%llu,\"bytes\":%llu,\"bytesMax\":%llu,\"descriptorsLeft\":%llu,\"clients\":%llu,"
+                  "\"clientsRefused\":%llu,\"replaysRefused\":%llu,\"laggardsClosed\":%llu,\"sheddings\":%llu}",
+                  (unsigned long long)admission->turn.us, (unsigned long long)bytes,
+                  (unsigned long long)admission->bytes_max, (unsigned long long)core->overload.descriptors_left,
+                  (unsigned long long)stats.sessions, (unsigned long long)stats.sessions_refused,
+                  (unsigned long long)stats.replays_refused, (unsigned long long)stats.laggards_closed,
+                  (unsigned long long)stats.sheddings);
+    tell(core, interest, text);
+}
+
 uint64_t hg_reports_subscribers(const struct hg_core *core)
 {
     return core->reports.interest ? core->reports.interest->member_count : 0;
@@ -217,8 +250,10 @@ void hg_reports_tick(struct hg_core *core)
     reports->next_at = hg_time_add(core->now, hg_ms(core->config->system_ms));
     if (!listened && !others_listen(core))
         return;
-    if (listened)
+    if (listened) {
+        report_load(core, reports->interest);
         report_emits(core, reports->interest);
+    }
     tell_own(core);
     if (listened && !is_alone(core))
         report_all(core);

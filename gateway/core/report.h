@@ -1,11 +1,14 @@
-/* report.h – the topic $system: what the gateway knows of each stream that it follows, and of emits, as events for
- * whoever subscribes. Where a process has several cores, each tells what is of all of them together.
+/* report.h – the topic $system: what the gateway knows of its load, of each stream that it follows, and of emits, as
+ * events for whoever subscribes. Where a process has several cores, each tells what is of all of them together.
  *
  * While the setting system_topic is on and anybody listens, each followed stream is reported every system_ms, at most
  * HG_REPORTS_AT_ONCE of them in turns:
  *   {"eventType":"TopicReport","topic":…,"oldest":cursor,"newest":cursor,"historyBytes":n,"subscribers":n,"lagMs":n,
  *    "lagEvents":n}
- * and once what becomes of emits, over each link that carries them and since the gateway began:
+ * and once its load (admission.h), when that changes at once,
+ *   {"eventType":"LoadReport","state":"ok","strains":[],"turnUs":n,"bytes":n,"bytesMax":n,"descriptorsLeft":n,
+ *    "clients":n,"clientsRefused":n,"replaysRefused":n,"laggardsClosed":n,"sheddings":n}
+ * and what becomes of emits, over each link that carries them and since the gateway began:
  *   {"eventType":"EmitReport","links":[{"link":"commander","server":"Redis 7.0.15","dedupe":"function","breaker":"closed"}],
  *    "pending":n,"pendingBytes":n,"accepted":n,"appended":n,"duplicates":n,"refused":n,"deadLetters":n}
  * `oldest`: from there on a client is answered from memory. Lag is that of the slowest subscriber: how much older than

@@ -8,11 +8,11 @@
 #include "wire/frame.h"
 #include "wire/message.h"
 
-#define SLICES             32u   /* pings are spread over the period in so many parts */
+#define SLICES             32u /* the sessions are looked at in so many parts, so that pings are spread */
+#define LOOKS              4u
 #define WRITES_PER_TURN    4096u /* then accepts, emits and Redis get their turn */
 #define BYTES_PER_TURN     (32u << 20)
 #define WRITES_PER_SESSION 4u
-#define KEEP_BYTES         512u /* of `out`, while nothing is in it */
 #define NO_SLOT            UINT32_MAX
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
@@ -99,6 +99,13 @@ struct hg_slice hg_session_peer(const struct hg_core *core, const struct hg_sess
     return hg_slice(to, core->ports.ws_peer(core->ports.context, session->ref, to, HG_PEER_BYTES_MAX));
 }
 
+struct hg_backlog *hg_session_backlog(struct hg_session *session)
+{
+    if (!session->backlog)
+        session->backlog = hg_core_alloc(sizeof(*session->backlog));
+    return session->backlog;
+}
+
 static void free_subs(struct hg_core *core, struct hg_session *session)
 {
     while (session->sub_count > 0)
@@ -106,8 +113,8 @@ static void free_subs(struct hg_core *core, struct hg_session *session)
     free(session->subs);
     session->subs = NULL;
     session->sub_capacity = 0;
-    HG_ASSERT(session->waits.count == 0 && session->lagging.count == 0 && session->ready.count == 0);
-    HG_ASSERT(session->overdue.count == 0);
+    HG_ASSERT(session->wait_count == 0 && session->lagging.count == 0);
+    HG_ASSERT(!session->backlog || (session->backlog->ready.count == 0 && session->backlog->overdue.count == 0));
 }
 
 static void drop_out(struct hg_core *core, struct hg_session *session)
@@ -121,11 +128,14 @@ void hg_session_free(struct hg_core *core, struct hg_session *session)
 {
     struct hg_sessions *table = &core->sessions;
     free_subs(core, session);
-    hg_list_unlink(&session->dirty);
+    hg_list_unlink(&session->queued);
     drop_out(core, session);
+    core->sessions.held -= session->state == HG_SESSION_OPEN ? session->held : 0;
+    core->sessions.leaving_held -= session->state == HG_SESSION_OPEN ? 0 : session->held;
     hg_filter_unref(session->forced);
     hg_echo_leave(core, session);
     free(session->rate);
+    free(session->backlog);
     struct hg_session_slot *slot = &table->slots[session->ref.index];
     *slot = (struct hg_session_slot){.generation = slot->generation + 1, .next_free = table->free_slot};
     table->free_slot = session->ref.index;
@@ -138,8 +148,10 @@ void hg_session_close(struct hg_core *core, struct hg_session *session, enum hg_
     if (session->state == HG_SESSION_CLOSING)
         return;
     session->state = HG_SESSION_CLOSING;
+    core->sessions.held -= session->held;
+    core->sessions.leaving_held += session->held;
     free_subs(core, session);
-    hg_list_unlink(&session->dirty);
+    hg_list_unlink(&session->queued);
     drop_out(core, session);
     const struct hg_close_row *row = hg_close_row(reason);
     hg_core_log(core, HG_LOG_DEBUG, "session %u closes: %s", session->ref.index, row->text);
@@ -150,8 +162,8 @@ void hg_session_close(struct hg_core *core, struct hg_session *session, enum hg_
 
 void hg_session_touch(struct hg_core *core, struct hg_session *session)
 {
-    if (session->writable && session->state == HG_SESSION_OPEN && !session->dirty.owner)
-        hg_list_push_back(&core->sessions.dirty, &session->dirty);
+    if (session->writable && session->state == HG_SESSION_OPEN && !session->queued.owner)
+        hg_list_push_back(&core->sessions.dirty, &session->queued);
 }
 
 void hg_session_deafen(struct hg_core *core, struct hg_session *session, enum hg_deaf why)
@@ -181,7 +193,7 @@ void hg_session_answer_end(struct hg_core *core, struct hg_session *session, siz
 {
     if (session->state != HG_SESSION_OPEN)
         return;
-    session->answer_bytes += session->out.len - mark;
+    session->answer_bytes += (uint32_t)(session->out.len - mark);
     if (hg_buf_result(&session->out).code == HG_ERR_TOO_BIG || session->answer_bytes > core->config->reply_bytes_max) {
         hg_session_close(core, session, HG_CLOSE_TOO_MANY);
         return;
@@ -224,12 +236,14 @@ static void hand_over(struct hg_core *core, struct hg_session *session, struct h
     if (sent != HG_SEND_DONE) {
         session->writable = false;
         session->blocked_since = core->now;
+        session->held = sent == HG_SEND_BUFFERED ? (uint32_t)frames.len : 0;
+        core->sessions.held += session->held;
     }
 }
 
 static void out_was_sent(struct hg_core *core, struct hg_session *session)
 {
-    hg_buf_reset(&session->out, KEEP_BYTES);
+    hg_buf_done(&session->out); /* most clients are silent most of the time */
     session->answer_bytes = 0;
     session->out_events = 0;
     hg_session_listen(core, session, HG_DEAF_ANSWERS);
@@ -278,7 +292,9 @@ static void send_segment(struct hg_core *core, struct hg_session *session, struc
 
 static bool has_something(const struct hg_session *session)
 {
-    return session->out.len > 0 || session->lagging.first || session->ready.first || session->overdue.first;
+    const struct hg_backlog *backlog = session->backlog;
+    return session->out.len > 0 || session->lagging.first ||
+           (backlog && (backlog->ready.first || backlog->overdue.first));
 }
 
 static bool stands_alone(const struct hg_session *session, const struct hg_sub *sub)
@@ -299,9 +315,9 @@ static bool flush(struct hg_core *core, struct hg_session *session)
         return false;
     }
     for (unsigned i = 0; i < WRITES_PER_SESSION && session->writable; i++) {
-        if (session->ready.first)
+        if (session->backlog && session->backlog->ready.first)
             hg_replays_fill(core, session);
-        if (session->overdue.first)
+        if (session->backlog && session->backlog->overdue.first)
             hg_conflations_fill(core, session);
         if (session->out.len == 0 && !session->lagging.first)
             break; /* nothing, or replays that have had their share of this turn */
@@ -316,14 +332,27 @@ static bool flush(struct hg_core *core, struct hg_session *session)
             send_gathered(core, session);
         }
     }
-    if (!session->writable) /* what it was told while its replays went on may have put it there */
-        hg_list_unlink(&session->dirty);
+    if (!session->writable && session->state == HG_SESSION_OPEN) {
+        hg_list_unlink(&session->queued); /* what it was told while its replays went on may have put it there */
+        hg_list_push_back(&core->sessions.blocked, &session->queued);
+    }
     return session->writable && has_something(session);
+}
+
+struct hg_session *hg_sessions_worst(const struct hg_core *core)
+{
+    for (struct hg_list_node *n = core->sessions.blocked.first; n; n = n->next)
+        if (HG_CONTAINER(n, struct hg_session, queued)->held > 0)
+            return HG_CONTAINER(n, struct hg_session, queued);
+    return NULL;
 }
 
 void hg_session_writable(struct hg_core *core, struct hg_session *session)
 {
     session->writable = true;
+    hg_list_unlink(&session->queued);
+    core->sessions.held -= session->held;
+    session->held = 0;
     for (uint32_t i = 0; i < session->sub_count; i++)
         hg_sub_tell_jump(core, session->subs[i]);
     if (has_something(session))
@@ -336,7 +365,7 @@ void hg_sessions_flush(struct hg_core *core)
     uint64_t until = core->stats.writes + WRITES_PER_TURN, bytes_until = core->stats.bytes_out + BYTES_PER_TURN;
     for (size_t left = table->dirty.count;
          left > 0 && core->stats.writes < until && core->stats.bytes_out < bytes_until; left--) {
-        struct hg_session *session = HG_CONTAINER(hg_list_pop_front(&table->dirty), struct hg_session, dirty);
+        struct hg_session *session = HG_CONTAINER(hg_list_pop_front(&table->dirty), struct hg_session, queued);
         if (flush(core, session))
             hg_session_touch(core, session);
     }
@@ -344,14 +373,14 @@ void hg_sessions_flush(struct hg_core *core)
 
 /* ---- time -------------------------------------------------------------------------------------------------------- */
 
-/* Each session is looked at once in this time, so no deadline is missed by more. */
+/* Each session is looked at LOOKS times in the shortest of these, so no deadline is missed by more than that part. */
 static hg_dur slice_of(const struct hg_core *core)
 {
     const struct hg_config *config = core->config;
     uint64_t round = config->ping_ms;
     round = round < config->pong_timeout_ms ? round : config->pong_timeout_ms;
     round = round < config->stall_timeout_ms ? round : config->stall_timeout_ms;
-    return hg_us(hg_ms(round).us / SLICES);
+    return hg_us(hg_ms(round).us / LOOKS / SLICES);
 }
 
 static void ping(struct hg_core *core, struct hg_session *session)
@@ -438,6 +467,7 @@ void hg_sessions_done(struct hg_core *core)
         if (table->slots[i].session)
             hg_session_free(core, table->slots[i].session);
     HG_ASSERT(table->waits.count == 0 && table->seeks.count == 0 && table->dirty.count == 0);
+    HG_ASSERT(table->blocked.count == 0 && table->held == 0 && table->leaving_held == 0);
     free(table->slots);
     hg_map_done(&table->echoes);
     hg_buf_done(&table->gather);
@@ -446,33 +476,44 @@ void hg_sessions_done(struct hg_core *core)
 void hg_sessions_validate(const struct hg_core *core)
 {
     const struct hg_sessions *table = &core->sessions;
-    uint64_t count = 0, subs = 0;
+    uint64_t count = 0, subs = 0, held = 0, leaving_held = 0;
     hg_list_validate(&table->dirty);
+    hg_list_validate(&table->blocked);
     hg_list_validate(&table->waits);
     hg_list_validate(&table->seeks);
     for (uint32_t i = 0; i < table->slot_count; i++) {
         const struct hg_session *session = table->slots[i].session;
         if (!session)
             continue;
+        uint64_t waits = 0;
         count++;
         subs += session->sub_count;
         hg_list_validate(&session->lagging);
-        hg_list_validate(&session->waits);
         HG_ASSERT(session->ref.index == i && session->ref.generation == table->slots[i].generation);
-        HG_ASSERT(session->state == HG_SESSION_OPEN || (session->sub_count == 0 && !session->dirty.owner));
-        HG_ASSERT(!session->dirty.owner || session->writable);
-        bool owed = session->state == HG_SESSION_OPEN && session->writable && has_something(session);
-        HG_ASSERT(!owed || session->dirty.owner);
-        hg_list_validate(&session->ready);
+        HG_ASSERT(session->state == HG_SESSION_OPEN || (session->sub_count == 0 && !session->queued.owner));
+        bool open = session->state == HG_SESSION_OPEN;
+        HG_ASSERT(!session->queued.owner ||
+                  session->queued.owner == (session->writable ? &table->dirty : &table->blocked));
+        HG_ASSERT(!open || session->queued.owner || (session->writable && !has_something(session)));
+        HG_ASSERT(session->held == 0 || !session->writable);
+        held += open ? session->held : 0;
+        leaving_held += open ? 0 : session->held;
+        if (session->backlog)
+            hg_list_validate(&session->backlog->ready);
         for (uint32_t j = 0; j < session->sub_count; j++) {
             const struct hg_sub *sub = session->subs[j];
             HG_ASSERT(sub->session == session);
+            HG_ASSERT((sub->state == HG_SUB_PENDING) == (sub->pending != NULL));
+            HG_ASSERT((sub->drain != NULL) == (!sub->pending && sub->group->conflation));
+            waits += sub->pending ? sub->pending->waits.count : 0;
             HG_ASSERT(!sub->seek || (sub->seek->sub == sub && sub->state != HG_SUB_PENDING));
             HG_ASSERT((sub->lagging.owner != NULL) == (hg_sub_is_live(sub) && sub->next != NULL));
             HG_ASSERT(sub->state != HG_SUB_REPLAYING || sub->replays.count > 0);
             HG_ASSERT(sub->state == HG_SUB_REPLAYING || sub->replays.count == 0);
             hg_list_validate(&sub->replays);
         }
+        HG_ASSERT(waits == session->wait_count);
     }
     HG_ASSERT(count == table->count && subs == core->stats.subscriptions);
+    HG_ASSERT(held == table->held && leaving_held == table->leaving_held);
 }

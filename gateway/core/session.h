@@ -23,30 +23,38 @@ enum hg_deaf {
     HG_DEAF_ANSWERS = 1, /* it asks faster than it reads */
     HG_DEAF_EMITS = 2    /* it emits faster than Redis takes it */
 };
+
+/* What goes to one client at its own pace, out of step with the logs. */
+struct hg_backlog {
+    struct hg_list ready;   /* replays that can go on */
+    struct hg_list overdue; /* subscriptions with a pace that are behind */
+};
+
+/* There are many of them: what few need stands elsewhere. */
 struct hg_session {
     hg_session_ref ref;
-    enum hg_session_state state;
     struct hg_sub **subs;
     uint32_t sub_count, sub_capacity;
     struct hg_list lagging;
-    struct hg_list waits;   /* at most subscriptions_per_session_max */
-    struct hg_list ready;   /* replays that can go on */
-    struct hg_list overdue; /* subscriptions with a pace that are behind */
+    struct hg_list_node queued; /* writable: sessions->dirty while it has something; not writable: sessions->blocked */
     struct hg_buf out;
-    uint64_t out_events;       /* in `out`, of subscriptions with a pace */
-    size_t answer_bytes;       /* of `out`, what answers commands */
-    struct hg_list_node dirty; /* sessions->dirty */
-    struct hg_filter *forced;  /* joined to every filter of the client's; NULL: none */
+    struct hg_backlog *backlog; /* NULL: it never had one */
+    struct hg_filter *forced;   /* joined to every filter of the client's; NULL: none */
+    struct hg_echo *echo;       /* NULL: it minds no echo */
+    struct hg_bucket *rate;     /* of its emits; NULL: none yet */
     struct hg_session_name name;
-    struct hg_echo *echo;   /* NULL: it minds no echo */
-    struct hg_bucket *rate; /* of its emits; NULL: none yet */
-    uint32_t emits;         /* waiting for Redis */
-    bool writable;          /* independent of the state: the adapter took all so far */
-    bool deflates;          /* takes deflated frames; from the beginning or never */
-    uint8_t deaf;           /* enum hg_deaf: reading is stopped until none is left */
-    hg_time blocked_since;  /* while not writable */
-    hg_time heard;          /* last sign of life */
-    hg_time pinged;         /* last ping; unanswered while later than heard */
+    hg_time blocked_since; /* while not writable */
+    hg_time heard;         /* last sign of life */
+    hg_time pinged;        /* last ping; unanswered while later than heard */
+    uint32_t held;         /* not writable: bytes that the adapter took and the kernel did not, at most */
+    uint32_t out_events;   /* in `out`, of subscriptions with a pace */
+    uint32_t answer_bytes; /* of `out`, what answers commands */
+    uint32_t emits;        /* waiting for Redis */
+    uint32_t wait_count;   /* subscribes that wait for their answer; at most subscriptions_per_session_max */
+    enum hg_session_state state;
+    bool writable; /* independent of the state: the adapter took all so far */
+    bool deflates; /* takes deflated frames; from the beginning or never */
+    uint8_t deaf;  /* enum hg_deaf: reading is stopped until none is left */
 };
 
 struct hg_session_slot {
@@ -59,7 +67,10 @@ struct hg_sessions {
     struct hg_session_slot *slots;
     uint32_t slot_count, slot_capacity, free_slot;
     uint64_t count;
-    struct hg_list dirty; /* have something to send */
+    struct hg_list dirty;   /* have something to send */
+    struct hg_list blocked; /* not writable, for the longest time first */
+    uint64_t held;          /* of all that are open */
+    uint64_t leaving_held;  /* of all that are closing */
     struct hg_list waits, updates, seeks;
     struct hg_map echoes;
     uint64_t dedupe_window_ms; /* the least of all rules that take emits */
@@ -74,6 +85,8 @@ struct hg_session *hg_session_get(const struct hg_core *core, hg_session_ref ref
 /* Its address as text, in `to` of HG_PEER_BYTES_MAX bytes; empty when it is not known. */
 struct hg_slice hg_session_peer(const struct hg_core *core, const struct hg_session *session, char *to);
 void hg_session_free(struct hg_core *core, struct hg_session *session);
+/* Made if it has none yet. */
+struct hg_backlog *hg_session_backlog(struct hg_session *session);
 /* A second close is a no-op. */
 void hg_session_close(struct hg_core *core, struct hg_session *session, enum hg_close reason);
 /* Around each message put into session->out that answers a command. */
@@ -87,6 +100,8 @@ void hg_session_listen(struct hg_core *core, struct hg_session *session, enum hg
 /* It has something to send at the end of the turn. */
 void hg_session_touch(struct hg_core *core, struct hg_session *session);
 
+/* The one whose socket has taken nothing for the longest time, while the gateway holds bytes for it; NULL: none. */
+struct hg_session *hg_sessions_worst(const struct hg_core *core);
 /* The socket takes more. */
 void hg_session_writable(struct hg_core *core, struct hg_session *session);
 void hg_sessions_init(struct hg_core *core);

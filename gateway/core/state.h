@@ -14,6 +14,7 @@
 #include "core/interest.h"
 #include "core/link.h"
 #include "core/mutant.h"
+#include "core/overload.h"
 #include "core/playback.h"
 #include "core/reader.h"
 #include "core/replay.h"
@@ -46,6 +47,7 @@ struct hg_core {
     struct hg_emitter emitter;
     struct hg_uplinks uplinks;
     struct hg_reports reports;
+    struct hg_overload overload;
     struct hg_core_stats stats;
     uint64_t marks; /* look-ups of given places */
 

@@ -13,8 +13,9 @@
 
 static void free_wait(struct hg_wait *wait)
 {
+    wait->sub->session->wait_count--;
     hg_list_unlink(&wait->in_order);
-    hg_list_unlink(&wait->in_session);
+    hg_list_unlink(&wait->in_pending);
     free(wait);
 }
 
@@ -27,31 +28,36 @@ static void free_update(struct hg_core *core, struct hg_update *update)
     free(update);
 }
 
-static void leave_pending(struct hg_sub *sub)
+static struct hg_wait *first_wait(const struct hg_pending *pending)
 {
-    hg_list_remove(&sub->group->interest->pending, &sub->pending);
+    return pending->waits.first ? HG_CONTAINER(pending->waits.first, struct hg_wait, in_pending) : NULL;
+}
+
+/* It is in its group, or about to be freed. What waits for it is not answered any more. */
+static void free_pending(struct hg_sub *sub)
+{
+    struct hg_pending *pending = sub->pending;
+    struct hg_wait *wait;
+    while ((wait = first_wait(pending)))
+        free_wait(wait);
+    hg_list_unlink(&pending->in_interest);
+    sub->pending = NULL;
+    free(pending);
 }
 
 void hg_sub_free(struct hg_core *core, struct hg_sub *sub)
 {
     struct hg_session *session = sub->session;
     struct hg_group *group = sub->group;
-    struct hg_list_node *next;
-    for (struct hg_list_node *n = session->waits.first; n; n = next) {
-        next = n->next;
-        struct hg_wait *wait = HG_CONTAINER(n, struct hg_wait, in_session);
-        if (wait->sub == sub)
-            free_wait(wait);
-    }
+    if (sub->pending)
+        free_pending(sub);
     if (sub->update)
         free_update(core, sub->update);
     if (sub->seek)
         hg_seek_free(sub->seek);
     while (sub->replays.first)
         hg_replay_free(core, HG_CONTAINER(sub->replays.first, struct hg_replay, in_sub));
-    if (sub->state == HG_SUB_PENDING)
-        leave_pending(sub);
-    else
+    if (sub->state != HG_SUB_PENDING)
         hg_group_leave(core, sub);
     for (uint32_t i = 0; i < session->sub_count; i++)
         if (session->subs[i] == sub) {
@@ -59,7 +65,6 @@ void hg_sub_free(struct hg_core *core, struct hg_sub *sub)
             break;
         }
     core->stats.subscriptions--;
-    free(sub->cursors);
     free(sub);
     group->sub_count--;
     hg_group_check_idle(core, group);
@@ -99,7 +104,8 @@ static void add_wait(struct hg_core *core, struct hg_sub *sub, struct hg_slice r
     wait->hint_len = hint.len;
     put_texts(wait->text, ref, hint);
     hg_list_push_back(&core->sessions.waits, &wait->in_order);
-    hg_list_push_back(&sub->session->waits, &wait->in_session);
+    hg_list_push_back(&sub->pending->waits, &wait->in_pending);
+    sub->session->wait_count++;
 }
 
 static struct hg_sub *find_sub(struct hg_session *session, const struct hg_group *group)
@@ -110,7 +116,20 @@ static struct hg_sub *find_sub(struct hg_session *session, const struct hg_group
     return NULL;
 }
 
-static struct hg_sub *new_sub(struct hg_core *core, struct hg_session *session, struct hg_group *group)
+static struct hg_pending *new_pending(struct hg_core *core, struct hg_sub *sub, const struct hg_from *from)
+{
+    struct hg_pending *pending = hg_core_alloc(sizeof(*pending) + from->cursors.len);
+    pending->sub = sub;
+    pending->from = *from;
+    pending->made_at = core->now;
+    char *at = pending->cursors;
+    pending->from.cursors = hg_core_keep(&at, from->cursors);
+    hg_list_push_back(&sub->group->interest->pending, &pending->in_interest);
+    return pending;
+}
+
+static struct hg_sub *new_sub(struct hg_core *core, struct hg_session *session, struct hg_group *group,
+                              const struct hg_from *from)
 {
     if (session->sub_count == session->sub_capacity) {
         uint32_t capacity = session->sub_capacity ? session->sub_capacity * 2 : 1;
@@ -125,7 +144,7 @@ static struct hg_sub *new_sub(struct hg_core *core, struct hg_session *session, 
     sub->state = HG_SUB_PENDING;
     session->subs[session->sub_count++] = sub;
     group->sub_count++;
-    hg_list_push_back(&group->interest->pending, &sub->pending);
+    sub->pending = new_pending(core, sub, from);
     core->stats.subscriptions++;
     return sub;
 }
@@ -212,17 +231,19 @@ static struct hg_group *group_for(struct hg_core *core, struct hg_session *sessi
 uint64_t hg_session_cursor_bytes(const struct hg_session *session)
 {
     uint64_t bytes = 0;
-    for (const struct hg_list_node *n = session->waits.first; n; n = n->next)
-        bytes += HG_CONTAINER(n, const struct hg_wait, in_session)->sub->from.cursors.len;
-    for (uint32_t i = 0; i < session->sub_count; i++)
-        if (session->subs[i]->seek)
-            bytes += session->subs[i]->seek->from.cursors.len;
+    for (uint32_t i = 0; i < session->sub_count; i++) {
+        const struct hg_sub *sub = session->subs[i];
+        bytes += sub->pending ? sub->pending->from.cursors.len : 0;
+        bytes += sub->seek ? sub->seek->from.cursors.len : 0;
+    }
     return bytes;
 }
 
 void hg_session_subscribe(struct hg_core *core, struct hg_session *session, const struct hg_command *command)
 {
     struct hg_interest *interest;
+    if (hg_overload_refuses(core, session, command->ref, &command->from))
+        return;
     hg_result result = hg_interest_get(core, command->topic, &interest, &core->message);
     if (!hg_ok(result)) {
         hg_session_error(core, session, command->ref, result.code, hg_buf_slice(&core->message), SIZE_MAX, 0);
@@ -252,7 +273,7 @@ void hg_session_subscribe(struct hg_core *core, struct hg_session *session, cons
                          SIZE_MAX, 0);
         return;
     }
-    if (session->waits.count >= core->config->subscriptions_per_session_max) {
+    if (session->wait_count >= core->config->subscriptions_per_session_max) {
         hg_group_check_idle(core, group);
         hg_session_error(core, session, command->ref, HG_ERR_TOO_MANY_REQUESTS,
                          HG_LIT("Too many subscribes of this connection wait for Redis."), SIZE_MAX, RETRY_MS);
@@ -265,13 +286,8 @@ void hg_session_subscribe(struct hg_core *core, struct hg_session *session, cons
                          RETRY_MS);
         return;
     }
-    if (!sub) {
-        sub = new_sub(core, session, group);
-        sub->from = command->from;
-        sub->cursors = hg_core_copy(command->from.cursors);
-        sub->from.cursors.ptr = sub->cursors;
-        sub->made_at = core->now;
-    }
+    if (!sub)
+        sub = new_sub(core, session, group, &command->from);
     add_wait(core, sub, command->ref, hint);
     hg_interest_check_ready(core, interest);
 }
@@ -279,12 +295,8 @@ void hg_session_subscribe(struct hg_core *core, struct hg_session *session, cons
 static void answer_waits(struct hg_core *core, struct hg_sub *sub)
 {
     struct hg_session *session = sub->session;
-    struct hg_list_node *next;
-    for (struct hg_list_node *n = session->waits.first; n; n = next) {
-        next = n->next;
-        struct hg_wait *wait = HG_CONTAINER(n, struct hg_wait, in_session);
-        if (wait->sub != sub)
-            continue;
+    struct hg_wait *wait;
+    while ((wait = first_wait(sub->pending))) {
         answer_sub(core, session, hg_slice(wait->text, wait->ref_len), sub->group,
                    hg_slice(wait->text + wait->ref_len, wait->hint_len));
         if (session->state != HG_SESSION_OPEN)
@@ -407,7 +419,7 @@ static void tell_holes(struct hg_core *core, struct hg_sub *sub)
 void hg_sub_activate(struct hg_core *core, struct hg_sub *sub)
 {
     struct hg_session *session = sub->session;
-    leave_pending(sub);
+    hg_list_unlink(&sub->pending->in_interest);
     sub->state = HG_SUB_LIVE;
     hg_group_join(core, sub);
     answer_waits(core, sub);
@@ -415,11 +427,10 @@ void hg_sub_activate(struct hg_core *core, struct hg_sub *sub)
         return;
     if (sub->group->interest->full_told)
         hg_message_gap(&session->out, sub->group->number, sub->group->interest->pattern, HG_GAP_OVERFLOW, 0);
-    if (sub->from.kind == HG_FROM_LIVE)
+    if (sub->pending->from.kind == HG_FROM_LIVE)
         tell_holes(core, sub);
-    hg_sub_start_replays(core, sub, &sub->from);
-    free(sub->cursors);
-    sub->cursors = NULL;
+    hg_sub_start_replays(core, sub, &sub->pending->from);
+    free_pending(sub);
 }
 
 void hg_sub_check_replays(struct hg_core *core, struct hg_sub *sub)
@@ -469,12 +480,8 @@ void hg_sub_refuse(struct hg_core *core, struct hg_sub *sub, enum hg_error error
 {
     struct hg_session *session = sub->session;
     HG_ASSERT(sub->state == HG_SUB_PENDING);
-    struct hg_list_node *next;
-    for (struct hg_list_node *n = session->waits.first; n; n = next) {
-        next = n->next;
-        struct hg_wait *wait = HG_CONTAINER(n, struct hg_wait, in_session);
-        if (wait->sub != sub)
-            continue;
+    struct hg_wait *wait;
+    while ((wait = first_wait(sub->pending))) {
         hg_session_error(core, session, hg_slice(wait->text, wait->ref_len), error, hg_slice_str(why), SIZE_MAX, 0);
         if (session->state != HG_SESSION_OPEN)
             return;

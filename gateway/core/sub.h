@@ -19,35 +19,43 @@ enum hg_sub_state {
     HG_SUB_REPLAYING /* replays first; the log waits, pinned at `next` */
 };
 
+/* There are many of them: what few need at a time stands elsewhere, and is there while it is needed. */
 struct hg_sub {
     struct hg_session *session;
     struct hg_group *group;
-    struct hg_segment *next; /* LIVE: to be sent next; REPLAYING: where it will go on; NULL: has everything */
-    enum hg_sub_state state;
-    bool tell_caught_up;         /* a replay was asked for */
-    uint64_t gap;                /* events of channels lost over a jump to the log's end, still to be told */
-    bool interrupted;            /* so was a gap "disconnected" */
-    bool forgotten;              /* and what streams brought that are gone since */
-    bool told_stale;             /* what the client was told last of its sources */
-    bool jumped_stale;           /* what it would have been told by where it jumped to */
-    uint32_t member_index;       /* in group->members */
+    struct hg_segment *next;     /* LIVE: to be sent next; REPLAYING: where it will go on; NULL: has everything */
     struct hg_list_node lagging; /* session->lagging while LIVE and next */
-    struct hg_list_node pending; /* interest->pending */
     struct hg_list replays;
-    struct hg_update *update; /* a change of filter under way */
-    struct hg_seek *seek;     /* one that waits (playback.h) */
-    struct hg_from from;      /* PENDING; its cursors are `cursors` */
-    char *cursors;
-    hg_time made_at;
-    bool behind; /* with a pace: out of step, what it is owed is built for it alone */
-    struct hg_drain drain;
-    bool paused; /* by the client: whatever the state, nothing is sent */
+    struct hg_pending *pending; /* while PENDING */
+    struct hg_update *update;   /* a change of filter under way */
+    struct hg_seek *seek;       /* one that waits (playback.h) */
+    struct hg_drain *drain;     /* while it is in a group with a pace */
+    uint64_t gap;               /* events of channels lost over a jump to the log's end, still to be told */
     hg_time paused_at;
     /* Replay at a pace: the entry of origin_ms was due at origin_at. */
-    uint32_t speed; /* in hundredths; 0: none */
-    bool origin_known;
     uint64_t origin_ms;
     hg_time origin_at;
+    uint32_t speed;        /* in hundredths; 0: none */
+    uint32_t member_index; /* in group->members */
+    enum hg_sub_state state;
+    bool origin_known;
+    bool paused;         /* by the client: whatever the state, nothing is sent */
+    bool behind;         /* with a pace: out of step, what it is owed is built for it alone */
+    bool tell_caught_up; /* a replay was asked for */
+    bool interrupted;    /* a gap "disconnected" was lost over a jump, too */
+    bool forgotten;      /* and what streams brought that are gone since */
+    bool told_stale;     /* what the client was told last of its sources */
+    bool jumped_stale;   /* what it would have been told by where it jumped to */
+};
+
+/* What one that waits to join was asked for. */
+struct hg_pending {
+    struct hg_list_node in_interest; /* interest->pending */
+    struct hg_sub *sub;
+    struct hg_list waits;
+    struct hg_from from; /* its cursors are in `cursors` */
+    hg_time made_at;
+    char cursors[];
 };
 
 /* A change of filter that waits until its subscription has everything of its old group: from there on the new one
@@ -64,7 +72,7 @@ struct hg_update {
 /* A subscribe that waits for its answer; several may wait for one subscription. */
 struct hg_wait {
     struct hg_list_node in_order;   /* sessions->waits, by deadline */
-    struct hg_list_node in_session; /* session->waits */
+    struct hg_list_node in_pending; /* pending->waits */
     struct hg_sub *sub;
     hg_time deadline;
     size_t ref_len, hint_len;

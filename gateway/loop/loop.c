@@ -10,6 +10,7 @@
 
 #define CLOSE_GRACE_MS 5000
 #define ALARM_US       1500
+#define SIGNALS        3
 
 /* libuv gives a callback nothing but its handle, whose `data` leads back here. */
 #define LOOP_MAGIC  0x6c6f6f70u
@@ -24,14 +25,18 @@ struct hg_loop {
     int alarm_fd; /* a timer of the kernel's, for what is nearer than libuv's milliseconds tell apart */
     uv_poll_t alarm;
     uint64_t alarm_us;
-    uv_idle_t idle; /* active: poll without sleeping */
-    uv_signal_t interrupt, terminate;
+    uv_idle_t idle;               /* active: poll without sleeping */
+    uv_signal_t signals[SIGNALS]; /* `data` is set of those that are taken */
     struct hg_loop_hooks hooks;
     hg_time now;  /* while `inside`: the clock of the callback under way */
     bool inside;  /* within a callback of ours */
     bool touched; /* a foreign callback asked for the time since the last turn_end */
     bool stopping;
     uint64_t wake_ms; /* what the timer is set to, on libuv's clock */
+    /* As of the last turn_end; and what lies between the two last ones without the sleep. */
+    hg_time ended;
+    uint64_t idle_ns;
+    hg_dur busy;
     size_t watches;
 };
 
@@ -141,11 +146,21 @@ static void sleep_until(struct hg_loop *loop, hg_time deadline)
     uv_timer_start(&loop->timer, on_deadline, wake_ms > uv_ms ? wake_ms - uv_ms : 0, 0);
 }
 
+static void measure(struct hg_loop *loop, hg_time now)
+{
+    uint64_t idle_ns = uv_metrics_idle_time(&loop->uv), slept_us = (idle_ns - loop->idle_ns) / 1000;
+    uint64_t passed_us = hg_time_since(loop->ended, now).us;
+    loop->busy = hg_us(loop->ended.us > 0 && passed_us > slept_us ? passed_us - slept_us : 0);
+    loop->ended = now;
+    loop->idle_ns = idle_ns;
+}
+
 static void on_check(uv_check_t *check)
 {
     struct hg_loop *loop = loop_of(check->data);
     loop->touched = false;
-    hg_time deadline = loop->hooks.turn_end(loop->hooks.context, enter(loop));
+    measure(loop, enter(loop));
+    hg_time deadline = loop->hooks.turn_end(loop->hooks.context, loop->now);
     leave(loop);
     sleep_until(loop, deadline);
 }
@@ -167,26 +182,42 @@ static void on_signal(uv_signal_t *handle, int number)
     leave(loop);
 }
 
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    (void)number;
+    struct hg_loop *loop = loop_of(handle->data);
+    loop->hooks.reload(loop->hooks.context, enter(loop));
+    leave(loop);
+}
+
+/* Its `data` tells that the handle is to be closed. */
+static bool take_signal(struct hg_loop *loop, int number, uv_signal_cb callback)
+{
+    uv_signal_t *handle = loop->signals;
+    while (handle->data)
+        handle++;
+    if (uv_signal_init(&loop->uv, handle) != 0)
+        return false;
+    handle->data = loop;
+    return uv_signal_start(handle, callback, number) == 0;
+}
+
+static bool open_signals(struct hg_loop *loop)
+{
+    bool stop = !loop->hooks.stop || (take_signal(loop, SIGINT, on_signal) && take_signal(loop, SIGTERM, on_signal));
+    return stop && (!loop->hooks.reload || take_signal(loop, SIGHUP, on_hangup));
+}
+
 static void close_own(struct hg_loop *loop)
 {
     uv_close((uv_handle_t *)&loop->prepare, NULL);
     uv_close((uv_handle_t *)&loop->check, NULL);
     uv_close((uv_handle_t *)&loop->idle, NULL);
-    if (loop->interrupt.data)
-        uv_close((uv_handle_t *)&loop->interrupt, NULL);
-    if (loop->terminate.data)
-        uv_close((uv_handle_t *)&loop->terminate, NULL);
+    for (size_t i = 0; i < SIGNALS; i++)
+        if (loop->signals[i].data)
+            uv_close((uv_handle_t *)&loop->signals[i], NULL);
     if (loop->alarm_fd >= 0)
         uv_close((uv_handle_t *)&loop->alarm, NULL);
-}
-
-/* Its `data` tells that the handle is to be closed. */
-static bool take_signal(struct hg_loop *loop, uv_signal_t *handle, int number)
-{
-    if (uv_signal_init(&loop->uv, handle) != 0)
-        return false;
-    handle->data = loop;
-    return uv_signal_start(handle, on_signal, number) == 0;
 }
 
 hg_result hg_loop_new(struct hg_loop_hooks hooks, struct hg_loop **ret_loop)
@@ -202,6 +233,7 @@ hg_result hg_loop_new(struct hg_loop_hooks hooks, struct hg_loop **ret_loop)
         return HG_FAIL(INTERNAL);
     }
     /* These cannot fail. */
+    uv_loop_configure(&loop->uv, UV_METRICS_IDLE_TIME);
     uv_prepare_init(&loop->uv, &loop->prepare);
     uv_check_init(&loop->uv, &loop->check);
     uv_timer_init(&loop->uv, &loop->timer);
@@ -210,9 +242,7 @@ hg_result hg_loop_new(struct hg_loop_hooks hooks, struct hg_loop **ret_loop)
     uv_prepare_start(&loop->prepare, on_prepare);
     uv_check_start(&loop->check, on_check);
 
-    bool signals =
-        !hooks.stop || (take_signal(loop, &loop->interrupt, SIGINT) && take_signal(loop, &loop->terminate, SIGTERM));
-    if (!signals || !open_alarm(loop)) {
+    if (!open_signals(loop) || !open_alarm(loop)) {
         close_own(loop);
         uv_close((uv_handle_t *)&loop->timer, NULL);
         uv_run(&loop->uv, UV_RUN_DEFAULT);
@@ -260,6 +290,11 @@ hg_time hg_loop_now(struct hg_loop *loop)
         return loop->now;
     loop->touched = true;
     return read_clock();
+}
+
+hg_dur hg_loop_busy(const struct hg_loop *loop)
+{
+    return loop->busy;
 }
 
 void hg_loop_run(struct hg_loop *loop)

@@ -29,9 +29,11 @@ struct hg_loop_hooks {
     /* SIGINT or SIGTERM; each time one arrives. The turn's turn_end follows. NULL: another loop of the process takes
      * them. */
     void (*stop)(void *context, hg_time now);
+    /* SIGHUP; the same way. NULL: that signal is left alone. */
+    void (*reload)(void *context, hg_time now);
 };
 
-/* Takes over SIGINT and SIGTERM until it is freed, unless hooks.stop is NULL. */
+/* Takes over the signals that have a hook until it is freed. */
 HG_RESULT hg_loop_new(struct hg_loop_hooks hooks, struct hg_loop **ret_loop);
 /* All watches must be closed, and every foreign handle closed or about to be: the loop turns (without turn_end) until
  * the last of them is gone; one that is still open after five seconds is a mistake of ours. Accepts NULL. */
@@ -41,6 +43,8 @@ void *hg_loop_native(struct hg_loop *loop);
 /* The monotonic clock: read once for each of the loop's own callbacks and for turn_end, the same value all through it;
  * read anew at each call from anywhere else, foreign handles' callbacks included. Never runs backwards. */
 hg_time hg_loop_now(struct hg_loop *loop);
+/* Within turn_end: how long the turn was busy, from the last turn_end on, sleep left out. */
+hg_dur hg_loop_busy(const struct hg_loop *loop);
 /* Turns until hg_loop_stop(); the first turn does not sleep. May be called again. */
 void hg_loop_run(struct hg_loop *loop);
 /* The turn under way is the last; before hg_loop_run(): it returns at once. Idempotent. */

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -15,8 +16,12 @@
 #include "ws/http.h"
 #include "ws/listener.h"
 #include "ws/receive.h"
+#include "ws/tls_context.h"
 
 enum {
+    /* Nobody loses its place before. Those who have said nothing are not accepted yet, so a decent client needs no time
+     * here without TLS, and one round trip with it. */
+    GRACE_MS = 100,
     CLOSE_MS = 4500, /* with the sweep's period no more than the 5 s that ports.h promises */
     DEAF_SWEEPS_MAX = 2,
     CLOSE_REASON_BYTES_MAX = 123, /* RFC 6455, section 5.5: a control frame carries 125 bytes */
@@ -30,29 +35,73 @@ static hg_time now_of(struct hg_ws *ws)
 
 /* ---- from accept to destruction ---- */
 
-void hg_ws_connection_adopt(struct hg_ws *ws, int fd, bool refuse)
+void hg_ws_connection_adopt(struct hg_ws *ws, int fd)
 {
     struct hg_ws_connection *connection = calloc(1, sizeof(*connection));
     if (!connection) {
         close(fd);
-        hg_ws_give_seat(ws, refuse);
         return;
     }
-    *connection = (struct hg_ws_connection){.tag = HG_WS_TAG_CONNECTION, .ws = ws, .refuse = refuse};
+    *connection = (struct hg_ws_connection){.tag = HG_WS_TAG_CONNECTION, .ws = ws};
     hg_buf_init(&connection->message, hg_ws_receive_bytes_max(ws, true));
     /* Not handed over as opaque data at adoption: when that fails, nobody can tell whether a WSI_DESTROY will follow.
      */
     connection->wsi = lws_adopt_socket_vhost(ws->vhost, fd);
     if (!connection->wsi) { /* libwebsockets has closed the socket */
         free(connection);
-        hg_ws_give_seat(ws, refuse);
         return;
     }
     lws_set_opaque_user_data(connection->wsi, connection);
-    if (refuse)
-        ws->refused++;
-    else
-        ws->connections++;
+    if (ws->tls)
+        hg_ws_tls_adopted(ws, connection->wsi);
+    ws->connections++;
+    hg_list_push_back(&ws->opening, &connection->in_stage);
+    connection->deadline = hg_time_add(now_of(ws), ws->handshake_timeout);
+}
+
+void hg_ws_connection_moved(struct hg_ws_connection *connection)
+{
+    struct hg_ws *ws = connection->ws;
+    if (!hg_list_contains(&ws->opening, &connection->in_stage))
+        return;
+    hg_list_remove(&ws->opening, &connection->in_stage);
+    hg_list_push_back(&ws->opening, &connection->in_stage);
+    connection->deadline = hg_time_add(now_of(ws), ws->handshake_timeout);
+}
+
+static struct hg_ws_connection *first_opening(struct hg_ws *ws)
+{
+    struct hg_list_node *first = ws->opening.first;
+    return first ? HG_CONTAINER(first, struct hg_ws_connection, in_stage) : NULL;
+}
+
+static void leave_opening(struct hg_ws_connection *connection)
+{
+    struct hg_ws *ws = connection->ws;
+    if (!hg_list_contains(&ws->opening, &connection->in_stage))
+        return;
+    hg_list_remove(&ws->opening, &connection->in_stage);
+    hg_ws_accept_room(ws);
+}
+
+/* It gives its place free at once, and its descriptor soon. */
+static void give_up(struct hg_ws_connection *connection)
+{
+    hg_list_remove(&connection->ws->opening, &connection->in_stage);
+    connection->leaving = true;
+    hg_ws_kill(connection->ws, connection->wsi);
+}
+
+bool hg_ws_connections_make_room(struct hg_ws *ws, hg_time now)
+{
+    if (ws->opening.count < ws->handshakes_max)
+        return true;
+    struct hg_ws_connection *oldest = first_opening(ws);
+    hg_time moved = {oldest->deadline.us - ws->handshake_timeout.us};
+    if (!hg_time_reached(hg_time_add(moved, hg_ms(GRACE_MS)), now))
+        return false;
+    give_up(oldest);
+    return true;
 }
 
 static bool bind_session(struct hg_ws_connection *connection, hg_session_ref session)
@@ -90,9 +139,11 @@ static struct hg_ws_connection *find(struct hg_ws *ws, hg_session_ref session)
 static void tell_closed(struct hg_ws_connection *connection)
 {
     struct hg_ws *ws = connection->ws;
-    hg_list_unlink(&connection->in_closing);
+    leave_opening(connection);
+    hg_list_unlink(&connection->in_stage);
     hg_list_unlink(&connection->in_sending);
     hg_buf_done(&connection->message);
+    hg_ws_held_done(&connection->held);
     connection->leaving = true;
     if (!connection->open)
         return;
@@ -104,12 +155,21 @@ static void tell_closed(struct hg_ws_connection *connection)
 static void destroy(struct hg_ws_connection *connection)
 {
     tell_closed(connection);
-    if (connection->refuse)
-        connection->ws->refused--;
-    else
-        connection->ws->connections--;
-    hg_ws_give_seat(connection->ws, connection->refuse);
+    connection->ws->connections--;
+    connection->ws->descriptors_left++;
     free(connection);
+}
+
+/* ---- whether input is read ---- */
+
+/* While OpenSSL has more of a record libwebsockets is not stopped: see held.h. It is asked again with each piece. */
+void hg_ws_connection_set_flow(struct hg_ws_connection *connection)
+{
+    bool stop = connection->paused || connection->held;
+    if (stop == connection->stopped || (stop && connection->ws->tls && hg_ws_tls_pending(connection->wsi)))
+        return;
+    connection->stopped = stop;
+    lws_rx_flow_control(connection->wsi, !stop);
 }
 
 /* ---- sending ---- */
@@ -123,12 +183,19 @@ void hg_ws_connection_set_sending(struct hg_ws_connection *connection, bool send
     connection->deaf = 0;
 }
 
+int hg_ws_connection_write(struct hg_ws_connection *connection, struct hg_slice bytes, enum lws_write_protocol how)
+{
+    if (connection->ws->tls)
+        return hg_ws_tls_write(connection->wsi, bytes, how);
+    return lws_write(connection->wsi, (unsigned char *)bytes.ptr, bytes.len, how);
+}
+
 /* Whole frames, as they are: behind what is buffered, if anything is. False when the connection is broken. */
 static bool write_frames(struct hg_ws_connection *connection, struct hg_slice frames)
 {
     /* With LWS_WRITE_RAW libwebsockets frames nothing and writes nothing into or in front of the bytes: they may be
      * shared. */
-    if (lws_write(connection->wsi, (unsigned char *)frames.ptr, frames.len, LWS_WRITE_RAW) >= 0)
+    if (hg_ws_connection_write(connection, frames, LWS_WRITE_RAW) >= 0)
         return true;
     connection->leaving = true;
     hg_ws_kill(connection->ws, connection->wsi);
@@ -150,6 +217,7 @@ enum hg_send hg_ws_send(struct hg_ws *ws, hg_session_ref session, struct hg_slic
 
 static void on_writable(struct hg_ws_connection *connection)
 {
+    hg_ws_receive_held(connection, false);
     if (lws_partial_buffered(connection->wsi)) {
         lws_callback_on_writable(connection->wsi);
         return;
@@ -169,10 +237,11 @@ static void expect_end(struct hg_ws_connection *connection)
     struct hg_ws *ws = connection->ws;
     connection->leaving = true;
     hg_buf_done(&connection->message);
-    if (connection->in_closing.owner)
+    hg_ws_held_done(&connection->held);
+    if (connection->in_stage.owner)
         return;
     connection->deadline = hg_time_add(now_of(ws), hg_ms(CLOSE_MS));
-    hg_list_push_back(&ws->closing, &connection->in_closing);
+    hg_list_push_back(&ws->closing, &connection->in_stage);
 }
 
 /* The close frame goes out at once, behind what is buffered. libwebsockets' own way, lws_close_reason() and a failing
@@ -193,11 +262,9 @@ static void close_with(struct hg_ws_connection *connection, uint16_t code, struc
         hg_ws_connection_set_sending(connection, true);
         lws_callback_on_writable(connection->wsi);
     }
-    if (connection->paused) { /* the client's close frame is waited for */
-        connection->paused = false;
-        lws_rx_flow_control(connection->wsi, 1);
-    }
     expect_end(connection);
+    connection->paused = false; /* the client's close frame is waited for */
+    hg_ws_connection_set_flow(connection);
 }
 
 void hg_ws_close(struct hg_ws *ws, hg_session_ref session, uint16_t code, struct hg_slice reason)
@@ -229,6 +296,7 @@ static int on_peer_close(struct hg_ws_connection *connection, const unsigned cha
         hg_ws_connection_close(connection, broken ? HG_CLOSE_PROTOCOL : HG_CLOSE_NOT_UTF8);
         return -1;
     }
+    hg_ws_receive_held(connection, true);
     expect_end(connection);
     return 0;
 }
@@ -254,7 +322,10 @@ void hg_ws_pause(struct hg_ws *ws, hg_session_ref session, bool paused)
     if (!connection || connection->leaving || connection->paused == paused)
         return;
     connection->paused = paused;
-    lws_rx_flow_control(connection->wsi, !paused);
+    if (connection->held)
+        lws_callback_on_writable(connection->wsi); /* what is held comes first, and from there */
+    else
+        hg_ws_connection_set_flow(connection);
 }
 
 /* ---- the callback ---- */
@@ -271,6 +342,7 @@ static void choose_offer(struct hg_ws_connection *connection, struct hg_slice of
 
 static int on_upgrade(struct hg_ws_connection *connection)
 {
+    struct hg_ws *ws = connection->ws;
     struct lws *wsi = connection->wsi;
     char path[64], host[256], origin[512], upgrade[32], connection_text[256], version[16], key[64], protocols[256];
     char extensions[256];
@@ -280,11 +352,10 @@ static int on_upgrade(struct hg_ws_connection *connection)
     struct hg_slice http;
     hg_ws_connection_set_sending(connection, false); /* an answer before this one has gone */
     /* The body of a foreign Upgrade is not touched: libwebsockets has freed the headers by then (CVE-2025-11677). */
-    if (lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE) <= 0)
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE) <= 0 || connection->leaving)
         return -1;
-    if (connection->refuse)
-        return hg_ws_http_refuse(connection, 503, "Retry-After: 5\r\n",
-                                 "The gateway has no room for this connection now.\n");
+    if (hg_ws_http_is_misplaced(connection))
+        return hg_ws_http_refuse_misplaced(connection);
     static const enum lws_token_indexes methods[] = {WSI_TOKEN_GET_URI,    WSI_TOKEN_HEAD_URI,  WSI_TOKEN_POST_URI,
                                                      WSI_TOKEN_PUT_URI,    WSI_TOKEN_PATCH_URI, WSI_TOKEN_DELETE_URI,
                                                      WSI_TOKEN_OPTIONS_URI};
@@ -307,10 +378,15 @@ static int on_upgrade(struct hg_ws_connection *connection)
     FIELD(WSI_TOKEN_EXTENSIONS, extensions, extensions);
 #undef FIELD
 
-    struct hg_ws_refusal refusal =
-        hg_ws_handshake_judge(&request, connection->ws->origins, connection->ws->origin_count);
+    struct hg_ws_refusal refusal = hg_ws_handshake_judge(&request, ws->origins, ws->origin_count);
     if (refusal.status != 0)
         return hg_ws_http_refuse(connection, refusal.status, refusal.headers, refusal.text);
+    unsigned retry_s;
+    if (ws->sink.admit && !ws->sink.admit(ws->sink.context, now_of(ws), &retry_s)) {
+        char retry_after[40];
+        snprintf(retry_after, sizeof(retry_after), "Retry-After: %u\r\n", retry_s);
+        return hg_ws_http_refuse(connection, 503, retry_after, "The gateway has no room for this connection now.\n");
+    }
     choose_offer(connection, request.extensions);
     return 0;
 }
@@ -320,6 +396,7 @@ static void on_established(struct hg_ws_connection *connection)
     struct hg_ws *ws = connection->ws;
     hg_session_ref session;
     int refusal;
+    leave_opening(connection);
     if (!ws->sink.open(ws->sink.context, now_of(ws), &session, &refusal)) {
         hg_ws_connection_close(connection, (enum hg_close)refusal);
     } else if (!bind_session(connection, session)) {
@@ -412,11 +489,18 @@ static bool is_deaf(struct hg_ws_connection *connection)
 void hg_ws_connections_sweep(struct hg_ws *ws, hg_time now)
 {
     while (ws->closing.first) {
-        struct hg_ws_connection *connection = HG_CONTAINER(ws->closing.first, struct hg_ws_connection, in_closing);
+        struct hg_ws_connection *connection = HG_CONTAINER(ws->closing.first, struct hg_ws_connection, in_stage);
         if (!hg_time_reached(connection->deadline, now))
             break;
-        hg_list_remove(&ws->closing, &connection->in_closing);
+        hg_list_remove(&ws->closing, &connection->in_stage);
         hg_ws_kill(ws, connection->wsi);
+    }
+    struct hg_ws_connection *slow;
+    while ((slow = first_opening(ws)) && hg_time_reached(slow->deadline, now)) {
+        if (slow->in_sending.owner)
+            hg_ws_connection_moved(slow); /* it waits for us; whether it reads, libwebsockets looks after */
+        else
+            give_up(slow);
     }
     struct hg_list_node *next;
     for (struct hg_list_node *node = ws->sending.first; node; node = next) {

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -11,19 +12,23 @@
 #include "ws/extension.h"
 #include "ws/handshake.h"
 #include "ws/listener.h"
+#include "ws/tls_context.h"
 
 enum {
     SWEEP_MS = 500,
-    HEADERS_S = 10,               /* for all headers of a request together */
+    HEADERS_LATER_S = 5,          /* by so much libwebsockets' own timer for headers comes after ours */
     KEEPALIVE_S = 15,             /* an HTTP connection without a request */
     HEADERS_BYTES_MAX = 16 << 10, /* cookies, tokens */
     SCRATCH_BYTES = 16 << 10,     /* one buffer per context: reads of HTTP, the answer to the handshake */
-    RECEIVE_BYTES = 1024,         /* per connection: 0 would mean SCRATCH_BYTES */
+    RECEIVE_BYTES = 768,          /* per connection: 0 would mean SCRATCH_BYTES */
     SEND_BYTES = 256 << 10,       /* one write to the kernel at most; more is copied and waits */
     DESCRIPTORS_SPARE = 256,      /* Redis, files, the loop */
     DESCRIPTORS_MAX = 1 << 20, /* libwebsockets keeps two tables of this size, and past 10 million mistrusts the number
                                   and allows 2,560 connections */
 };
+
+_Static_assert(SEND_BYTES >= HG_WS_TLS_RECORDS_MAX * HG_WS_TLS_RECORD_BYTES,
+               "as many records as are expected of a write must come of it");
 
 /* libwebsockets logs for the whole process; each worker is one thread with one context. */
 static _Thread_local struct hg_ws *log_target;
@@ -57,7 +62,6 @@ void hg_ws_log(struct hg_ws *ws, enum hg_log_level level, const char *format, ..
 
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
-    (void)user;
     /* Some callbacks come with a made-up object, some before a connection knows who it is. */
     switch (reason) {
     case LWS_CALLBACK_PROTOCOL_INIT:
@@ -65,7 +69,11 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
     case LWS_CALLBACK_GET_THREAD_ID:
     case LWS_CALLBACK_WSI_CREATE:
+    case LWS_CALLBACK_VHOST_CERT_AGING:
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS:
         return 0;
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+        return hg_ws_tls_prepare(lws_context_user(lws_get_context(wsi)), user) ? 0 : -1;
     default:
         break;
     }
@@ -101,12 +109,24 @@ static const struct lws_protocols protocols[] = {
 /* No pings of libwebsockets' own: the core sends them, and a timer per connection in a sorted list is dear. */
 static const lws_retry_bo_t no_validity_checks;
 
+static void tick_tls(struct hg_ws *ws, hg_time now)
+{
+    enum hg_log_level level;
+    struct hg_buf line;
+    hg_buf_init(&line, 8192);
+    if (ws->tls && hg_ws_tls_tick(ws->tls, now, &level, &line))
+        ws->sink.log(ws->sink.context, level, hg_buf_slice(&line));
+    hg_buf_done(&line);
+}
+
 static void on_sweep(lws_sorted_usec_list_t *sweep)
 {
     struct hg_ws *ws = HG_CONTAINER(sweep, struct hg_ws, sweep);
+    hg_time now = ws->sink.now(ws->sink.context);
     log_target = ws;
     hg_ws_accept_resume(ws);
-    hg_ws_connections_sweep(ws, ws->sink.now(ws->sink.context));
+    hg_ws_connections_sweep(ws, now);
+    tick_tls(ws, now);
     lws_sul_schedule(ws->lws, 0, &ws->sweep, on_sweep, (lws_usec_t)SWEEP_MS * 1000);
 }
 
@@ -119,10 +139,16 @@ void hg_ws_kill(struct hg_ws *ws, struct lws *wsi)
 
 static bool create_context(struct hg_ws *ws, void *native_loop)
 {
+    unsigned headers_s = (unsigned)(ws->handshake_timeout.us / 1000000) + HEADERS_LATER_S;
     void *loops[] = {native_loop};
     struct lws_context_creation_info info;
     memset(&info, 0, sizeof(info)); /* its members move between versions */
     info.options = LWS_SERVER_OPTION_LIBUV;
+    if (ws->tls)
+        /* Those who speak plainly to a port of TLS are let in to be told so: see http.c. */
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX |
+                        LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS | LWS_SERVER_OPTION_ALLOW_NON_SSL_ON_SSL_PORT |
+                        LWS_SERVER_OPTION_ALLOW_HTTP_ON_HTTPS_LISTENER;
     info.foreign_loops = loops;
     info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
     info.vhost_name = "headgate";
@@ -132,12 +158,14 @@ static bool create_context(struct hg_ws *ws, void *native_loop)
     info.retry_and_idle_policy = &no_validity_checks;
     info.max_http_header_data = HEADERS_BYTES_MAX;
     info.pt_serv_buf_size = SCRATCH_BYTES;
-    info.timeout_secs = HEADERS_S;
-    info.timeout_secs_ah_idle = HEADERS_S;
+    info.timeout_secs = headers_s;
+    info.timeout_secs_ah_idle = headers_s;
     info.keepalive_timeout = KEEPALIVE_S;
     info.user = ws;
     ws->lws = lws_create_context(&info);
     ws->vhost = ws->lws ? lws_get_vhost_by_name(ws->lws, info.vhost_name) : NULL;
+    if (ws->vhost && ws->tls)
+        hg_ws_tls_complete(ws);
     return ws->vhost != NULL;
 }
 
@@ -181,13 +209,17 @@ hg_result hg_ws_new(const struct hg_ws_config *config, struct hg_ws_sink sink, s
     ws->origins = config->origins;
     ws->origin_count = config->origin_count;
     ws->message_bytes_max = config->message_bytes_max;
-    ws->connections_max = config->connections_max;
     ws->deflate_window_bits = config->deflate_window_bits;
     hg_buf_init(&ws->inflated, ws->message_bytes_max);
-    ws->seats = config->seats;
-    if (!ws->seats.taken)
-        ws->seats = (struct hg_ws_seats){&ws->own_seats, &ws->own_seats};
     ws->opened = config->opened;
+    ws->handshakes_max = config->handshakes_max;
+    ws->handshake_timeout = config->handshake_timeout;
+    ws->accepts = HG_WS_ACCEPTS;
+    struct rlimit limit;
+    ws->descriptors = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
+    ws->descriptors_left = ws->descriptors;
+    ws->tls = config->tls;
+    hg_buf_init(&ws->gather.records, HG_WS_TLS_GATHER_BYTES_MAX);
     ws->port = port;
     ws->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -223,6 +255,17 @@ uint16_t hg_ws_port(const struct hg_ws *ws)
     return ws->port;
 }
 
+void hg_ws_pace(struct hg_ws *ws, unsigned accepts)
+{
+    ws->accepts = accepts;
+}
+
+void hg_ws_descriptors(const struct hg_ws *ws, uint64_t *ret_all, uint64_t *ret_left)
+{
+    *ret_all = ws->descriptors;
+    *ret_left = ws->descriptors_left;
+}
+
 void hg_ws_stop_accepting(struct hg_ws *ws)
 {
     for (size_t i = 0; i < ws->listener_count; i++)
@@ -248,12 +291,13 @@ void hg_ws_free(struct hg_ws *ws)
     if (!ws)
         return;
     HG_ASSERT(ws->ended);
-    HG_ASSERT(ws->connections == 0 && ws->refused == 0);
+    HG_ASSERT(ws->connections == 0 && ws->opening.count == 0);
     /* The second half of what hg_ws_end() began; the handles in the loop, which are part of the context, are closed
      * now. */
     lws_context_destroy(ws->lws);
     if (log_target == ws)
         log_target = NULL;
+    hg_buf_done(&ws->gather.records);
     free(ws->by_session);
     hg_inflater_free(ws->inflater);
     hg_buf_done(&ws->inflated);

@@ -8,6 +8,7 @@
 
 #include "base/list.h"
 #include "wire/deflate.h"
+#include "ws/tls_bio.h"
 #include "ws/ws.h"
 
 enum { HG_WS_LISTENERS_MAX = 8 };
@@ -28,29 +29,38 @@ struct hg_ws {
     struct hg_ws_sink sink;
     const struct hg_ws_files *files;
     const char *const *origins;
-    size_t origin_count, message_bytes_max, connections_max;
+    size_t origin_count, message_bytes_max, handshakes_max;
+    hg_dur handshake_timeout;
 
     unsigned deflate_window_bits; /* 0: permessage-deflate is not agreed to */
     struct hg_inflater *inflater; /* for all connections, made when a message needs it */
     struct hg_buf inflated;       /* one message */
+    struct hg_ws_tls *tls;        /* NULL: plain */
+    SSL_CTX *tls_context;
+    struct hg_ws_tls_gather gather;
+    uint64_t handshakes; /* of TLS so far in which the certificate was proven, which is what costs */
 
     struct hg_ws_listener listeners[HG_WS_LISTENERS_MAX];
     size_t listener_count;
     uint16_t port;
-    int reserve_fd;          /* given up for a moment to shed a connection when descriptors have run out; -1: gone */
-    bool accepting_paused;   /* accept failed and would fail again; the sweep resumes */
+    int reserve_fd;   /* given up for a moment to shed a connection when descriptors have run out; -1: gone */
+    unsigned accepts; /* how many connections a listener may take in a turn */
+    enum hg_ws_accepting {
+        HG_WS_ACCEPTING,
+        HG_WS_ACCEPTING_FULL,  /* no room for more handshakes: goes on when there is, or the oldest may be ended */
+        HG_WS_ACCEPTING_FAILED /* accept failed and would fail again; the sweep resumes */
+    } accepting;
     hg_time next_accept_log; /* one line per while tells that accepting fails */
 
-    atomic_size_t own_seats; /* what `seats` points to when nobody shares */
-    struct hg_ws_seats seats;
     void (*opened)(int fd);
-    size_t connections; /* accepted and not yet destroyed, HTTP and WebSocket, the refused ones apart */
-    size_t refused;     /* those past connections_max that only wait for their 503 */
-    struct hg_ws_connection **by_session; /* by session index */
+    size_t connections;                     /* accepted and not yet destroyed, HTTP and WebSocket */
+    uint64_t descriptors, descriptors_left; /* that the system allows; of these, not in use */
+    struct hg_ws_connection **by_session;   /* by session index */
     size_t by_session_count;
 
     /* Looked over by a slow timer, so that no connection costs one of libwebsockets' (a sorted list). */
     lws_sorted_usec_list_t sweep;
+    struct hg_list opening; /* no WebSocket, or not yet, in the order of their deadlines */
     struct hg_list closing; /* told to close, in the order of their deadlines */
     struct hg_list sending; /* with output that the kernel has not taken yet */
 

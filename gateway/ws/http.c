@@ -96,15 +96,15 @@ static void put_head(struct hg_buf *buf, int status, const char *type, size_t le
     hg_buf_put_str(buf, COMMON_HEADERS "\r\n");
 }
 
-static int write_bytes(struct lws *wsi, struct hg_slice bytes, enum lws_write_protocol how)
+static int write_bytes(struct hg_ws_connection *connection, struct hg_slice bytes, enum lws_write_protocol how)
 {
     /* libwebsockets does not write to the bytes: without HTTP/2, compression and chunking nothing is put in front. */
-    return lws_write(wsi, (unsigned char *)bytes.ptr, bytes.len, how) < 0 ? -1 : 0;
+    return hg_ws_connection_write(connection, bytes, how) < 0 ? -1 : 0;
 }
 
-static int write_buf(struct lws *wsi, struct hg_buf *buf)
+static int write_buf(struct hg_ws_connection *connection, struct hg_buf *buf)
 {
-    int result = buf->error != HG_ERR_OK ? -1 : write_bytes(wsi, hg_buf_slice(buf), LWS_WRITE_HTTP_HEADERS);
+    int result = buf->error != HG_ERR_OK ? -1 : write_bytes(connection, hg_buf_slice(buf), LWS_WRITE_HTTP_HEADERS);
     hg_buf_done(buf);
     return result;
 }
@@ -130,8 +130,18 @@ int hg_ws_http_refuse(struct hg_ws_connection *connection, int status, const cha
     put_head(&buf, status, text_plain, strlen(text), all_headers);
     if (lws_hdr_total_length(connection->wsi, WSI_TOKEN_HEAD_URI) <= 0)
         hg_buf_put_str(&buf, text);
-    write_buf(connection->wsi, &buf);
+    write_buf(connection, &buf);
     return -1;
+}
+
+bool hg_ws_http_is_misplaced(const struct hg_ws_connection *connection)
+{
+    return connection->ws->tls && !lws_is_ssl(connection->wsi);
+}
+
+int hg_ws_http_refuse_misplaced(struct hg_ws_connection *connection)
+{
+    return hg_ws_http_refuse(connection, 400, "", "This port speaks TLS: use https:// or wss://.\n");
 }
 
 /* A short answer on a connection that may stay. */
@@ -143,7 +153,7 @@ static int answer(struct hg_ws_connection *connection, int status, const char *t
     put_head(&buf, status, type, body.len, headers);
     if (!head_only)
         hg_buf_put(&buf, body);
-    return write_buf(connection->wsi, &buf) != 0 ? -1 : completed(connection);
+    return write_buf(connection, &buf) != 0 ? -1 : completed(connection);
 }
 
 static bool etag_matches(struct lws *wsi, const char *etag)
@@ -163,9 +173,10 @@ static int send_piece(struct hg_ws_connection *connection)
     const struct hg_ws_file *file = connection->file;
     struct hg_slice piece =
         hg_slice_first(hg_slice_from(hg_slice(file->bytes, file->len), connection->file_offset), PIECE_BYTES);
-    if (write_bytes(connection->wsi, piece, LWS_WRITE_HTTP) != 0)
+    if (write_bytes(connection, piece, LWS_WRITE_HTTP) != 0)
         return -1;
     connection->file_offset += piece.len;
+    hg_ws_connection_moved(connection);
     if (connection->file_offset == file->len) {
         connection->file = NULL;
         return completed(connection);
@@ -189,7 +200,7 @@ static int serve(struct hg_ws_connection *connection, const struct hg_ws_file *f
     struct hg_buf buf;
     hg_buf_init(&buf, HEAD_BYTES_MAX);
     put_head(&buf, 200, file->type, file->len, headers);
-    if (write_buf(wsi, &buf) != 0)
+    if (write_buf(connection, &buf) != 0)
         return -1;
     connection->file = file;
     connection->file_offset = 0;
@@ -223,9 +234,11 @@ int hg_ws_http_request(struct hg_ws_connection *connection)
 {
     struct lws *wsi = connection->wsi;
     hg_ws_connection_set_sending(connection, false); /* the answer before this one has gone */
-    if (connection->refuse)
-        return hg_ws_http_refuse(connection, 503, "Retry-After: 5\r\n",
-                                 "The gateway has no room for this connection now.\n");
+    hg_ws_connection_moved(connection);
+    if (connection->leaving)
+        return -1;
+    if (hg_ws_http_is_misplaced(connection))
+        return hg_ws_http_refuse_misplaced(connection);
 
     char path_text[PATH_BYTES_MAX];
     struct hg_slice path;

@@ -12,6 +12,9 @@ bool hg_ws_http_field(struct lws *wsi, enum lws_token_indexes token, char *into,
 /* Each returns what libwebsockets wants from the callback. */
 int hg_ws_http_request(struct hg_ws_connection *connection);
 int hg_ws_http_writable(struct hg_ws_connection *connection);
+/* A request without TLS to a port that speaks it, and the answer to that. */
+bool hg_ws_http_is_misplaced(const struct hg_ws_connection *connection);
+int hg_ws_http_refuse_misplaced(struct hg_ws_connection *connection);
 /* A short plain text, after which the connection is closed. `headers`: complete lines or "". */
 int hg_ws_http_refuse(struct hg_ws_connection *connection, int status, const char *headers, const char *text);
 

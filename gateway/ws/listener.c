@@ -13,13 +13,12 @@
 #include "ws/connection.h"
 
 enum {
-    BACKLOG = 4096,        /* the kernel lowers it to net.core.somaxconn */
-    ACCEPT_BATCH_MAX = 64, /* per socket and turn: the clients that are there come first */
-    REFUSED_MAX = 64,      /* past connections_max so many at a time get a 503, further ones are closed at once */
-    PORT_TRIES = 16,       /* a port that is free on one address may be taken on another */
+    BACKLOG = 4096,  /* the kernel lowers it to net.core.somaxconn */
+    PORT_TRIES = 16, /* a port that is free on one address may be taken on another */
     /* What the kernel holds of ours for a client that does not read. More only delays what comes next; the part that is
      * on its way to the client (congestion window) comes on top, so a fast but distant one is not slowed. */
     NOTSENT_BYTES = 128 << 10,
+    DEFER_S = 10,
     KEEPALIVE_IDLE_S = 60,
     KEEPALIVE_INTERVAL_S = 15,
     KEEPALIVE_COUNT = 4,
@@ -36,6 +35,8 @@ static void set_options(int fd)
 {
     set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    /* Who has said nothing yet stays with the kernel, costs us nothing, and takes no place from anybody. */
+    set_option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_S);
     set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOTSENT_BYTES);
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
@@ -157,9 +158,9 @@ static void complain(struct hg_ws *ws, const char *consequence, int error)
     hg_ws_log(ws, HG_LOG_ERROR, "cannot accept connections: %s; %s", strerror(error), consequence);
 }
 
-static void pause_accepting(struct hg_ws *ws)
+static void pause_accepting(struct hg_ws *ws, enum hg_ws_accepting why)
 {
-    ws->accepting_paused = true;
+    ws->accepting = why;
     for (size_t i = 0; i < ws->listener_count; i++)
         if (ws->listeners[i].wsi)
             lws_rx_flow_control(ws->listeners[i].wsi, 0);
@@ -174,14 +175,22 @@ static void open_reserve(struct hg_ws *ws)
 
 void hg_ws_accept_resume(struct hg_ws *ws)
 {
-    if (!ws->accepting_paused)
+    if (ws->accepting == HG_WS_ACCEPTING)
         return;
-    ws->accepting_paused = false;
+    ws->accepting = HG_WS_ACCEPTING;
     if (ws->reserve_fd < 0)
         open_reserve(ws);
     for (size_t i = 0; i < ws->listener_count; i++)
         if (ws->listeners[i].wsi)
             lws_rx_flow_control(ws->listeners[i].wsi, 1);
+}
+
+/* Not for each place: each time costs system calls. */
+void hg_ws_accept_room(struct hg_ws *ws)
+{
+    if (ws->accepting == HG_WS_ACCEPTING_FULL && !ws->ended &&
+        ws->opening.count <= ws->handshakes_max - ws->handshakes_max / 4)
+        hg_ws_accept_resume(ws);
 }
 
 /* No descriptor left: a connection that stays in the queue would wake us again at once, for ever. The reserve
@@ -198,43 +207,28 @@ static int shed(struct hg_ws *ws, int fd)
     return error;
 }
 
-static bool take_seat(struct hg_ws *ws)
-{
-    if (atomic_fetch_add(ws->seats.taken, 1) >= ws->connections_max) {
-        atomic_fetch_sub(ws->seats.taken, 1);
-        return false;
-    }
-    if (ws->seats.own != ws->seats.taken)
-        atomic_fetch_add_explicit(ws->seats.own, 1, memory_order_relaxed);
-    return true;
-}
-
-void hg_ws_give_seat(struct hg_ws *ws, bool refused)
-{
-    if (refused)
-        return;
-    if (ws->seats.own != ws->seats.taken)
-        atomic_fetch_sub_explicit(ws->seats.own, 1, memory_order_relaxed);
-    atomic_fetch_sub(ws->seats.taken, 1);
-}
-
 void hg_ws_accept(struct hg_ws_listener *listener, int fd)
 {
     struct hg_ws *ws = listener->ws;
-    for (int i = 0; i < ACCEPT_BATCH_MAX; i++) {
+    hg_time now = ws->sink.now(ws->sink.context);
+    /* The clients that are there come first; the rest waits in the kernel's queue. */
+    for (unsigned i = 0; i < ws->accepts; i++) {
+        if (!hg_ws_connections_make_room(ws, now)) {
+            pause_accepting(ws, HG_WS_ACCEPTING_FULL);
+            return;
+        }
         int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (client >= 0) {
             if (ws->opened)
                 ws->opened(client);
-            bool refuse = !take_seat(ws);
-            if (refuse && ws->refused >= REFUSED_MAX)
-                close(client);
-            else
-                hg_ws_connection_adopt(ws, client, refuse);
+            /* The system gives out the lowest number that is free. */
+            ws->descriptors_left = ws->descriptors > (uint64_t)client + 1 ? ws->descriptors - (uint64_t)client - 1 : 0;
+            hg_ws_connection_adopt(ws, client);
             continue;
         }
         int error = errno;
         if (error == EMFILE || error == ENFILE) {
+            ws->descriptors_left = 0;
             error = shed(ws, fd);
             if (error == 0) {
                 complain(ws, "new ones are closed at once", EMFILE);
@@ -245,7 +239,7 @@ void hg_ws_accept(struct hg_ws_listener *listener, int fd)
             return;
         if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
             complain(ws, "new ones wait", error);
-            pause_accepting(ws);
+            pause_accepting(ws, HG_WS_ACCEPTING_FAILED);
             return;
         }
         /* Else that client left before we looked; accept(2) hands its network errors down. */

@@ -10,9 +10,9 @@ HG_RESULT hg_ws_listen(const char *host, uint16_t port, enum hg_ws_sharing shari
                        size_t *ret_count, uint16_t *ret_port, struct hg_buf *reterr);
 /* The listening socket is readable: takes in what waits, bounded. */
 void hg_ws_accept(struct hg_ws_listener *listener, int fd);
-/* A connection has gone; those past connections_max had no seat. */
-void hg_ws_give_seat(struct hg_ws *ws, bool refused);
-/* After accepting had to stop for want of descriptors or memory. */
+/* After accepting had to stop, whyever. */
 void hg_ws_accept_resume(struct hg_ws *ws);
+/* A place among the handshakes became free. */
+void hg_ws_accept_room(struct hg_ws *ws);
 
 #endif

@@ -15,6 +15,7 @@
 #include "core/ports.h"
 
 struct hg_ws;
+struct hg_ws_tls;
 
 /* A file served over HTTP from memory. */
 struct hg_ws_file {
@@ -43,25 +44,20 @@ enum hg_ws_sharing {
     HG_WS_JOINS, /* while the first, or one that joined, listens */
 };
 
-/* Connections of several adapters counted together. Atomic: each is on a thread of its own. */
-struct hg_ws_seats {
-    atomic_size_t *taken; /* by all */
-    atomic_size_t *own;   /* by this one, whose thread alone changes it */
-};
-
 /* All that is pointed to is borrowed and must outlive the adapter. */
 struct hg_ws_config {
     const char *host; /* NULL or "*": all addresses; else an address or name; IPv6 without brackets */
     uint16_t port;    /* 0: any; see hg_ws_port() */
     size_t message_bytes_max;
     enum hg_ws_sharing sharing;
-    size_t connections_max;
+    size_t handshakes_max;        /* connections that are no WebSocket, or not yet */
+    hg_dur handshake_timeout;     /* how long such a one may do nothing */
     unsigned deflate_window_bits; /* of deflated frames that are sent; 0: permessage-deflate is not agreed to */
-    struct hg_ws_seats seats;     /* connections_max is of all these; NULL: of this adapter alone */
     void (*opened)(int fd);       /* each descriptor that it opens while it serves; NULL: nobody asks */
     const char *const *origins;   /* besides the gateway's own; "*": all */
     size_t origin_count;
     const struct hg_ws_files *files; /* NULL: none */
+    struct hg_ws_tls *tls;           /* https and wss, see tls.h; NULL: plain */
     void *native_loop;               /* uv_loop_t */
 };
 
@@ -70,6 +66,8 @@ struct hg_ws_config {
 struct hg_ws_sink {
     void *context;
     hg_time (*now)(void *context);
+    /* Whether one more WebSocket may come; if not, it is answered 503 with Retry-After. NULL: all may. */
+    bool (*admit)(void *context, hg_time now, unsigned *reterr_retry_s);
     /* False: refused, to be closed with `*ret_refusal`, an enum hg_close. */
     bool (*open)(void *context, hg_time now, hg_session_ref *ret_session, int *ret_refusal);
     /* Follows open() when permessage-deflate was agreed: deflated frames may be sent to it. */
@@ -94,6 +92,11 @@ void hg_ws_end(struct hg_ws *ws);
 /* Frees all. Accepts NULL. */
 void hg_ws_free(struct hg_ws *ws);
 uint16_t hg_ws_port(const struct hg_ws *ws);
+/* How many connections each listener may take in a turn from now on; HG_WS_ACCEPTS at first. */
+#define HG_WS_ACCEPTS 64u
+void hg_ws_pace(struct hg_ws *ws, unsigned accepts);
+/* How many files the process may open, and how many more it may, as the last accepted connection showed. */
+void hg_ws_descriptors(const struct hg_ws *ws, uint64_t *ret_all, uint64_t *ret_left);
 /* No new connections; those there stay. */
 void hg_ws_stop_accepting(struct hg_ws *ws);
 

@@ -424,7 +424,7 @@ void hg_json_put_string(struct hg_buf *buf, struct hg_slice text)
     static const char hex[] = "0123456789abcdef", raw[] = "\b\f\n\r\t\"\\", named[] = "bfnrt\"\\";
     HG_PARANOID_CHECK(HG_ASSERT(hg_utf8_valid(text)));
     hg_buf_put_char(buf, '"');
-    const char *at = text.ptr, *end = at + text.len;
+    const char *at = text.len > 0 ? text.ptr : "", *end = at + text.len; /* an empty one may have no place */
     for (;;) {
         const char *plain = at;
         at = skip_plain(at, end);

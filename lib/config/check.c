@@ -28,6 +28,12 @@ hg_result hg_config_check(const struct hg_config *config, struct hg_buf *reterr)
         return refuse(#less, config->less, #more, config->more, why, reterr);
     HG_CONFIG_RELATIONS(X)
 #undef X
+    bool certificate = *config->tls_certificate, key = *config->tls_key;
+    if (certificate != key)
+        return hg_complain((struct hg_where){.rule = HG_NOWHERE,
+                                             .key = hg_slice_str(key ? "tls_certificate" : "tls_key"),
+                                             .element = HG_NOWHERE},
+                           "nothing", key ? "tls_key is set" : "tls_certificate is set", "both or none", reterr);
     if (config->rule_count == 0)
         return hg_complain((struct hg_where){.rule = HG_NOWHERE, .key = HG_LIT("topics"), .element = HG_NOWHERE},
                            "no rule", NULL, "at least one", reterr);

@@ -32,7 +32,25 @@
          "every site.")                                                                                                \
     TEXT(workers, "1", "auto, 1 to 64",                                                                                \
          "Threads that serve clients, each with a share of them; auto: one for each core the process may use.")        \
+    TEXT(tls_certificate, "", "path",                                                                                  \
+         "The certificate to serve https and wss with, and its chain, PEM; relative to the configuration file.")       \
+    TEXT(tls_key, "", "path", "The key of that certificate, PEM, without a password.")                                 \
+    TEXT(tls_min_version, "1.2", "1.2|1.3", "The oldest version of TLS that is spoken.")                               \
+    NUMBER(tls_reload_ms, 100, 86400000, 60000, "ms",                                                                  \
+           "How often the two files are looked at; when they have changed, new connections get what they hold now.")   \
     NUMBER(connections_max, 1, 1000000, 10000, "connections", "Clients connected at the same time.")                   \
+    NUMBER(handshakes_max, 4, 1000000, 512, "connections",                                                             \
+           "Connections besides those that are no WebSocket, or not yet; when all of these places are taken, the one " \
+           "that did nothing for the longest time has to go.")                                                         \
+    NUMBER(handshake_timeout_ms, 100, 600000, 10000, "ms", "How long a connection may take to send a request.")        \
+    NUMBER(                                                                                                            \
+        memory_bytes_max, 0, 1024 * 1024 * HG_MIB, 0, "bytes",                                                         \
+        "Bytes that the gateway may hold, as it counts them; from 7/8 of it on new clients and replays are refused, "  \
+        "at it those who are furthest behind are closed. 0: what the machine or the cgroup allows, less a quarter.")   \
+    NUMBER(                                                                                                            \
+        overload_turn_ms, 0, 60000, 250, "ms",                                                                         \
+        "How long a turn of the loop may take on average before new clients and replays are refused; 0: as long as "   \
+        "it takes.")                                                                                                   \
     NUMBER(message_bytes_max, 1024, 64 * HG_MIB, 1 * HG_MIB, "bytes", "Largest message a client may send.")            \
     FLAG(deflate, true, "Agree to permessage-deflate: events are compressed once for all clients that offer it.")      \
     NUMBER(deflate_min_bytes, 0, 64 * HG_MIB, 512, "bytes", "Messages smaller than this are not compressed.")          \

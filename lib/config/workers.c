@@ -27,6 +27,8 @@ void hg_workers_share(const struct hg_config *whole, unsigned workers, struct hg
     ret_share->log_bytes_total_max = whole->log_bytes_total_max / workers;
     ret_share->history_bytes_max = whole->history_bytes_max / workers;
     ret_share->emits_bytes_max = whole->emits_bytes_max / workers;
+    ret_share->memory_bytes_max = whole->memory_bytes_max / workers;
+    ret_share->handshakes_max = (whole->handshakes_max + workers - 1) / workers;
     ret_share->emits_max = (whole->emits_max + workers - 1) / workers; /* at least one each */
 }
 

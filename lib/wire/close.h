@@ -11,6 +11,7 @@
     X(CLIENT_LEFT,  1000, "bye",              "The client closed the connection.")                                     \
     X(RESTART,      1012, "restart",          "The gateway is shutting down; come back after reconnect_ms.")           \
     X(OVERLOADED,   1013, "overloaded",       "The gateway has no room for this connection now.")                      \
+    X(LAGGING,      1013, "too far behind",   "The client held memory that was needed, and had read nothing for the longest time.") \
     X(PROTOCOL,     1002, "protocol error",   "The client broke the WebSocket protocol.")                              \
     X(BINARY,       1003, "text only",        "The client sent a binary message.")                                     \
     X(NOT_UTF8,     1007, "invalid UTF-8",    "The client sent text that is not UTF-8.")                               \

@@ -293,6 +293,7 @@ DEFAULT_CONFIG = {
     "discover_ms": 50,
     "redis_backoff_min_ms": 10,
     "redis_backoff_max_ms": 200,
+    "overload_turn_ms": int(250 * SLOW),
     "topics": [
         {"match": "ch.**", "source": "channel"},
         {"match": "st.**", "source": "stream"},
@@ -322,6 +323,7 @@ class Gateway:
         self.process = None
         self.port = None
         self.clients = []
+        self.tls = None  # an ssl.SSLContext: clients speak TLS with it
         if start:
             self.start()
 
@@ -552,8 +554,9 @@ class WsClient:
 
     async def _open(self, gateway, path, headers, subprotocols, max_queue, compression):
         return await _connect(
-            f"ws://127.0.0.1:{gateway.port}{path}", headers, subprotocols=list(subprotocols) or None, compression=compression,
-            max_size=None, max_queue=max_queue, ping_interval=None, open_timeout=DEADLINE, close_timeout=2 * SLOW,
+            f"{'wss' if gateway.tls else 'ws'}://127.0.0.1:{gateway.port}{path}", headers, ssl=gateway.tls,
+            subprotocols=list(subprotocols) or None, compression=compression, max_size=None, max_queue=max_queue,
+            ping_interval=None, open_timeout=DEADLINE, close_timeout=2 * SLOW,
         )
 
     async def _read(self):
@@ -708,8 +711,10 @@ class WsClient:
 class RawSocket:
     """Bytes to and from the gateway's port, for what no decent client would say."""
 
-    def __init__(self, gateway):
+    def __init__(self, gateway, plain=False):
         self.socket = socket.create_connection(("127.0.0.1", gateway.port), timeout=DEADLINE)
+        if gateway.tls and not plain:
+            self.socket = gateway.tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self.buffer = b""
         self.deflated = False  # the frame that was read last has RSV1 set
 
@@ -823,7 +828,10 @@ class RawSocket:
 
 def http_get(gateway, path, method="GET", headers=None):
     """(status, headers, body); the path is sent as it is."""
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=DEADLINE)
+    if gateway.tls:
+        connection = http.client.HTTPSConnection("127.0.0.1", gateway.port, timeout=DEADLINE, context=gateway.tls)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=DEADLINE)
     try:
         connection.putrequest(method, path, skip_accept_encoding=True)
         for name, value in (headers or {}).items():

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.skipif(
 class Run:
     """The script as a process; `out` is what it said so far."""
 
+    tls = None  # as of a Gateway
+
     def __init__(self, tmp_path, *args, state="state"):
         self.state = tmp_path / state
         self.logfile = tmp_path / f"run{free_port()}.log"

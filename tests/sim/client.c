@@ -206,6 +206,17 @@ static void open_client(struct sim_clients *clients, struct sim_client *client)
         return;
     }
     env->fed = true;
+    unsigned retry_s = 0;
+    if (!hg_core_admits(env->core, env->now, &retry_s)) {
+        SIM_TRACE(env, "client %" PRIu64 ": not admitted, and told to come back in %u s", client->number, retry_s);
+        if (retry_s == 0)
+            sim_violation(env, "open: not admitted, and not told when to come back");
+        if (!env->options.overloads && !env->options.tight && !env->options.shutdown)
+            sim_violation(env, "open: not admitted, and there is no reason");
+        clients->refused++;
+        client->state = SIM_CLIENT_FREE;
+        return;
+    }
     bool accepted = hg_on_ws_open(env->core, env->now, &session, &refusal);
     SIM_TRACE(env, "client %" PRIu64 ": %s, session %" PRIu32 "/%" PRIu32, client->number,
               accepted ? "open" : "refused", session.index, session.generation);

@@ -43,6 +43,7 @@
     X(deletions, "streams are deleted, or all keys, or single entries")                                                \
     X(clock_back, "the clock of Redis goes back")                                                                      \
     X(half_opens, "links to Redis swallow everything and say nothing")                                                 \
+    X(overloads, "turns take long for a while, so that new clients and replays are refused")                           \
     X(roomy, "memory is plenty")                                                                                       \
     X(plays, "clients pause, resume and seek, and replay at a pace")                                                   \
     X(scan_page, "keys that SCAN looks at in a call at most")                                                          \

@@ -20,6 +20,7 @@ struct sim_world {
     struct sim_oracle oracle;
     jmp_buf on_violation;
     uint64_t idle_turns;
+    hg_time busy_until; /* turns are told to be long */
 };
 
 /* ---- ports ------------------------------------------------------------------------------------------------------- */
@@ -74,6 +75,19 @@ static void dispatch(struct sim_world *world, const struct sim_event *event)
         hg_core_validate(world->env.core);
 }
 
+/* Now and then turns are told to have been long, until all heals. */
+static void feed_load(struct sim_world *world)
+{
+    struct sim_env *env = &world->env;
+
+    if (!env->options.overloads)
+        return;
+    if (env->faults && sim_below(env, 300) == 0)
+        world->busy_until = hg_time_add(env->now, hg_ms(sim_below(env, 2000)));
+    bool busy = env->faults && hg_time_before(env->now, world->busy_until);
+    hg_on_load(env->core, env->now, busy ? hg_ms(400) : hg_us(10), 1000, 900);
+}
+
 static void turn(struct sim_world *world)
 {
     struct sim_env *env = &world->env;
@@ -89,6 +103,7 @@ static void turn(struct sim_world *world)
         return;
     else if (++world->idle_turns > TURNS_WITHOUT_EVENT_MAX)
         sim_violation(env, "turns: the core asks for one after the other, and nothing happens");
+    feed_load(world);
     hg_core_turn_end(env->core, env->now);
     if (env->options.validate)
         hg_core_validate(env->core);
@@ -242,7 +257,8 @@ static void probe(struct sim_world *world)
 
     if (env->options.tight)
         return;
-    run_for(world, hg_ms(4000)); /* the last slow answer, the longest backoff */
+    /* The last slow answer and the longest backoff have passed then, and a breaker lets somebody try. */
+    run_for(world, hg_ms(4000 + env->options.config.breaker_open_max_ms));
     struct sim_client *client = sim_client_connect(&world->clients);
     if (!client)
         return;

@@ -123,6 +123,9 @@ static struct hg_config *random_config(struct hg_prng *prng)
     replace(&config->redis,
             PICK(prng, "redis://u:p%22@h/3", "unix:///a\\b\"c", "redis://:\xc3\xa9@h", "redis://[::1]:1"));
     replace(&config->log_level, PICK(prng, "error", "warning", "info", "debug"));
+    replace(&config->tls_certificate, PICK(prng, "", "/etc/a \"b\".pem", "chain.pem"));
+    replace(&config->tls_key, *config->tls_certificate ? "a.key" : "");
+    replace(&config->tls_min_version, PICK(prng, "1.2", "1.3"));
     config->page = hg_prng_chance(prng, 50);
     config->origins.count = (size_t)hg_prng_below(prng, 4);
     config->origins.items = calloc(config->origins.count + 1, sizeof(char *));

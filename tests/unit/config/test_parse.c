@@ -118,7 +118,8 @@ static void test_unknown_settings_are_refused_with_the_nearest(void **state)
         "dead_letter_maxlen");
     bad("{\"\\u001b[2J\x7f\": 1}",
         "c.json:1: \\u001b[2J\\x7f: found a setting that does not exist; allowed: listen, redis, log_level, page, "
-        "origins, workers, connections_max, "
+        "origins, workers, tls_certificate, tls_key, tls_min_version, tls_reload_ms, connections_max, handshakes_max, "
+        "handshake_timeout_ms, memory_bytes_max, overload_turn_ms, "
         "message_bytes_max, deflate, deflate_min_bytes, deflate_level, deflate_window_bits, event_bytes_max, "
         "subscriptions_per_session_max, groups_max, topics_max, log_bytes_max, "
         "log_bytes_total_max, history_bytes_max, history_ms, conflate_keys_max, reply_bytes_max, linger_ms, "

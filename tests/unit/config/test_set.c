@@ -80,6 +80,7 @@ static void test_refusals_leave_all_as_it_was(void **state)
     bad("ping_ms", "18446744073709551716",
         "--x: found \"18446744073709551716\"; allowed: a whole number from 100 to 3600000 (ms)");
     bad("ping_ms", "100 ", "--x: found \"100 \"; allowed: a whole number from 100 to 3600000 (ms)");
+    bad("tls_min_version", "1.1", "--x: found \"1.1\"; allowed: 1.2, 1.3");
     bad("log_level", "INFO", "--x: found \"INFO\"; allowed: error, warning, info, debug");
     bad("log_level", "\xff\x1b", "--x: found \"\\xff\\x1b\": not UTF-8; allowed: error, warning, info, debug");
     bad("origins", "http://b,,http://c",
@@ -160,6 +161,13 @@ static void test_relations(void **state)
            "log_bytes_total_max, "
            "which is 1048576");
     good("log_bytes_max", "1048576");
+    good("tls_certificate", "a.pem");
+    broken("tls_key: found nothing: tls_certificate is set; allowed: both or none");
+    good("tls_key", "a.key");
+    assert_true(hg_ok(hg_config_check(config, &why)));
+    good("tls_certificate", "");
+    broken("tls_certificate: found nothing: tls_key is set; allowed: both or none");
+    good("tls_key", "");
     size_t rule_count = config->rule_count;
     config->rule_count = 0;
     broken("topics: found no rule; allowed: at least one");

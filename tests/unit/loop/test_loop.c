@@ -61,10 +61,18 @@ static void on_stop(void *context, hg_time now)
     hg_loop_stop(world->loop);
 }
 
+static void on_reload(void *context, hg_time now)
+{
+    struct world *world = context;
+    (void)now;
+    note(world, 'R');
+    hg_loop_stop(world->loop);
+}
+
 static int set_up(void **state)
 {
     struct world *world = calloc(1, sizeof(*world));
-    struct hg_loop_hooks hooks = {world, on_turn, on_stop};
+    struct hg_loop_hooks hooks = {world, on_turn, on_stop, on_reload};
     if (!world || !hg_ok(hg_loop_new(hooks, &world->loop)) || pipe(world->pipes[0]) != 0 || pipe(world->pipes[1]) != 0)
         return -1;
     *state = world;
@@ -226,7 +234,7 @@ static hg_time signal_self(struct world *world, hg_time now)
     return HG_TIME_NEVER;
 }
 
-static void signals_stop(void **state)
+static void signals_stop_and_reload(void **state)
 {
     struct world *world = *state;
     world->turn = signal_self;
@@ -236,6 +244,10 @@ static void signals_stop(void **state)
     world->turns = 1;
     hg_loop_run(world->loop);
     assert_non_null(strstr(world->log + 3, "S"));
+    assert_null(strstr(world->log, "R"));
+    raise(SIGHUP);
+    hg_loop_run(world->loop);
+    assert_non_null(strstr(world->log, "R"));
 }
 
 static void close_the_other(void *context, hg_time now, int events)
@@ -417,7 +429,7 @@ static int tear_down_foreign(void **state)
     struct hg_loop *loop = world->loop;
     hg_loop_free(loop);
     int closed = world->foreign_closed;
-    struct hg_loop_hooks hooks = {world, on_turn, on_stop};
+    struct hg_loop_hooks hooks = {world, on_turn, on_stop, NULL};
     return hg_ok(hg_loop_new(hooks, &world->loop)) && tear_down(state) == 0 && closed == 1 ? 0 : -1;
 }
 
@@ -435,7 +447,7 @@ static bool open_and_free(void)
 {
     struct hg_loop *loop = NULL;
     struct hg_watch *watch = NULL;
-    struct hg_loop_hooks hooks = {NULL, on_turn, on_stop};
+    struct hg_loop_hooks hooks = {NULL, on_turn, on_stop, NULL};
     hg_result r = hg_loop_new(hooks, &loop);
     if (!hg_ok(r))
         return r.code != HG_ERR_NOMEM;
@@ -463,7 +475,7 @@ static void a_loop_without_stop_leaves_the_signals(void **state)
     assert_true(is_taken(SIGINT) && is_taken(SIGTERM));
     hg_loop_free(world->loop);
     assert_false(is_taken(SIGINT) || is_taken(SIGTERM));
-    struct hg_loop_hooks hooks = {world, on_turn, NULL};
+    struct hg_loop_hooks hooks = {world, on_turn, NULL, NULL};
     assert_true(hg_ok(hg_loop_new(hooks, &world->loop)));
     assert_false(is_taken(SIGINT) || is_taken(SIGTERM));
     hg_loop_run(world->loop);
@@ -486,7 +498,7 @@ int main(void)
         TEST(the_loop_sleeps_until_the_deadline),
         TEST(a_later_and_a_sooner_deadline_replace_the_last),
         TEST(a_busy_deadline_does_not_starve_descriptors),
-        TEST(signals_stop),
+        TEST(signals_stop_and_reload),
         TEST(a_loop_without_stop_leaves_the_signals),
         TEST(a_closed_watch_is_silent),
         TEST(a_watch_reports_what_is_asked_for),

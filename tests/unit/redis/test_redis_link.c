@@ -181,7 +181,7 @@ static void world_init(struct world *world, struct hg_redis_url url, uint64_t ti
 {
     *world = (struct world){.url = url};
     hg_buf_init(&world->text, 1 << 20);
-    struct hg_loop_hooks hooks = {world, on_turn_end, on_stop};
+    struct hg_loop_hooks hooks = {world, on_turn_end, on_stop, NULL};
     assert_true(hg_ok(hg_loop_new(hooks, &world->loop)));
     struct hg_redis_loop loop = {world, watch, set, unwatch, loop_now};
     struct hg_redis_sink sink = {world, on_up, on_down, on_reply};

@@ -1,6 +1,7 @@
 /* A server for test_ws.py: the WebSocket adapter on a loop, with a sink that echoes and obeys.
  *
- *     ws_echo [--connections N] [--message-max N] [--origin ORIGIN] [--files FOLDER] [--nofile N] [--deflate BITS]
+ *     ws_echo [--connections N] [--handshakes N] [--handshake-ms N] [--message-max N] [--origin ORIGIN]
+ *             [--files FOLDER] [--nofile N] [--deflate BITS]
  *
  * Tells on standard output, one line each: "port N", "open I", "deflates I", "text I LEN", "binary I LEN", "too_big I",
  * "garbled I", "pong I", "buffered I", "writable I", "closed I", "log LEVEL LINE". Text messages of clients:
@@ -40,6 +41,7 @@ static struct hg_ws *ws;
 static char *arena, *flood_bytes;
 static size_t flood_len;
 static bool refusing, quitting;
+static unsigned long live_max = 10000;
 static unsigned live, high; /* sessions now, and one past the highest index ever */
 
 static char *guarded(size_t bytes)
@@ -106,6 +108,13 @@ static void flush_session(uint32_t index)
         hg_ws_close(ws, ref_of(index), (uint16_t)session->close_code, hg_slice_str(session->close_reason));
         hg_ws_close(ws, ref_of(index), 1000, HG_LIT("a second time"));
     }
+}
+
+static bool on_admit(void *context, hg_time now, unsigned *reterr_retry_s)
+{
+    (void)context, (void)now;
+    *reterr_retry_s = 5;
+    return live < live_max;
 }
 
 static bool on_open(void *context, hg_time now, hg_session_ref *ret_session, int *ret_refusal)
@@ -307,14 +316,19 @@ static void on_stdin(void *context, hg_time now, int events)
 
 int main(int argc, char **argv)
 {
-    struct hg_ws_config config = {.host = "127.0.0.1", .message_bytes_max = 1 << 20, .connections_max = 10000};
+    struct hg_ws_config config = {.host = "127.0.0.1", .message_bytes_max = 1 << 20, .handshakes_max = 1000};
+    config.handshake_timeout = hg_ms(10000);
     const char *origins[8];
     struct hg_ws_files files = {0};
     struct hg_buf error;
     hg_buf_init(&error, 1024);
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--connections") == 0)
-            config.connections_max = strtoul(argv[i + 1], NULL, 10);
+            live_max = strtoul(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--handshakes") == 0)
+            config.handshakes_max = strtoul(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--handshake-ms") == 0)
+            config.handshake_timeout = hg_ms(strtoul(argv[i + 1], NULL, 10));
         else if (strcmp(argv[i], "--message-max") == 0)
             config.message_bytes_max = strtoul(argv[i + 1], NULL, 10);
         else if (strcmp(argv[i], "--deflate") == 0)
@@ -342,6 +356,7 @@ int main(int argc, char **argv)
     config.files = &files;
     config.native_loop = hg_loop_native(loop);
     struct hg_ws_sink sink = {.now = now_of,
+                              .admit = on_admit,
                               .open = on_open,
                               .message = on_message,
                               .deflates = on_deflates,
