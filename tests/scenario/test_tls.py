@@ -226,14 +226,15 @@ def session_of(gateway, context, session=None):
         return secure.session_reused, secure.session
 
 
+@pytest.mark.parametrize("workers", [1, 3])  # each connection may land at another one
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_session_is_taken_up_again_and_again(redis, make_tls, make_gateway, pairs, version):
-    gateway = make_tls(redis)
+def test_a_session_is_taken_up_again_and_again(redis, make_tls, make_gateway, pairs, version, workers):
+    gateway = make_tls(redis, workers=workers)
     context = trusting(pairs / "first.pem")
     context.minimum_version = context.maximum_version = version
     reused, session = session_of(gateway, context)
     assert not reused
-    for _ in range(3):
+    for _ in range(3 if workers == 1 else 12):
         before = session.id
         reused, session = session_of(gateway, context, session)
         assert reused
@@ -269,6 +270,19 @@ def test_a_new_certificate_at_a_signal(gateway, redis, pairs):
         client.wait_events(n + 1)
     assert [m["event"] for m in client.events()] == [0, 1, 2]
     assert not client.closed
+
+
+def test_all_workers_have_the_new_certificate(redis, make_tls, pairs):
+    gateway = make_tls(redis, workers=3)
+    assert [subject(gateway) for _ in range(12)] == ["first"] * 12
+    put(pairs, "third", gateway.dir)
+    os.kill(gateway.pid, signal.SIGHUP)
+    gateway.wait_log("SIGHUP: serving the certificate of third.example")
+    assert [subject(gateway) for _ in range(12)] == ["third"] * 12
+    client = gateway.client()
+    client.subscribe("ch.x")
+    redis.client().publish("ch.x", 1)
+    client.wait_events(1)
 
 
 def test_changed_files_are_seen(redis, make_tls, pairs):
