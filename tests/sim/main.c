@@ -46,7 +46,7 @@ int main(int argc, char **argv)
         .print_options = print_options,
         .sums = {"orders", "messages", "entries published", "events delivered", "gaps told"},
         .catches = catches,
-        .mutant_seeds = 6000,
+        .mutant_seeds = 15000,
     };
     return sim_runner_main(&program, argc, argv);
 }
