@@ -19,7 +19,7 @@
 
 #define HG_LANE_CALL_EVENTS 256u
 #define HG_LANE_CALL_BYTES  (1u << 20) /* of events; a larger one goes alone */
-#define HG_LANE_GATHER_US   200u
+#define HG_LANE_GATHER_US   500u
 #define HG_LANE_GATHER_MIN  4u    /* events of a call after which the next one waits */
 #define HG_LANE_LINGER_MS   1000u /* how long an empty one is kept, so that it knows what was last */
 #define HG_LANE_LINGER_MAX  1024u /* so many of them at most */
