@@ -56,10 +56,7 @@ bool hg_admission_feed(struct hg_admission *admission, hg_time now, const struct
     strains |= judge(had, HG_STRAIN_DESCRIPTORS, load->descriptors_left < few, load->descriptors_left >= 2 * few);
     admission->strains = strains;
 
-    bool changed = hg_admission_state(admission) != before;
-    if (changed)
-        admission->since = now;
-    return changed;
+    return hg_admission_state(admission) != before;
 }
 
 enum hg_admission_state hg_admission_state(const struct hg_admission *admission)

@@ -35,7 +35,6 @@ struct hg_admission {
     hg_dur turn;        /* the mean; 0 without turn_max */
     hg_dur last;        /* the last one */
     hg_time fed;        /* when */
-    hg_time since;      /* SHEDDING: since when */
 };
 
 void hg_admission_init(struct hg_admission *admission, hg_dur turn_max, uint64_t bytes_max);

@@ -157,7 +157,9 @@ static void fill(struct hg_core *core, struct hg_lane *lane, bool by_step)
 {
     const struct hg_emit *first = first_of(lane);
     size_t bytes = 0;
-    memset(core->emitter.scopes, 0, sizeof(core->emitter.scopes));
+    bool compares = by_step && lane->emits.count > 1;
+    if (compares)
+        memset(core->emitter.scopes, 0, sizeof(core->emitter.scopes));
     if (lane->item_capacity < lane->emits.count && lane->item_capacity < HG_LANE_CALL_EVENTS) {
         size_t capacity = lane->emits.count < 16 ? 16 : HG_LANE_CALL_EVENTS;
         struct hg_emit **items = realloc(lane->items, capacity * sizeof(struct hg_emit *));
@@ -172,7 +174,7 @@ static void fill(struct hg_core *core, struct hg_lane *lane, bool by_step)
         if (emit != first && (bytes > HG_LANE_CALL_BYTES || emit->more_count != first->more_count ||
                               (emit->scope.len > 0) != (first->scope.len > 0)))
             break;
-        if (by_step && lane->emits.count > 1 && !is_new(core, emit))
+        if (compares && !is_new(core, emit))
             break;
         emit->slot = &lane->items[lane->item_count++];
         *emit->slot = emit;

@@ -826,6 +826,43 @@ class RawSocket:
                 return int.from_bytes(payload[:2], "big") if payload else 1005
 
 
+def let_one_not_read(gateway, redis, count):
+    """`count` events of 4 KiB on ch.x for one client that reads and one that does not, until all are out: the first gets each, the
+    second all in order but for gaps that say how many it missed, of which there is at least one."""
+    quick = gateway.client()
+    quick.subscribe("ch.x")
+    with RawSocket(gateway) as slow:
+        assert slow.handshake()[0] == 101
+        slow.send_frame(1, b'{"op":"subscribe","ref":1,"topic":"ch.x"}')
+        while b'"ref":1' not in slow.read_frame()[1]:
+            pass
+        payload = "x" * 4000
+        for start in range(0, count, 50):
+            pipe = redis.client().pipeline(transaction=False)
+            for n in range(start, start + 50):
+                pipe.publish("ch.x", f'{{"n":{n},"pad":"{payload}"}}')
+            pipe.execute()
+            # In step, so that the quick one has no reason to fall behind.
+            quick.wait_events(start + 50)
+        assert [m["event"]["n"] for m in quick.events()] == list(range(count))
+
+        next_n, gapped = 0, 0
+        while next_n < count:
+            opcode, data = slow.read_frame()
+            assert opcode in (1, 9), opcode
+            if opcode == 9:
+                continue
+            message = json.loads(data)
+            if message["op"] == "gap":
+                assert message["reason"] == "overflow" and message["topic"] == "ch.x"
+                gapped += message["count"]
+                next_n += message["count"]
+            elif message["op"] == "event":
+                assert message["event"] == {"n": next_n, "pad": payload}
+                next_n += 1
+        assert 0 < gapped < count
+
+
 def http_get(gateway, path, method="GET", headers=None):
     """(status, headers, body); the path is sent as it is."""
     if gateway.tls:

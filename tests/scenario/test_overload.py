@@ -4,7 +4,6 @@ who cannot be are told so, and it passes."""
 import contextlib
 import json
 import os
-import re
 import resource
 import select
 import socket
